@@ -1,0 +1,61 @@
+//! Harness errors: what went wrong *around* the target. A violation is never an error: it is data.
+
+use std::path::PathBuf;
+
+/// The result of anything in the harness that can fail for reasons of its own.
+pub type Result<T, E = HarnessError> = std::result::Result<T, E>;
+
+/// Why the harness could not do what it was asked. Each kind has one exit code (ORACLE.md, DESIGN.md).
+#[derive(Debug, thiserror::Error)]
+pub enum HarnessError {
+    /// Unusable input: a command line, a scenario, a trace. Exit code 2.
+    #[error("{0}")]
+    Input(String),
+    /// The control cannot be run (the driver does not open, answer or speak the protocol without any
+    /// fault), or unplug disagrees with itself about one case. Exit code 3.
+    #[error("harness broken: {0}")]
+    Broken(String),
+    /// The machine refused something that unplug needs.
+    #[error("{context}: {source}")]
+    Machine {
+        /// What was being done, naming the file or process.
+        context: String,
+        /// What the machine said.
+        source: std::io::Error,
+    },
+    /// Ctrl-C or SIGTERM: what is known so far is still reported, marked incomplete.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl HarnessError {
+    /// An error about unusable input; `text` names the file, line or field and what was expected.
+    pub fn input(text: impl Into<String>) -> Self {
+        Self::Input(text.into())
+    }
+
+    /// The control failed, or unplug contradicted itself.
+    pub fn broken(text: impl Into<String>) -> Self {
+        Self::Broken(text.into())
+    }
+
+    /// Wraps an operating-system error with what was being done.
+    pub fn machine(context: impl Into<String>, source: impl Into<std::io::Error>) -> Self {
+        Self::Machine { context: context.into(), source: source.into() }
+    }
+
+    /// Wraps an operating-system error on `path`.
+    pub fn at(doing: &str, path: impl Into<PathBuf>, source: impl Into<std::io::Error>) -> Self {
+        Self::machine(format!("{doing} {}", path.into().display()), source)
+    }
+
+    /// The process exit code that this error stands for.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Input(_) => 2,
+            Self::Broken(_) => 3,
+            Self::Machine { .. } => 70,
+            Self::Interrupted => 130,
+        }
+    }
+}

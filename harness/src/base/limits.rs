@@ -1,0 +1,22 @@
+//! Every limit that unplug sets itself, named in one place. Reaching one is always reported.
+
+use std::time::Duration;
+
+/// Longest key in bytes (DRIVER_PROTOCOL.md).
+pub const KEY_BYTES: usize = 64;
+/// Longest value in bytes (DRIVER_PROTOCOL.md).
+pub const VALUE_BYTES: usize = 200_000;
+/// Longest line of the protocol in bytes (DRIVER_PROTOCOL.md).
+pub const LINE_BYTES: usize = 16 << 20;
+/// Default time for `open` to be answered.
+pub const TIMEOUT_OPEN: Duration = Duration::from_secs(30);
+/// Default time for any other request to be answered.
+pub const TIMEOUT_OP: Duration = Duration::from_secs(10);
+/// A hang is confirmed at this many times the limit (ORACLE.md).
+pub const HANG_FACTOR: u32 = 3;
+/// The page of the page cache: the unit of writeback (PERSISTENCE.md).
+pub const PAGE_BYTES: u64 = 4096;
+/// The smallest unit that a device writes atomically (PERSISTENCE.md).
+pub const SECTOR_BYTES: u64 = 512;
+/// How much of a driver's standard error is kept as evidence.
+pub const STDERR_BYTES: usize = 64 << 10;

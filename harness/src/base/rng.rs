@@ -1,0 +1,117 @@
+//! Seeded randomness: the raw ChaCha8 stream and what is drawn from it. Only `next_u64` of the
+//! library is used, because `shuffle`, ranges and `choose` changed between its versions and the raw
+//! stream never did; golden vectors below hold ours.
+
+use rand::{Rng as _, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A seeded generator. The same seed gives the same draws on every machine and version.
+#[derive(Clone, Debug)]
+pub struct Rng(ChaCha8Rng);
+
+impl Rng {
+    /// The generator for `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// An independent generator for one named purpose, so that adding a draw in one place does not
+    /// shift the draws of another.
+    pub fn fork(&self, purpose: &str) -> Self {
+        let mut base = self.0.clone();
+        let hash = xxhash_rust::xxh3::xxh3_64(purpose.as_bytes());
+        Self::new(base.next_u64() ^ hash)
+    }
+
+    /// The next raw draw.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A number in `0..n`; 0 where `n` is 0. Unbiased (Lemire's rejection).
+    pub fn below(&mut self, n: u64) -> u64 {
+        if n == 0 {
+            return 0;
+        }
+        loop {
+            let wide = u128::from(self.next_u64()) * u128::from(n);
+            let low = wide as u64;
+            if low >= n.wrapping_neg() % n {
+                return (wide >> 64) as u64;
+            }
+        }
+    }
+
+    /// An index into a slice of `len` items.
+    pub fn index(&mut self, len: usize) -> usize {
+        self.below(len as u64) as usize
+    }
+
+    /// A number in `low..=high`.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        debug_assert!(low <= high);
+        let span = high.saturating_sub(low);
+        if span == u64::MAX { self.next_u64() } else { low + self.below(span + 1) }
+    }
+
+    /// True in `percent` of a hundred draws.
+    pub fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// Fisher-Yates.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.index(last + 1));
+        }
+    }
+
+    /// One of `items`, or nothing where there are none.
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        if items.is_empty() { None } else { Some(&items[self.index(items.len())]) }
+    }
+
+    /// The index of one weight, with a chance in proportion to it; 0 where all are 0.
+    pub fn weighted(&mut self, weights: &[u64]) -> usize {
+        let mut draw = self.below(weights.iter().sum());
+        for (index, &weight) in weights.iter().enumerate() {
+            if draw < weight {
+                return index;
+            }
+            draw -= weight;
+        }
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_vectors_never_change() {
+        let mut rng = Rng::new(7);
+        let raw: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
+        let below: Vec<u64> = (0..8).map(|_| rng.below(10)).collect();
+        let mut items: Vec<u32> = (0..8).collect();
+        rng.shuffle(&mut items);
+        let weighted: Vec<usize> = (0..8).map(|_| rng.weighted(&[1, 0, 3])).collect();
+        let forked = rng.fork("workload").next_u64();
+        assert_eq!(raw, [2910824217569608635, 3098856782162503994, 12991601491111613745]);
+        assert_eq!(below, [7, 6, 3, 0, 8, 3, 9, 2]);
+        assert_eq!(items, [5, 6, 0, 4, 2, 1, 7, 3]);
+        assert_eq!(weighted, [2, 0, 2, 2, 0, 0, 2, 2]);
+        assert_eq!(forked, 8706291139613717760);
+    }
+
+    #[test]
+    fn below_stays_below_and_reaches_every_number() {
+        let mut rng = Rng::new(1);
+        let mut seen = [false; 5];
+        for _ in 0..200 {
+            seen[rng.below(5) as usize] = true;
+        }
+        assert_eq!(seen, [true; 5]);
+        assert_eq!(rng.below(0), 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! Diagnosis: cause, counterfactual, source line. Pure.

@@ -1,0 +1,5 @@
+//! Drivers: the protocol of DRIVER_PROTOCOL.md, both sides of it, and the processes that speak it.
+
+pub mod capabilities;
+
+pub use capabilities::{Capabilities, Durable, KillPromise};

@@ -1,0 +1,1 @@
+//! Which crash states to visit: one strategy a file. Pure.

@@ -1,0 +1,1 @@
+//! The four faults: each composes the rooms below into cases.

@@ -1,0 +1,1 @@
+//! The damage operators: bytes damaged at rest. Pure.

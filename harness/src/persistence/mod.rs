@@ -1,0 +1,1 @@
+//! The persistence model: events -> effects -> ordering under a profile (PERSISTENCE.md). Pure.

@@ -1,0 +1,55 @@
+//! The result of one recovery.
+
+use crate::workload::Contents;
+
+/// Where in `open`, `dump`, `close` a recovery stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The process was started or `open` was outstanding.
+    Open,
+    /// `dump` was outstanding.
+    Dump,
+    /// `close` was outstanding.
+    Close,
+}
+
+/// What a store showed after it opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Every pair of the `dump`.
+    pub contents: Contents,
+    /// The texts of `warn` between `open` and the answer to `dump`.
+    pub warnings: Vec<String>,
+    /// A key that the dump printed twice with different values, if any: the store contradicts itself.
+    pub contradiction: Option<String>,
+}
+
+/// What a driver made of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// It opened, dumped and closed.
+    Opened(Recovered),
+    /// It answered `refused`, or `err` to `open` or `dump`.
+    Refused {
+        /// Which request.
+        stage: Stage,
+        /// Its text.
+        text: String,
+        /// Warnings before it.
+        warnings: Vec<String>,
+    },
+    /// It died, exited with a non-zero status or broke the protocol before `close` was answered.
+    Crashed {
+        /// Where.
+        stage: Stage,
+        /// Signal, status or the offending line.
+        how: String,
+        /// The end of its standard error.
+        stderr: String,
+    },
+    /// It did not answer within the limit.
+    Hung {
+        /// Where.
+        stage: Stage,
+    },
+}

@@ -1,0 +1,1 @@
+//! Reports: serializable twins and renderers.

@@ -1,0 +1,1 @@
+//! Shrinking: fewer requests, an earlier point, fewer lost effects. Pure.

@@ -1,0 +1,1 @@
+//! The bundled engines: one small adapter a file.

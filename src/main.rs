@@ -1,0 +1,2 @@
+//! unplug
+fn main() {}

@@ -1,0 +1,1 @@
+//! The WAL-backed key-value store. Knows nothing of harness, engines, cli.
