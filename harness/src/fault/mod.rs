@@ -1,1 +1,48 @@
-//! The four faults: each composes the rooms below into cases.
+//! The faults: each composes the rooms below into cases, judges them, and can judge one saved case
+//! again. One fault a file; the campaign knows them only by the trait [`Fault`] and the table [`find`],
+//! so that a fault that is not there is simply absent and never claimed.
+
+pub mod budget;
+pub mod context;
+pub mod finding;
+pub mod observer;
+pub mod outcome;
+
+pub use budget::Budget;
+pub use context::{Context, Control};
+pub use finding::{Cause, Finding};
+pub use observer::{Observer, Progress, Silent};
+pub use outcome::{FaultOutcome, Rejudged, Totals};
+
+use crate::base::Result;
+use crate::scenario::{Case, FaultName};
+
+/// One way in which a store is made to fail. A fault never confirms, shrinks or diagnoses its own
+/// findings: the campaign does, through `rejudge`.
+pub trait Fault: Sync {
+    /// Its name.
+    fn name(&self) -> FaultName;
+
+    /// Visits cases until `ctx.budget` is spent or all are visited. Failing cases of the same kind and
+    /// the same cause are one finding. Violations are data in the outcome; an `Err` means that the
+    /// harness or the machine failed. The budget is also spent once the run is interrupted: what is
+    /// known by then is returned as usual.
+    fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome>;
+
+    /// Judges one saved case again from nothing, in fresh processes and directories. `case` was read
+    /// from a file or made by `run`; files that it names are in `case.files`.
+    fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged>;
+
+    /// Smaller cases that might fail alike, boldest first; the campaign tries them in turn through
+    /// `rejudge`, takes the first that still shows the kind and asks again. Pure: no process, no clock.
+    fn smaller(&self, _case: &Case) -> Vec<Case> {
+        Vec::new()
+    }
+}
+
+/// The fault of this name, if this build has it.
+pub fn find(name: FaultName) -> Option<&'static dyn Fault> {
+    match name {
+        FaultName::Kill | FaultName::Power | FaultName::Media | FaultName::Io => None,
+    }
+}

@@ -1,1 +1,12 @@
-//! The scenario file: parse, check, print; it round-trips.
+//! The scenario: what to run and what must come out, as a file (docs/SCENARIO.md), and the options of
+//! a run. A scenario is untrusted input.
+
+pub mod case;
+pub mod names;
+pub mod options;
+pub mod record;
+
+pub use case::{Case, Files, IoStrike, KillStrike, MediaStrike, PowerStrike, Strike};
+pub use names::{FaultName, Profile};
+pub use options::{Extent, Options};
+pub use record::HistoryText;

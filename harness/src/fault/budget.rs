@@ -1,0 +1,110 @@
+//! How much a fault may still do: cases, time, and whether the run was interrupted. The clock decides
+//! only when to stop, never what to visit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A share of the run's budget. One is given to each fault; threads of the fault share it.
+#[derive(Debug)]
+pub struct Budget {
+    cases: u64,
+    used: AtomicU64,
+    started: Instant,
+    time: Option<Duration>,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Why a fault stopped before its cases were exhausted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The number of cases is reached.
+    Cases,
+    /// The time is spent.
+    Time,
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+}
+
+impl Budget {
+    /// A budget of at most `cases` cases and, where given, `time` from now on.
+    pub fn new(cases: u64, time: Option<Duration>, interrupted: Arc<AtomicBool>) -> Self {
+        Self { cases, used: AtomicU64::new(0), started: Instant::now(), time, interrupted }
+    }
+
+    /// A budget without limits, for judging one case.
+    pub fn unlimited() -> Self {
+        Self::new(u64::MAX, None, Arc::default())
+    }
+
+    /// Takes one case from the budget; false if it is spent. Ask before each case.
+    pub fn take(&self) -> bool {
+        if self.stopped().is_some() {
+            return false;
+        }
+        self.used.fetch_add(1, Ordering::Relaxed) < self.cases
+    }
+
+    /// Why nothing more may be done, if so.
+    pub fn stopped(&self) -> Option<Stop> {
+        if self.interrupted() {
+            Some(Stop::Interrupted)
+        } else if self.time.is_some_and(|time| self.started.elapsed() >= time) {
+            Some(Stop::Time)
+        } else if self.used.load(Ordering::Relaxed) >= self.cases {
+            Some(Stop::Cases)
+        } else {
+            None
+        }
+    }
+
+    /// True once the user asked to stop.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// The most cases that may be taken in all: how many to plan for, seeded, before any is run.
+    pub fn cases(&self) -> u64 {
+        self.cases
+    }
+
+    /// How many were taken.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed).min(self.cases)
+    }
+
+    /// How long it has run.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The part that is spent, 0 to 1; of cases or of time, whichever is nearer its end.
+    pub fn spent(&self) -> f64 {
+        let cases = self.used() as f64 / self.cases.max(1) as f64;
+        let time =
+            self.time.map_or(0.0, |time| self.elapsed().as_secs_f64() / time.as_secs_f64());
+        cases.max(time).min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_of_three_cases_gives_three() {
+        let budget = Budget::new(3, None, Arc::default());
+        assert_eq!((0..5).filter(|_| budget.take()).count(), 3);
+        assert_eq!(budget.used(), 3);
+        assert_eq!(budget.stopped(), Some(Stop::Cases));
+    }
+
+    #[test]
+    fn an_interrupted_or_late_budget_gives_none() {
+        let flag = Arc::new(AtomicBool::new(true));
+        assert!(!Budget::new(3, None, flag).take());
+        let late = Budget::new(3, Some(Duration::ZERO), Arc::default());
+        assert!(!late.take());
+        assert_eq!(late.stopped(), Some(Stop::Time));
+    }
+}

@@ -1,0 +1,44 @@
+//! What every fault is given: the target, the options, what the control run showed, where to put
+//! temporary files, how much to do, and whom to tell.
+
+use std::path::Path;
+
+use crate::base::Rng;
+use crate::driver::{Capabilities, Target};
+use crate::scenario::Options;
+use crate::workload::{Contents, History};
+
+use super::budget::Budget;
+use super::observer::Observer;
+
+/// What the run without any fault showed.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// What the driver promises, as said at its first `open`; later ones must be the same.
+    pub capabilities: Capabilities,
+    /// The control workload with its answers.
+    pub history: History,
+    /// What the store held after it was closed and opened again.
+    pub contents: Contents,
+    /// Every `warn` of the control run. Where there is one, the driver's warnings are no evidence
+    /// that it reported damage (ORACLE.md, `silent-loss`).
+    pub warnings: Vec<String>,
+}
+
+/// What a fault works with.
+pub struct Context<'a> {
+    /// How the driver is started.
+    pub target: &'a Target,
+    /// The run's options.
+    pub options: &'a Options,
+    /// What the control run showed.
+    pub control: &'a Control,
+    /// The run's temporary root: an existing directory; everything temporary goes below it.
+    pub run_root: &'a Path,
+    /// This fault's own randomness.
+    pub rng: Rng,
+    /// How much may be done.
+    pub budget: &'a Budget,
+    /// Whom to tell.
+    pub observer: &'a dyn Observer,
+}

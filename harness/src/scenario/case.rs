@@ -1,0 +1,139 @@
+//! One exact case: what was asked and promised, what struck, and the files that belong to it; complete
+//! enough to judge again. The parts that only one fault knows are in `strike`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::names::FaultName;
+use super::record::HistoryText;
+
+/// Files that belong to a case, by their path below the scenario's folder, with `/` between parts. A
+/// folder ends in `/` and has no bytes. A trace, an image's files.
+pub type Files = BTreeMap<String, Arc<[u8]>>;
+
+/// One exact case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Case {
+    /// What the driver promised: the words after the `ack` of its first `open`.
+    pub capabilities: String,
+    /// The texts of `warn` of the control run.
+    pub control_warned: bool,
+    /// What struck.
+    pub strike: Strike,
+    /// The files that the strike names.
+    pub files: Files,
+}
+
+/// What struck the store: one variant a fault.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Strike {
+    /// Nothing: the workload, a clean close, a reopen.
+    #[default]
+    None,
+    /// The process was killed.
+    Kill(KillStrike),
+    /// The power was cut.
+    Power(PowerStrike),
+    /// Bytes were damaged at rest.
+    Media(MediaStrike),
+    /// A call failed.
+    Io(IoStrike),
+}
+
+/// A kill: the state that it left, with what had been promised by then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KillStrike {
+    /// What had been asked and promised when the store was killed.
+    pub history: HistoryText,
+    /// The folder that holds the directory as the kill left it.
+    pub image: String,
+    /// When the kill struck, in words: `acknowledgement 17`, `before call 40`, `inside recovery`.
+    pub moment: String,
+}
+
+/// A power cut: a crash state of one recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerStrike {
+    /// The file that holds the recording in its text form.
+    pub trace: String,
+    /// The crash point: events before this number have happened.
+    pub point: u32,
+    /// Whether the process was killed or the power was cut.
+    pub loss: String,
+    /// The crash state in its text form.
+    pub state: String,
+    /// Crashes inside recovery, outermost first, each a state of the recovery's own recording.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nested: Vec<PowerStrike>,
+}
+
+/// Damage at rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MediaStrike {
+    /// What had been asked and promised when the damage struck.
+    pub history: HistoryText,
+    /// The folder that holds the directory before the damage.
+    pub base: String,
+    /// True if the store was killed and not closed before the damage struck.
+    pub killed: bool,
+    /// The damages in their text form, in the order in which they are done.
+    pub damages: Vec<String>,
+    /// The damaged bytes were written after this moment of the history: what was acknowledged by then
+    /// was written before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_after: Option<u64>,
+    /// True if the damaged directory equals a legal crash state of an earlier moment.
+    #[serde(default)]
+    pub rollback: bool,
+}
+
+/// A failing call, and what came after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IoStrike {
+    /// The workload, one line a request.
+    pub workload: Vec<String>,
+    /// The planned failure in its text form.
+    pub plan: String,
+    /// The recording with the failure, and the power cut after it, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerStrike>,
+}
+
+impl Strike {
+    /// The fault; nothing for the control run.
+    pub fn fault(&self) -> Option<FaultName> {
+        match self {
+            Strike::None => None,
+            Strike::Kill(_) => Some(FaultName::Kill),
+            Strike::Power(_) => Some(FaultName::Power),
+            Strike::Media(_) => Some(FaultName::Media),
+            Strike::Io(_) => Some(FaultName::Io),
+        }
+    }
+
+    /// The files and folders that it names, which belong beside the scenario.
+    pub fn named(&self) -> Vec<&str> {
+        match self {
+            Strike::None => Vec::new(),
+            Strike::Kill(kill) => vec![&kill.image],
+            Strike::Power(power) => power.named(),
+            Strike::Media(media) => vec![&media.base],
+            Strike::Io(io) => io.power.iter().flat_map(PowerStrike::named).collect(),
+        }
+    }
+}
+
+impl PowerStrike {
+    fn named(&self) -> Vec<&str> {
+        let mut names = vec![self.trace.as_str()];
+        names.extend(self.nested.iter().flat_map(PowerStrike::named));
+        names
+    }
+}

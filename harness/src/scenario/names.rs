@@ -1,0 +1,80 @@
+//! The names of faults and profiles as they stand on the command line, in scenarios and in reports.
+
+use std::fmt;
+
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident { $($(#[$each:meta])* $variant:ident = $name:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $type {
+            $($(#[$each])* $variant,)+
+        }
+
+        impl $type {
+            /// Every one, in its natural order.
+            pub const ALL: [$type; [$($name),+].len()] = [$($type::$variant),+];
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $($type::$variant => $name,)+
+                }
+            }
+
+            /// The one of this name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|each| each.name() == name)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+names! {
+    /// The four faults, in the order in which a run injects them.
+    FaultName {
+        /// The process is killed.
+        Kill = "kill",
+        /// The power is cut.
+        Power = "power",
+        /// Bytes are damaged at rest.
+        Media = "media",
+        /// A call fails.
+        Io = "io",
+    }
+}
+
+names! {
+    /// The persistence profiles, mildest first (PERSISTENCE.md).
+    Profile {
+        /// Linux's most common default.
+        Ext4 = "ext4",
+        /// XFS.
+        Xfs = "xfs",
+        /// Btrfs.
+        Btrfs = "btrfs",
+        /// Only what POSIX and the manual pages promise.
+        Strict = "strict",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_parses_back() {
+        for fault in FaultName::ALL {
+            assert_eq!(FaultName::parse(fault.name()), Some(fault));
+        }
+        for profile in Profile::ALL {
+            assert_eq!(Profile::parse(profile.name()), Some(profile));
+        }
+        assert_eq!(Profile::parse("zfs"), None);
+    }
+}
