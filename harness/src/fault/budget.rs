@@ -81,8 +81,7 @@ impl Budget {
     /// The part that is spent, 0 to 1; of cases or of time, whichever is nearer its end.
     pub fn spent(&self) -> f64 {
         let cases = self.used() as f64 / self.cases.max(1) as f64;
-        let time =
-            self.time.map_or(0.0, |time| self.elapsed().as_secs_f64() / time.as_secs_f64());
+        let time = self.time.map_or(0.0, |time| self.elapsed().as_secs_f64() / time.as_secs_f64());
         cases.max(time).min(1.0)
     }
 }

@@ -61,7 +61,8 @@ impl Finding {
 
     /// An identifier from what does not change between runs.
     pub fn stable_id(fault: Option<FaultName>, kind: Kind, cause: &Cause) -> String {
-        let mut text = format!("{}\n{kind}\n{}", fault.map_or("none", FaultName::name), cause.sentence);
+        let mut text =
+            format!("{}\n{kind}\n{}", fault.map_or("none", FaultName::name), cause.sentence);
         for (name, value) in &cause.parts {
             text.push_str(&format!("\n{name}={value}"));
         }

@@ -72,7 +72,9 @@ impl HistoryText {
                 .parse()
                 .map_err(|error| bad(format!("history.operations[{index}]: {error}")))?;
             if operations.last().is_some_and(|last| last.begun > operation.begun) {
-                return Err(bad(format!("history.operations[{index}]: begun before its predecessor")));
+                return Err(bad(format!(
+                    "history.operations[{index}]: begun before its predecessor"
+                )));
             }
             operations.push(operation);
         }
@@ -92,7 +94,11 @@ impl OperationText {
             }
             _ => return Err(bad("answered, answer: expected both or neither")),
         };
-        Ok(Operation { request: parse_request(&self.request)?, begun: Moment(self.begun), answered })
+        Ok(Operation {
+            request: parse_request(&self.request)?,
+            begun: Moment(self.begun),
+            answered,
+        })
     }
 }
 
@@ -116,12 +122,17 @@ mod tests {
 
     #[test]
     fn a_history_parses_back_from_its_text() {
-        let operation = |request, begun, answered| Operation { request, begun: Moment(begun), answered };
+        let operation =
+            |request, begun, answered| Operation { request, begun: Moment(begun), answered };
         let history = History {
             initial: [(parse_key("a").unwrap(), parse_value("=@x").unwrap())].into(),
             operations: vec![
                 operation(Request::Open, 1, Some((Moment(2), Answer::Ack))),
-                operation(parse_request("put k v").unwrap(), 3, Some((Moment(5), Answer::Err("no room".into())))),
+                operation(
+                    parse_request("put k v").unwrap(),
+                    3,
+                    Some((Moment(5), Answer::Err("no room".into()))),
+                ),
                 operation(Request::Sync, 4, None),
             ],
         };
