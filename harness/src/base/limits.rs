@@ -20,3 +20,9 @@ pub const PAGE_BYTES: u64 = 4096;
 pub const SECTOR_BYTES: u64 = 512;
 /// How much of a driver's standard error is kept as evidence.
 pub const STDERR_BYTES: usize = 64 << 10;
+/// Largest scenario file that is read.
+pub const SCENARIO_BYTES: u64 = 64 << 20;
+/// Largest sum of the files that a scenario names.
+pub const SCENARIO_FILES_BYTES: u64 = 1 << 30;
+/// Most files and folders that a scenario names.
+pub const SCENARIO_FILES: usize = 20_000;

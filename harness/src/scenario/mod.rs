@@ -2,11 +2,14 @@
 //! a run. A scenario is untrusted input.
 
 pub mod case;
+pub mod file;
+pub mod folder;
 pub mod names;
 pub mod options;
 pub mod record;
 
 pub use case::{Case, Files, IoStrike, KillStrike, MediaStrike, PowerStrike, Strike};
-pub use names::{FaultName, Profile};
+pub use file::{Expect, OptionsText, Scenario, TargetText};
+pub use names::{FaultName, Outcome, Profile};
 pub use options::{Extent, Options};
 pub use record::HistoryText;

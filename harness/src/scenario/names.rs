@@ -63,6 +63,32 @@ names! {
     }
 }
 
+names! {
+    /// How a run ended (ORACLE.md, Outcomes).
+    Outcome {
+        /// No violation in the states visited.
+        Held = "held",
+        /// At least one violation, seen again in fresh processes.
+        Violated = "violated",
+        /// Something makes a loss unprovable, or a property called for was judged in no case.
+        NotMeasured = "not-measured",
+        /// The control cannot be run, or unplug disagrees with itself about one case.
+        HarnessBroken = "harness-broken",
+    }
+}
+
+impl Outcome {
+    /// The process exit code that it stands for.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Outcome::Held => 0,
+            Outcome::Violated => 1,
+            Outcome::NotMeasured => 4,
+            Outcome::HarnessBroken => 3,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
