@@ -26,3 +26,7 @@ pub const SCENARIO_BYTES: u64 = 64 << 20;
 pub const SCENARIO_FILES_BYTES: u64 = 1 << 30;
 /// Most files and folders that a scenario names.
 pub const SCENARIO_FILES: usize = 20_000;
+/// The most bytes of one `dump`.
+pub const DUMP_BYTES: u64 = 4 << 30;
+/// A `dump` that keeps printing is waited for up to this many times the limit of one answer.
+pub const DUMP_PATIENCE: u32 = 10;

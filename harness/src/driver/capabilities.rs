@@ -1,5 +1,8 @@
 //! What a driver says of itself after the `ack` of `open` (DRIVER_PROTOCOL.md, Capabilities).
 
+use crate::base::limits::VALUE_BYTES;
+use crate::workload::{Mutation, Request};
+
 /// What an acknowledged write survives a power cut by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durable {
@@ -53,4 +56,199 @@ pub struct Capabilities {
     pub damage_prefix: bool,
     /// `open` may follow `close`, many times in one process.
     pub reopen: bool,
+}
+
+impl Default for Capabilities {
+    /// What a driver that lists no words promises.
+    fn default() -> Self {
+        Self {
+            del: false,
+            batch: false,
+            sync: false,
+            checkpoint: false,
+            threads: 1,
+            durable: Durable::Ack,
+            kill: KillPromise::Ack,
+            reads_durable: false,
+            max_value: VALUE_BYTES,
+            order_prefix: false,
+            corruption_detected: false,
+            damage_prefix: false,
+            reopen: false,
+        }
+    }
+}
+
+impl Capabilities {
+    /// Reads the words after the `ack` of `open`. An unknown, repeated or contradictory word is an
+    /// error that names it: a promise that is misspelt must not silently go unjudged.
+    pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let mut caps = Self::default();
+        let mut kill = None;
+        let mut seen: Vec<&str> = Vec::new();
+        for word in words {
+            let name = word.split_once('=').map_or(word, |(name, _)| name);
+            if seen.contains(&name) {
+                return Err(format!("capability `{name}` is given twice"));
+            }
+            seen.push(name);
+            match word {
+                "del" => caps.del = true,
+                "batch" => caps.batch = true,
+                "sync" => caps.sync = true,
+                "checkpoint" => caps.checkpoint = true,
+                "durable=ack" => caps.durable = Durable::Ack,
+                "durable=sync" => caps.durable = Durable::Sync,
+                "durable=none" => caps.durable = Durable::None,
+                "kill=ack" => kill = Some(KillPromise::Ack),
+                "kill=sync" => kill = Some(KillPromise::Sync),
+                "kill=close" => kill = Some(KillPromise::Close),
+                "reads=durable" => caps.reads_durable = true,
+                "order=prefix" => caps.order_prefix = true,
+                "corruption=detected" => caps.corruption_detected = true,
+                "damage=prefix" => caps.damage_prefix = true,
+                "reopen" => caps.reopen = true,
+                _ => match word.split_once('=') {
+                    Some(("threads", n)) => caps.threads = positive(word, n)?,
+                    Some(("maxvalue", n)) => {
+                        caps.max_value = (positive(word, n)? as usize).min(VALUE_BYTES);
+                    }
+                    _ => return Err(format!("`{word}` is not a capability")),
+                },
+            }
+        }
+        caps.kill = kill.unwrap_or(match caps.durable {
+            Durable::None => KillPromise::Close,
+            Durable::Ack | Durable::Sync => KillPromise::Ack,
+        });
+        Ok(caps)
+    }
+
+    /// The words that say this, in the order of DRIVER_PROTOCOL.md; defaults are left out.
+    pub fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        let mut say = |yes: bool, word: &str| {
+            if yes {
+                words.push(word.to_string());
+            }
+        };
+        say(self.del, "del");
+        say(self.batch, "batch");
+        say(self.sync, "sync");
+        say(self.checkpoint, "checkpoint");
+        say(self.threads != 1, &format!("threads={}", self.threads));
+        match self.durable {
+            Durable::Ack => say(true, "durable=ack"),
+            Durable::Sync => say(true, "durable=sync"),
+            Durable::None => say(true, "durable=none"),
+        }
+        match (self.kill, self.durable) {
+            (KillPromise::Ack, Durable::None) => say(true, "kill=ack"),
+            (KillPromise::Sync, _) => say(true, "kill=sync"),
+            (KillPromise::Close, Durable::Ack | Durable::Sync) => say(true, "kill=close"),
+            _ => {}
+        }
+        say(self.reads_durable, "reads=durable");
+        say(self.max_value != VALUE_BYTES, &format!("maxvalue={}", self.max_value));
+        say(self.order_prefix, "order=prefix");
+        say(self.corruption_detected, "corruption=detected");
+        say(self.damage_prefix, "damage=prefix");
+        say(self.reopen, "reopen");
+        words
+    }
+
+    /// True if the driver understands `request`; what it does not understand is never sent.
+    pub fn allow(&self, request: &Request) -> bool {
+        let fits = |mutation: &Mutation| match mutation {
+            Mutation::Put(_, value) => value.as_str().len() <= self.max_value,
+            Mutation::Del(_) => self.del,
+        };
+        match request {
+            Request::Open | Request::Dump | Request::Close => true,
+            Request::Write(mutation) => fits(mutation),
+            Request::Batch(mutations) => self.batch && mutations.iter().all(fits),
+            Request::Sync => self.sync,
+            Request::Checkpoint => self.checkpoint,
+        }
+    }
+}
+
+fn positive(word: &str, digits: &str) -> Result<u32, String> {
+    match digits.parse::<u32>() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err(format!("`{word}` needs a whole number from 1 to {}", u32::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Capabilities, String> {
+        Capabilities::parse(text.split_whitespace())
+    }
+
+    #[test]
+    fn a_driver_that_says_nothing_promises_durability_at_the_acknowledgement() {
+        let caps = parse("").unwrap();
+        assert_eq!((caps.durable, caps.kill, caps.threads), (Durable::Ack, KillPromise::Ack, 1));
+        assert_eq!(caps.max_value, VALUE_BYTES);
+        assert!(!caps.reopen && !caps.batch);
+    }
+
+    #[test]
+    fn durable_none_promises_kills_only_at_close_unless_it_says_more() {
+        assert_eq!(parse("durable=none").unwrap().kill, KillPromise::Close);
+        assert_eq!(parse("kill=ack durable=none").unwrap().kill, KillPromise::Ack);
+        assert_eq!(parse("durable=sync").unwrap().kill, KillPromise::Ack);
+    }
+
+    #[test]
+    fn unknown_repeated_and_senseless_words_are_named() {
+        for (text, part) in [
+            ("order=prefx", "`order=prefx` is not a capability"),
+            ("del del", "`del` is given twice"),
+            ("durable=ack durable=sync", "`durable` is given twice"),
+            ("threads=0", "`threads=0` needs a whole number"),
+            ("threads=-1", "`threads=-1` needs a whole number"),
+            ("maxvalue=99999999999", "needs a whole number"),
+            ("Reopen", "`Reopen` is not a capability"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_not_understood_or_too_large_is_not_allowed() {
+        let caps = parse("maxvalue=3").unwrap();
+        let put = |v: &str| Request::Write(Mutation::Put("k".into(), v.into()));
+        assert!(caps.allow(&put("abc")) && !caps.allow(&put("abcd")));
+        assert!(!caps.allow(&Request::Write(Mutation::Del("k".into()))));
+        assert!(!caps.allow(&Request::Sync) && !caps.allow(&Request::Batch(vec![])));
+        assert!(caps.allow(&Request::Open));
+    }
+
+    proptest! {
+        #[test]
+        fn words_read_back_as_the_same_capabilities(
+            flags in proptest::array::uniform9(any::<bool>()),
+            threads in 1u32..100, max_value in 1usize..=VALUE_BYTES, durable in 0..3, kill in 0..3,
+        ) {
+            let [del, batch, sync, checkpoint, reads_durable, order_prefix, corruption_detected,
+                damage_prefix, reopen] = flags;
+            let durable = [Durable::Ack, Durable::Sync, Durable::None][durable as usize];
+            let kill = [KillPromise::Ack, KillPromise::Sync, KillPromise::Close][kill as usize];
+            let caps = Capabilities { del, batch, sync, checkpoint, threads, durable, kill,
+                reads_durable, max_value, order_prefix, corruption_detected, damage_prefix, reopen };
+            let words = caps.words();
+            prop_assert_eq!(Capabilities::parse(words.iter().map(String::as_str)).unwrap(), caps);
+        }
+
+        #[test]
+        fn any_words_parse_or_are_refused_without_a_panic(text in "[ -~]{0,80}") {
+            let _ = parse(&text);
+        }
+    }
 }

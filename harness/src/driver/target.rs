@@ -1,13 +1,52 @@
-//! A target: how a driver is started.
+//! How a driver is started, and how long it is waited for.
 
-/// How a driver is started. Bundled engines are the running `unplug` executable as
-/// `unplug driver NAME`; any other program is what the user said.
+use std::time::Duration;
+
+use crate::base::limits::{HANG_FACTOR, TIMEOUT_OP, TIMEOUT_OPEN};
+use crate::workload::Request;
+
+/// A program that speaks the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// What reports call it.
+    /// What reports call it: an engine's name, or the command line as the user gave it.
     pub name: String,
-    /// The program and its arguments; the program is found as a shell would find it.
+    /// The program and its arguments; never empty.
     pub argv: Vec<String>,
-    /// Environment variables set for it, besides those that it inherits.
+    /// Variables that are set besides those inherited.
     pub env: Vec<(String, String)>,
+}
+
+impl Target {
+    /// A target without variables of its own.
+    pub fn new(name: impl Into<String>, argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let argv = argv.into_iter().map(Into::into).collect();
+        Self { name: name.into(), argv, env: Vec::new() }
+    }
+}
+
+/// How long an answer may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For `open`, the start of the process included.
+    pub open: Duration,
+    /// For every other request.
+    pub op: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { open: TIMEOUT_OPEN, op: TIMEOUT_OP }
+    }
+}
+
+impl Timeouts {
+    /// The limit for one request.
+    pub fn of(&self, request: &Request) -> Duration {
+        if *request == Request::Open { self.open } else { self.op }
+    }
+
+    /// The limits at which a hang is confirmed.
+    pub fn to_confirm(&self) -> Self {
+        Self { open: self.open * HANG_FACTOR, op: self.op * HANG_FACTOR }
+    }
 }

@@ -1,0 +1,339 @@
+//! One conversation with one driver process over two descriptors. It starts and ends no process:
+//! whoever does hands it the pipes, and a pidfd so that a death is seen even where a grandchild holds
+//! the output open.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::capabilities::Capabilities;
+use super::fault::DriverFault;
+use super::lines::Lines;
+use super::protocol::{self, BadLine, Id, Reply};
+use super::target::Timeouts;
+use super::timeline::Timeline;
+use crate::base::limits::{DUMP_BYTES, DUMP_PATIENCE, LINE_BYTES};
+use crate::workload::{Answer, Contents, OpNo, Request};
+
+/// What a `dump` printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dump {
+    /// The pairs; of a key that came twice the first.
+    pub contents: Contents,
+    /// A key that came twice with different values, in words.
+    pub contradiction: Option<String>,
+}
+
+/// One answered request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Its number in the history.
+    pub op: OpNo,
+    /// What was asked.
+    pub request: Request,
+    /// How it was answered.
+    pub answer: Answer,
+    /// What it printed, for a `dump` that was acknowledged.
+    pub dump: Option<Dump>,
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    op: OpNo,
+    request: Request,
+    sent: Instant,
+    progress: Instant,
+    dump: Dump,
+    dump_bytes: u64,
+}
+
+/// A conversation. Requests get their numbers here, from 1.
+#[derive(Debug)]
+pub struct Session {
+    to: Option<std::fs::File>,
+    from: std::fs::File,
+    death: Option<OwnedFd>,
+    timeouts: Timeouts,
+    lines: Lines,
+    chunk: Box<[u8]>,
+    last_id: Id,
+    outstanding: BTreeMap<Id, Outstanding>,
+    capabilities: Option<Capabilities>,
+    warnings: Vec<String>,
+    ended: bool,
+}
+
+impl Session {
+    /// A session that writes to `to` (the driver's standard input) and reads from `from` (its
+    /// standard output). `death` becomes readable when the process ends (a pidfd).
+    pub fn new(
+        to: OwnedFd,
+        from: OwnedFd,
+        death: Option<OwnedFd>,
+        timeouts: Timeouts,
+    ) -> io::Result<Self> {
+        for fd in [to.as_fd(), from.as_fd()] {
+            let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+            fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        }
+        Ok(Self {
+            to: Some(to.into()),
+            from: from.into(),
+            death,
+            timeouts,
+            lines: Lines::default(),
+            chunk: vec![0; 64 << 10].into(),
+            last_id: 0,
+            outstanding: BTreeMap::new(),
+            capabilities: None,
+            warnings: Vec::new(),
+            ended: false,
+        })
+    }
+
+    /// What the driver said of itself at its first acknowledged `open` here.
+    pub fn capabilities(&self) -> Option<&Capabilities> {
+        self.capabilities.as_ref()
+    }
+
+    /// How many requests are not answered yet.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// The `warn` texts since the last call.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Replaces the limits for the requests to come.
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
+    }
+
+    /// Ends the driver's input: it closes its store and exits.
+    pub fn end_input(&mut self) {
+        self.to = None;
+    }
+
+    /// Sends a request. Answers that arrive meanwhile are kept for [`Session::answer`]: while the
+    /// pipe is full the driver's output is read, so that two full pipes never wait for each other.
+    pub fn ask(
+        &mut self,
+        op: OpNo,
+        request: &Request,
+        dir: &Path,
+        timeline: &mut dyn Timeline,
+    ) -> Result<(), DriverFault> {
+        let id = self.last_id + 1;
+        let mut line = Vec::with_capacity(64);
+        protocol::encode_request(&mut line, id, request, dir);
+        self.last_id = id;
+        timeline.numbered(op, id);
+        timeline.asking(op, request);
+        let now = Instant::now();
+        let (request, dump) = (request.clone(), Dump::default());
+        let entry = Outstanding { op, request, sent: now, progress: now, dump, dump_bytes: 0 };
+        self.outstanding.insert(id, entry);
+        let mut left = &line[..];
+        while !left.is_empty() {
+            let Some(to) = self.to.as_mut() else { return Err(self.closed()) };
+            match to.write(left) {
+                Ok(written) => left = &left[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(true)?,
+                // The reader is gone: what it still said is worth more than EPIPE.
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the next answer. Must not be called with nothing outstanding.
+    pub fn answer(&mut self, timeline: &mut dyn Timeline) -> Result<Answered, DriverFault> {
+        loop {
+            if let Some(answered) = self.next_answer(timeline)? {
+                return Ok(answered);
+            }
+            if self.ended {
+                return Err(self.closed());
+            }
+            self.wait(false)?;
+        }
+    }
+
+    /// After the process is gone: the next answer that it had still written, if any. What was
+    /// acknowledged before a kill was promised, read or not.
+    pub fn leftover(&mut self, timeline: &mut dyn Timeline) -> Option<Answered> {
+        loop {
+            match self.next_answer(timeline) {
+                Ok(Some(answered)) => return Some(answered),
+                Ok(None) if !self.ended && self.fill() => {}
+                _ => return None,
+            }
+        }
+    }
+
+    fn closed(&self) -> DriverFault {
+        DriverFault::Died { how: "it closed its output".into(), stderr: String::new() }
+    }
+
+    /// Waits until something can be read (or written), the process ended, or the time is over.
+    fn wait(&mut self, writing: bool) -> Result<(), DriverFault> {
+        let (deadline, waiting_for, limit) = self.deadline();
+        let left = deadline.saturating_duration_since(Instant::now());
+        // One millisecond more, because poll counts in whole ones.
+        let timeout = PollTimeout::try_from(left + Duration::from_millis(1))
+            .unwrap_or(PollTimeout::from(u16::MAX));
+        let mut fds = vec![PollFd::new(self.from.as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.death.as_ref().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        if let (true, Some(to)) = (writing, self.to.as_ref()) {
+            fds.push(PollFd::new(to.as_fd(), PollFlags::POLLOUT));
+        }
+        match poll(&mut fds, timeout) {
+            Ok(0) if Instant::now() >= deadline => {
+                let after_ms = limit.as_millis() as u64;
+                Err(DriverFault::Hung { waiting_for, after_ms })
+            }
+            Ok(0) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Ok(_) => {
+                let ready = |fd: &PollFd| fd.revents().is_some_and(|events| !events.is_empty());
+                let readable = ready(&fds[0]);
+                let died = self.death.is_some() && ready(&fds[1]);
+                if readable {
+                    self.fill();
+                    // A driver that prints without end must not outrun its time.
+                    if Instant::now() >= deadline {
+                        let after_ms = limit.as_millis() as u64;
+                        return Err(DriverFault::Hung { waiting_for, after_ms });
+                    }
+                } else if died {
+                    self.ended = true;
+                }
+                Ok(())
+            }
+            Err(errno) => {
+                let how = format!("its pipes cannot be watched: {errno}");
+                Err(DriverFault::Died { how, stderr: String::new() })
+            }
+        }
+    }
+
+    /// The nearest deadline among the outstanding requests, with what is waited for and the limit.
+    fn deadline(&self) -> (Instant, String, Duration) {
+        let of = |entry: &Outstanding| {
+            let limit = self.timeouts.of(&entry.request);
+            (entry.progress + limit).min(entry.sent + limit * DUMP_PATIENCE)
+        };
+        match self.outstanding.iter().min_by_key(|(_, entry)| of(entry)) {
+            Some((id, entry)) => {
+                let what = format!("request {id} ({})", word(&entry.request));
+                (of(entry), what, self.timeouts.of(&entry.request))
+            }
+            None => (Instant::now(), "nothing".into(), Duration::ZERO),
+        }
+    }
+
+    /// Reads what is there. False at the end of the output.
+    fn fill(&mut self) -> bool {
+        match self.from.read(&mut self.chunk) {
+            Ok(0) => self.ended = true,
+            Ok(count) => self.lines.push(&self.chunk[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => self.ended = true,
+        }
+        !self.ended
+    }
+
+    fn next_answer(
+        &mut self,
+        timeline: &mut dyn Timeline,
+    ) -> Result<Option<Answered>, DriverFault> {
+        loop {
+            let line = match self.lines.next_line(LINE_BYTES) {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(None),
+                Err(long) => {
+                    let why = format!("a line has at most {} bytes", long.limit_bytes);
+                    return Err(BadLine::new(self.lines.rest(), why).into());
+                }
+            };
+            let wrong = |why: String| Err(BadLine::new(line, why).into());
+            let (id, answer, words) = match protocol::parse_reply(line)? {
+                Reply::Warn(text) => {
+                    timeline.warned(&text);
+                    self.warnings.push(text);
+                    continue;
+                }
+                Reply::Have { id, key, value } => {
+                    let Some(entry) = self.outstanding.get_mut(&id) else {
+                        return wrong(format!("no request {id} is outstanding"));
+                    };
+                    if entry.request != Request::Dump {
+                        return wrong(format!("request {id} is no dump"));
+                    }
+                    entry.progress = Instant::now();
+                    entry.dump_bytes += line.len() as u64;
+                    if entry.dump_bytes > DUMP_BYTES {
+                        return wrong(format!("a dump has at most {DUMP_BYTES} bytes"));
+                    }
+                    match entry.dump.contents.get(&key) {
+                        Some(first) if *first != value => {
+                            let text = format!("{key} is {first:?} and {value:?}");
+                            entry.dump.contradiction.get_or_insert(text);
+                        }
+                        Some(_) => {}
+                        None => drop(entry.dump.contents.insert(key, value)),
+                    }
+                    continue;
+                }
+                Reply::Ack { id, words } => (id, Answer::Ack, words),
+                Reply::Err { id, text } => (id, Answer::Err(text), Vec::new()),
+                Reply::Refused { id, text } => (id, Answer::Refused(text), Vec::new()),
+            };
+            let Some(entry) = self.outstanding.get(&id) else {
+                return wrong(format!("no request {id} is outstanding"));
+            };
+            if matches!(answer, Answer::Refused(_)) && entry.request != Request::Open {
+                return wrong("refused answers open alone".into());
+            }
+            if entry.request == Request::Open && answer == Answer::Ack {
+                let caps = match Capabilities::parse(words.iter().map(String::as_str)) {
+                    Ok(caps) => caps,
+                    Err(why) => return wrong(why),
+                };
+                if self.capabilities.as_ref().is_some_and(|first| *first != caps) {
+                    return wrong("the capabilities differ from those of the first open".into());
+                }
+                self.capabilities = Some(caps);
+            } else if !words.is_empty() && entry.request != Request::Open {
+                return wrong("only the ack of open is followed by words".into());
+            }
+            let Some(entry) = self.outstanding.remove(&id) else { continue };
+            timeline.answered(entry.op, &answer);
+            let dump =
+                (entry.request == Request::Dump && answer == Answer::Ack).then_some(entry.dump);
+            return Ok(Some(Answered { op: entry.op, request: entry.request, answer, dump }));
+        }
+    }
+}
+
+/// The word that a request has on the wire.
+pub fn word(request: &Request) -> &'static str {
+    match request {
+        Request::Open => "open",
+        Request::Write(crate::workload::Mutation::Put(..)) => "put",
+        Request::Write(crate::workload::Mutation::Del(_)) => "del",
+        Request::Batch(_) => "batch",
+        Request::Sync => "sync",
+        Request::Checkpoint => "checkpoint",
+        Request::Dump => "dump",
+        Request::Close => "close",
+    }
+}
