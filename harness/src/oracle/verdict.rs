@@ -119,6 +119,9 @@ pub struct Violation {
     pub keys: Vec<Key>,
     /// The operations concerned.
     pub operations: Vec<OpNo>,
+    /// Worth a word and never an alarm: it changes neither outcome nor exit code (`refused-unborn`,
+    /// and `vanished` after a kill and then a power cut).
+    pub note: bool,
 }
 
 /// The oracle's answer about one case.
@@ -128,4 +131,39 @@ pub struct Verdict {
     pub violations: Vec<Violation>,
     /// The properties that this case judged, whether they held or not.
     pub judged: BTreeSet<Kind>,
+    /// True if so many short values could belong to several operations that the search for a legal
+    /// order was given up: the case counts as held, and the report counts such cases.
+    pub undecided: bool,
+}
+
+impl Verdict {
+    /// True where nothing but notes was found.
+    pub fn held(&self) -> bool {
+        self.violations.iter().all(|violation| violation.note)
+    }
+
+    /// The worst violation that is not a note.
+    pub fn worst(&self) -> Option<&Violation> {
+        self.violations.iter().filter(|violation| !violation.note).min_by_key(|found| found.kind)
+    }
+
+    /// Takes in what another judgement of the same case found.
+    pub fn merge(&mut self, other: Verdict) {
+        self.violations.extend(other.violations);
+        self.violations.sort_by_key(|violation| (violation.note, violation.kind));
+        self.judged.extend(other.judged);
+        self.undecided |= other.undecided;
+    }
+}
+
+impl Loss {
+    /// What a crash after a crash amounts to: whatever was volatile before a kill is lost by a power
+    /// cut that follows it.
+    pub fn worse(self, other: Loss) -> Loss {
+        match (self, other) {
+            (Loss::Power, _) | (_, Loss::Power) => Loss::Power,
+            (Loss::Kill, _) | (_, Loss::Kill) => Loss::Kill,
+            _ => Loss::None,
+        }
+    }
 }
