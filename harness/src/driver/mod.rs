@@ -1,15 +1,22 @@
 //! Drivers: the protocol of DRIVER_PROTOCOL.md, both sides of it, and the processes that speak it.
 
 pub mod capabilities;
+pub mod drive;
 pub mod fault;
+mod keeper;
 pub mod lines;
+pub mod process;
 pub mod protocol;
+pub mod serve;
 pub mod session;
 pub mod target;
 pub mod timeline;
 
 pub use capabilities::{Capabilities, Durable, KillPromise};
+pub use drive::{Driven, End, Host, Plan, Processes, Watch, drive};
 pub use fault::DriverFault;
+pub use process::DriverProcess;
+pub use serve::{Engine, NotOpened, Opener, serve};
 pub use session::{Answered, Dump, Session};
 pub use target::{Target, Timeouts};
 pub use timeline::{Counter, Timeline, Unwatched};

@@ -1,0 +1,251 @@
+//! Drives a workload through driver processes, one at a time, and says what was asked and answered.
+//! Who starts the processes, and what time it is, are parameters: a recorder brings its own of both.
+
+use std::path::Path;
+
+use super::capabilities::Capabilities;
+use super::fault::DriverFault;
+use super::process::DriverProcess;
+use super::session::{Dump, Session};
+use super::target::{Target, Timeouts};
+use super::timeline::Timeline;
+use crate::base::{HarnessError, Result};
+use crate::workload::{Answer, OpNo, Request};
+
+/// Starts and ends driver processes.
+pub trait Host {
+    /// Starts a process and gives the conversation with it.
+    fn start(&mut self) -> Result<Session>;
+    /// After the last acknowledged `close`: ends the input and waits for the exit.
+    fn finish(&mut self, session: Session) -> std::result::Result<(), DriverFault>;
+    /// Ends a process that failed, and completes what its session said about it.
+    fn explain(&mut self, session: Session, fault: DriverFault) -> DriverFault;
+}
+
+/// What to drive.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The store's directory; it exists.
+    pub dir: &'a Path,
+    /// What to ask, in order. What the driver does not understand is left out.
+    pub requests: &'a [Request],
+    /// At most this many requests are outstanding, and never more than the driver allows.
+    pub threads: u32,
+    /// What the driver said before, if it is known: it must say the same again.
+    pub capabilities: Option<&'a Capabilities>,
+}
+
+/// How a run of a workload ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every request was answered and the driver ended as it should.
+    Finished,
+    /// `open` was answered with `refused` or `err`: nothing more could be asked.
+    NotOpened(Answer),
+    /// The driver failed.
+    Failed(DriverFault),
+    /// The watcher said stop (see [`Watch::stop`]); the process was killed.
+    Stopped,
+}
+
+/// What came of it. The history is the timeline's.
+#[derive(Clone, Debug)]
+pub struct Driven {
+    /// What the driver said of itself, if it opened.
+    pub capabilities: Option<Capabilities>,
+    /// How it ended.
+    pub end: End,
+    /// What each acknowledged `dump` printed.
+    pub dumps: Vec<(OpNo, Dump)>,
+    /// How many requests were left out because the driver does not understand them.
+    pub left_out: u64,
+}
+
+/// A timeline that may also end the run.
+pub trait Watch: Timeline {
+    /// Asked before each request and after each answer: true ends the run here and now.
+    fn stop(&mut self) -> bool {
+        false
+    }
+    /// The watcher as a timeline.
+    fn timeline(&mut self) -> &mut dyn Timeline;
+}
+
+impl Watch for super::timeline::Counter {
+    fn timeline(&mut self) -> &mut dyn Timeline {
+        self
+    }
+}
+
+/// Drives `plan.requests`. A `close` followed by an `open` is done in the same process where the driver
+/// can `reopen`, and in a new one where it cannot. Requests that must be alone are sent alone.
+pub fn drive(host: &mut dyn Host, watch: &mut dyn Watch, plan: &Plan<'_>) -> Result<Driven> {
+    let mut drive = Drive {
+        driven: Driven {
+            capabilities: plan.capabilities.cloned(),
+            end: End::Finished,
+            dumps: Vec::new(),
+            left_out: 0,
+        },
+        session: None,
+        next_op: 0,
+    };
+    let end = drive.run(host, watch, plan)?;
+    if let Some(session) = drive.session.take() {
+        drive.driven.end = match end {
+            End::Failed(fault) => End::Failed(host.explain(session, fault)),
+            End::Finished => match host.finish(session) {
+                Ok(()) => End::Finished,
+                Err(fault) => End::Failed(fault),
+            },
+            End::Stopped => {
+                // Whatever the kill says about the process is our own doing.
+                let how = "stopped".to_string();
+                host.explain(session, DriverFault::Died { how, stderr: String::new() });
+                End::Stopped
+            }
+            refused => {
+                let _ = host.finish(session);
+                refused
+            }
+        };
+    } else {
+        drive.driven.end = end;
+    }
+    Ok(drive.driven)
+}
+
+struct Drive {
+    driven: Driven,
+    session: Option<Session>,
+    next_op: u32,
+}
+
+/// One step: nothing to say, or the run ends so.
+type Step = Option<End>;
+
+impl Drive {
+    fn run(&mut self, host: &mut dyn Host, watch: &mut dyn Watch, plan: &Plan<'_>) -> Result<End> {
+        for request in plan.requests {
+            if self.driven.capabilities.as_ref().is_some_and(|caps| !caps.allow(request)) {
+                self.driven.left_out += 1;
+                continue;
+            }
+            if *request == Request::Open
+                && let Some(fault) = self.fresh_process(host)?
+            {
+                return Ok(End::Failed(fault));
+            }
+            let allowed = self.driven.capabilities.as_ref().map_or(1, |caps| caps.threads);
+            let at_once = if request.is_exclusive() { 1 } else { plan.threads.min(allowed).max(1) };
+            if let Some(end) = self.wait_below(at_once as usize, watch)? {
+                return Ok(end);
+            }
+            if watch.stop() {
+                return Ok(End::Stopped);
+            }
+            let op = OpNo(self.next_op);
+            self.next_op += 1;
+            let session = self.session.as_mut().ok_or_else(|| {
+                HarnessError::input("the workload asks something before its first `open`")
+            })?;
+            if let Err(fault) = session.ask(op, request, plan.dir, watch.timeline()) {
+                return Ok(End::Failed(fault));
+            }
+            if request.is_exclusive()
+                && let Some(end) = self.wait_below(1, watch)?
+            {
+                return Ok(end);
+            }
+        }
+        Ok(self.wait_below(1, watch)?.unwrap_or(End::Finished))
+    }
+
+    /// Makes sure that a process waits for `open`; a fault of the one before, if it had one.
+    fn fresh_process(&mut self, host: &mut dyn Host) -> Result<Option<DriverFault>> {
+        let reopen = self.driven.capabilities.as_ref().is_some_and(|caps| caps.reopen);
+        if !reopen
+            && let Some(session) = self.session.take()
+            && let Err(fault) = host.finish(session)
+        {
+            return Ok(Some(fault));
+        }
+        if self.session.is_none() {
+            self.session = Some(host.start()?);
+        }
+        Ok(None)
+    }
+
+    /// Waits until fewer than `limit` requests are outstanding.
+    fn wait_below(&mut self, limit: usize, watch: &mut dyn Watch) -> Result<Step> {
+        let Some(session) = self.session.as_mut() else { return Ok(None) };
+        while session.outstanding() >= limit {
+            let answered = match session.answer(watch.timeline()) {
+                Ok(answered) => answered,
+                Err(fault) => return Ok(Some(End::Failed(fault))),
+            };
+            if let Some(dump) = answered.dump {
+                self.driven.dumps.push((answered.op, dump));
+            }
+            if answered.request == Request::Open {
+                if answered.answer != Answer::Ack {
+                    return Ok(Some(End::NotOpened(answered.answer)));
+                }
+                match (&self.driven.capabilities, session.capabilities()) {
+                    (Some(first), Some(caps)) if first != caps => {
+                        let line = super::protocol::BadLine {
+                            line: caps.words().join(" "),
+                            why: "the capabilities differ from those of the first open".into(),
+                        };
+                        return Ok(Some(End::Failed(line.into())));
+                    }
+                    (_, caps) => self.driven.capabilities = caps.cloned(),
+                }
+            }
+            if watch.stop() {
+                return Ok(Some(End::Stopped));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A host of ordinary processes.
+#[derive(Debug)]
+pub struct Processes<'a> {
+    target: &'a Target,
+    timeouts: Timeouts,
+    root: &'a Path,
+    process: Option<DriverProcess>,
+}
+
+impl<'a> Processes<'a> {
+    /// Starts `target` whenever one is needed; private folders go below `root`.
+    pub fn new(target: &'a Target, timeouts: Timeouts, root: &'a Path) -> Self {
+        Self { target, timeouts, root, process: None }
+    }
+}
+
+impl Host for Processes<'_> {
+    fn start(&mut self) -> Result<Session> {
+        let (process, session) = DriverProcess::spawn(self.target, self.root, self.timeouts)?;
+        self.process = Some(process);
+        Ok(session)
+    }
+
+    fn finish(&mut self, mut session: Session) -> std::result::Result<(), DriverFault> {
+        session.end_input();
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        process.finish(self.timeouts.op)
+    }
+
+    fn explain(&mut self, _session: Session, fault: DriverFault) -> DriverFault {
+        match self.process.take() {
+            Some(mut process) => process.explain(fault),
+            None => fault,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! The keeper: a tiny process between unplug and each driver. It is the subreaper of the driver's whole
+//! tree, so children that fork twice or start a session of their own stay below it; it ends all of
+//! them when the driver ends, when it is told to, and when unplug is gone. It ends only when nothing of
+//! the tree is left, and it ends the way the driver did.
+//!
+//! The code below runs between fork and exec of a program with threads: system calls only, no
+//! allocation, no locks.
+
+use std::io;
+use std::os::fd::RawFd;
+
+/// What a process that outlives SIGKILL (uninterruptible, or of another user) is waited for.
+const WAIT_MS: u32 = 10_000;
+
+/// Forks. In the new process, which becomes the driver, it returns and the caller goes on to exec;
+/// this process becomes the keeper and never returns. `control` is a descriptor whose other end unplug
+/// holds: its end tells the keeper to end the tree.
+///
+/// # Safety
+///
+/// Only in a child between fork and exec.
+pub(super) unsafe fn keep(control: RawFd) -> io::Result<()> {
+    // SAFETY: plain system calls without pointers to anything but locals.
+    unsafe {
+        libc::setsid();
+        if libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let keeper = libc::getpid();
+        match libc::fork() {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                // A session and group of its own; and dead, should the keeper die.
+                libc::setsid();
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+                if libc::getppid() != keeper {
+                    libc::_exit(127);
+                }
+                Ok(())
+            }
+            driver => watch(driver, control),
+        }
+    }
+}
+
+unsafe fn watch(driver: libc::pid_t, control: RawFd) -> ! {
+    // SAFETY: system calls; every pointer is to a local or a static that outlives the call.
+    unsafe {
+        libc::prctl(libc::PR_SET_NAME, c"keeper".as_ptr(), 0, 0, 0);
+        libc::dup2(control, 0);
+        // Every other descriptor too, or the driver's pipes would never end.
+        libc::syscall(libc::SYS_close_range, 1, libc::c_uint::MAX, 0);
+        let death = libc::syscall(libc::SYS_pidfd_open, driver, 0) as RawFd;
+        let mut fds = [
+            libc::pollfd { fd: 0, events: libc::POLLIN, revents: 0 },
+            libc::pollfd { fd: death, events: libc::POLLIN, revents: 0 },
+        ];
+        while libc::poll(fds.as_mut_ptr(), 2, -1) < 0 {}
+        let status = end_tree(driver);
+        if libc::WIFSIGNALED(status) {
+            // Die of the same signal, without a second core dump.
+            libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+            libc::signal(libc::WTERMSIG(status), libc::SIG_DFL);
+            libc::kill(libc::getpid(), libc::WTERMSIG(status));
+        }
+        libc::_exit(libc::WEXITSTATUS(status));
+    }
+}
+
+/// Kills until no descendant is left; what loses its parent on the way becomes the keeper's child.
+unsafe fn end_tree(driver: libc::pid_t) -> libc::c_int {
+    let mut driver_status = libc::SIGKILL;
+    let mut waited_ms = 0;
+    loop {
+        // SAFETY: system calls on locals.
+        unsafe {
+            if !kill_children() {
+                libc::kill(-driver, libc::SIGKILL);
+                libc::kill(driver, libc::SIGKILL);
+            }
+            loop {
+                let mut status = 0;
+                match libc::waitpid(-1, &raw mut status, libc::WNOHANG) {
+                    0 => break,
+                    pid if pid == driver => driver_status = status,
+                    -1 => return driver_status,
+                    _ => {}
+                }
+            }
+            if waited_ms >= WAIT_MS * 10 {
+                return driver_status;
+            }
+            waited_ms += 1;
+            let nap = libc::timespec { tv_sec: 0, tv_nsec: 100_000 };
+            libc::nanosleep(&raw const nap, std::ptr::null_mut());
+        }
+    }
+}
+
+/// Kills every child that the kernel lists. False where it lists none for us to read.
+unsafe fn kill_children() -> bool {
+    // SAFETY: `buffer` outlives the calls that write to it and is as long as they are told.
+    unsafe {
+        let path = c"/proc/thread-self/children";
+        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return false;
+        }
+        let mut buffer = [0u8; 4096];
+        let mut pid: libc::pid_t = 0;
+        loop {
+            let count = libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len());
+            if count <= 0 {
+                break;
+            }
+            for &byte in buffer.iter().take(count as usize) {
+                if byte.is_ascii_digit() {
+                    pid = pid.wrapping_mul(10).wrapping_add(libc::pid_t::from(byte - b'0'));
+                } else {
+                    if pid > 1 {
+                        libc::kill(pid, libc::SIGKILL);
+                    }
+                    pid = 0;
+                }
+            }
+        }
+        libc::close(fd);
+        true
+    }
+}

@@ -1,0 +1,226 @@
+//! Driver processes: started below a keeper, with pipes and a private folder; ended with their whole
+//! tree in every exit path.
+
+use std::io::Read;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tempfile::TempDir;
+
+use super::fault::DriverFault;
+use super::keeper;
+use super::session::Session;
+use super::target::{Target, Timeouts};
+use crate::base::limits::STDERR_BYTES;
+use crate::base::{HarnessError, Result};
+
+/// The environment variable that names a driver's private folder.
+pub const RUN_VARIABLE: &str = "UNPLUG_RUN";
+
+/// A running driver. Dropping it ends the driver and everything that it started.
+#[derive(Debug)]
+pub struct DriverProcess {
+    keeper: Child,
+    /// Its end tells the keeper to end the tree.
+    control: Option<OwnedFd>,
+    death: OwnedFd,
+    status: Option<ExitStatus>,
+    stderr: Arc<Mutex<Tail>>,
+    stderr_reader: Option<JoinHandle<()>>,
+    _run_folder: TempDir,
+}
+
+impl DriverProcess {
+    /// Starts `target` with a private folder below `root`, and a session with it.
+    pub fn spawn(target: &Target, root: &Path, timeouts: Timeouts) -> Result<(Self, Session)> {
+        let [program, arguments @ ..] = &target.argv[..] else {
+            return Err(HarnessError::input("the driver's command is empty"));
+        };
+        let run_folder = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(root)
+            .map_err(|error| HarnessError::at("making a private folder in", root, error))?;
+        let machine = |error| HarnessError::machine(format!("starting {}", target.name), error);
+        let (hold, control) = nix::unistd::pipe2(OFlag::O_CLOEXEC)
+            .map_err(|errno| HarnessError::machine("making a pipe", errno))?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .envs(target.env.iter().map(|(name, value)| (name, value)))
+            .env(RUN_VARIABLE, run_folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let watched = hold.as_raw_fd();
+        // SAFETY: `keep` makes system calls only; it runs in the child between fork and exec, where
+        // the descriptor is open.
+        unsafe { command.pre_exec(move || keeper::keep(watched)) };
+        let mut keeper = command.spawn().map_err(|error| {
+            HarnessError::broken(format!("cannot start {} ({program}): {error}", target.name))
+        })?;
+        drop(hold);
+        let gone = || HarnessError::broken("a pipe of the driver is missing");
+        let to = keeper.stdin.take().ok_or_else(gone)?;
+        let from = keeper.stdout.take().ok_or_else(gone)?;
+        let mut errors = keeper.stderr.take().ok_or_else(gone)?;
+        let stderr = Arc::new(Mutex::new(Tail::default()));
+        let shared = Arc::clone(&stderr);
+        let stderr_reader = std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(count @ 1..) = errors.read(&mut chunk) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).push(&chunk[..count]);
+            }
+        });
+        let death = pidfd(keeper.id()).map_err(machine)?;
+        let watch = death.try_clone().map_err(machine)?;
+        let session =
+            Session::new(to.into(), from.into(), Some(watch), timeouts).map_err(machine)?;
+        let process = Self {
+            keeper,
+            control: Some(control),
+            death,
+            status: None,
+            stderr,
+            stderr_reader: Some(stderr_reader),
+            _run_folder: run_folder,
+        };
+        Ok((process, session))
+    }
+
+    /// Ends the driver with SIGKILL, and its whole tree; returns when nothing of it is left.
+    pub fn kill(&mut self) -> ExitStatus {
+        self.control = None;
+        self.reap()
+    }
+
+    /// Waits at most `limit` for the driver to end by itself; whether it did so with success. Its tree
+    /// is gone afterwards in either case.
+    pub fn finish(&mut self, limit: Duration) -> std::result::Result<(), DriverFault> {
+        if !self.wait(limit) {
+            self.kill();
+            let waiting_for = "its exit after the end of its input".into();
+            return Err(DriverFault::Hung { waiting_for, after_ms: limit.as_millis() as u64 });
+        }
+        let status = self.reap();
+        if status.success() { Ok(()) } else { Err(self.died(status)) }
+    }
+
+    /// Completes a fault that a session reported: ends the tree, and says how the driver died and what
+    /// it wrote to its standard error.
+    pub fn explain(&mut self, fault: DriverFault) -> DriverFault {
+        match fault {
+            DriverFault::Died { how, .. } => {
+                // It closed its output first; give it the moment to die of what killed it.
+                let ended = self.wait(Duration::from_secs(1));
+                let status = if ended { self.reap() } else { self.kill() };
+                if ended {
+                    return self.died(status);
+                }
+                DriverFault::Died { how, stderr: self.stderr() }
+            }
+            fault => {
+                self.kill();
+                fault
+            }
+        }
+    }
+
+    /// The end of what the driver wrote to its standard error; all of it once the driver is gone.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+
+    fn died(&self, status: ExitStatus) -> DriverFault {
+        DriverFault::Died { how: describe(status), stderr: self.stderr() }
+    }
+
+    /// True if the tree is gone within `limit`.
+    fn wait(&mut self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(std::os::fd::AsFd::as_fd(&self.death), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(0) if Instant::now() >= deadline => return false,
+                Ok(1..) => return true,
+                _ => {}
+            }
+        }
+    }
+
+    fn reap(&mut self) -> ExitStatus {
+        if let Some(status) = self.status {
+            return status;
+        }
+        let status = self.keeper.wait().unwrap_or(ExitStatus::from_raw(libc::SIGKILL));
+        self.status = Some(status);
+        if let Some(reader) = self.stderr_reader.take() {
+            let _ = reader.join();
+        }
+        status
+    }
+}
+
+impl Drop for DriverProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A wait status in words.
+pub fn describe(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => match nix::sys::signal::Signal::try_from(signal) {
+            Ok(signal) => format!("killed by {signal}"),
+            Err(_) => format!("killed by signal {signal}"),
+        },
+        (None, Some(0)) => "it exited with success before its time".into(),
+        (None, Some(code)) => format!("it exited with status {code}"),
+        (None, None) => "it ended".into(),
+    }
+}
+
+fn pidfd(pid: u32) -> std::io::Result<OwnedFd> {
+    // SAFETY: a system call with plain numbers; the descriptor that it returns is ours alone.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0);
+        if fd < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
+/// The last bytes of a stream.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    cut: bool,
+}
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() > 2 * STDERR_BYTES {
+            self.bytes.drain(..self.bytes.len() - STDERR_BYTES);
+            self.cut = true;
+        }
+    }
+
+    fn text(&self) -> String {
+        let start = self.bytes.len().saturating_sub(STDERR_BYTES);
+        let text = String::from_utf8_lossy(&self.bytes[start..]);
+        if self.cut || start > 0 { format!("…{text}") } else { text.into_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests;
