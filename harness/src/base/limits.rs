@@ -30,3 +30,7 @@ pub const SCENARIO_FILES: usize = 20_000;
 pub const DUMP_BYTES: u64 = 4 << 30;
 /// A `dump` that keeps printing is waited for up to this many times the limit of one answer.
 pub const DUMP_PATIENCE: u32 = 10;
+/// Most bytes of data (not holes) that one store's directory may hold.
+pub const IMAGE_BYTES: u64 = 4 << 30;
+/// Most names that one store's directory may hold.
+pub const IMAGE_NAMES: u64 = 1_000_000;

@@ -1,1 +1,24 @@
-//! A crash state's bytes: copy-on-write in memory, content-hashed; then to a directory.
+//! A crash state's bytes: a directory tree in memory, copy-on-write and content-hashed, so that a
+//! clone is free, an edit costs its own size and a state already seen is known by its hash; then
+//! into a real directory, by difference.
+//!
+//! What a crash state *is* belongs to `persistence`; here are only its bytes.
+
+pub mod content;
+mod convert;
+pub mod dir;
+mod edit;
+mod load;
+mod node;
+mod notice;
+pub mod page;
+mod path;
+mod radix;
+pub mod tree;
+mod walk;
+
+pub use content::Content;
+pub use dir::{Stats, Workdir};
+pub use page::Page;
+pub use tree::Image;
+pub use walk::{Entry, EntryKind};

@@ -1,0 +1,190 @@
+//! An image from a directory. Sockets, FIFOs and devices are left out: they are no part of an image.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::content::Content;
+use super::page::{PAGE, Page};
+use super::tree::Image;
+use crate::base::limits::{IMAGE_BYTES, IMAGE_NAMES, PAGE_BYTES};
+use crate::base::{HarnessError, Result};
+use crate::trace::{FileId, Name, NodeKind};
+
+/// How much is read at once.
+const CHUNK: usize = 64 * PAGE;
+
+impl Image {
+    /// Loads a directory. Hard links stay one file; holes are not read.
+    pub fn load(dir: &Path) -> Result<Image> {
+        Ok(Self::load_like(dir, None)?.0)
+    }
+
+    /// Loads a directory of which `known` is an earlier state: pages that did not change are shared
+    /// with the file that had the same path, so that the difference is found without hashing. The
+    /// paths of what is no part of an image come second.
+    pub(super) fn load_like(dir: &Path, known: Option<&Image>) -> Result<(Image, Vec<PathBuf>)> {
+        let mut loader = Loader { image: Image::empty(), ..Loader::default() };
+        let mut todo = vec![(dir.to_path_buf(), FileId::ROOT, known.map(|_| FileId::ROOT))];
+        while let Some((path, id, old)) = todo.pop() {
+            let list = std::fs::read_dir(&path)
+                .map_err(|error| HarnessError::at("listing", &path, error))?;
+            let mut names = Vec::new();
+            for entry in list {
+                let entry = entry.map_err(|error| HarnessError::at("listing", &path, error))?;
+                names.push(entry.file_name());
+            }
+            // The order of a directory is the file system's whim; identities follow names.
+            names.sort();
+            for name in names {
+                let old = known
+                    .zip(old)
+                    .and_then(|(known, old)| Some((known, known.lookup(old, name.as_bytes())?)));
+                if let Some(child) = loader.add(&path, id, &name, old)? {
+                    todo.push((path.join(&name), child, old.map(|(_, old)| old)));
+                }
+            }
+        }
+        Ok((loader.image, loader.special))
+    }
+}
+
+#[derive(Default)]
+struct Loader {
+    image: Image,
+    /// Sockets, FIFOs, devices.
+    special: Vec<PathBuf>,
+    /// Files with several names, by device and inode.
+    seen: BTreeMap<(u64, u64), FileId>,
+    bytes: u64,
+    names: u64,
+}
+
+impl Loader {
+    /// Adds one name; returns the identity if it is a directory.
+    fn add(
+        &mut self,
+        parent: &Path,
+        dir: FileId,
+        name: &OsStr,
+        old: Option<(&Image, FileId)>,
+    ) -> Result<Option<FileId>> {
+        let path = parent.join(name);
+        let at = |doing: &str, error| HarnessError::at(doing, &path, error);
+        let meta = std::fs::symlink_metadata(&path).map_err(|error| at("looking at", error))?;
+        let kind = if meta.is_dir() {
+            NodeKind::Dir
+        } else if meta.is_file() {
+            NodeKind::File
+        } else if meta.is_symlink() {
+            let target = std::fs::read_link(&path).map_err(|error| at("reading link", error))?;
+            NodeKind::Symlink(Arc::from(target.as_os_str().as_bytes()))
+        } else {
+            self.special.push(path);
+            return Ok(None);
+        };
+        self.names += 1;
+        if self.names > IMAGE_NAMES {
+            let text = format!("{}: more than {IMAGE_NAMES} names in one store", parent.display());
+            return Err(HarnessError::input(text));
+        }
+        let name = Name::from(name.as_bytes());
+        let inode = (meta.dev(), meta.ino());
+        if let Some(&file) = self.seen.get(&inode) {
+            self.image.link(dir, &name, file);
+            return Ok(None);
+        }
+        let file = self.image.unused_id();
+        self.image.create(file, &kind, meta.mode() & 0o7777);
+        if meta.nlink() > 1 && kind != NodeKind::Dir {
+            self.seen.insert(inode, file);
+        }
+        if kind == NodeKind::File {
+            self.bytes = self.bytes.saturating_add(meta.len().min(meta.blocks() * 512));
+            if self.bytes > IMAGE_BYTES {
+                let text =
+                    format!("{}: more than {IMAGE_BYTES} bytes in one store", path.display());
+                return Err(HarnessError::input(text));
+            }
+            let known = old.and_then(|(image, old)| image.content(old));
+            let content = read(&path, known).map_err(|error| at("reading", error))?;
+            self.image.edit(file, |empty| *empty = content);
+        }
+        self.image.link(dir, &name, file);
+        Ok((kind == NodeKind::Dir).then_some(file))
+    }
+}
+
+/// Reads a file's bytes, holes skipped, sharing what is as in `known`.
+fn read(path: &Path, known: Option<&Content>) -> std::io::Result<Content> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open(path)?;
+    let size = file.metadata()?.len();
+    let mut content = known.cloned().unwrap_or_default();
+    content.clip(size);
+    let mut buffer = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).max(1))];
+    let mut at = 0;
+    while at < size {
+        let (start, end) = data_range(&file, at, size);
+        drop_pages(&mut content, at, start);
+        at = start;
+        while at < end {
+            let want = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let mut got = 0;
+            while got < want {
+                match file.read_at(&mut buffer[got..want], at + got as u64)? {
+                    0 => break,
+                    more => got += more,
+                }
+            }
+            buffer[got..want].fill(0);
+            for (no, bytes) in (at / PAGE_BYTES..).zip(buffer[..want].chunks(PAGE)) {
+                if Page::bytes_of(content.page(no))[..bytes.len()] != *bytes {
+                    content.set_page(no, Page::padded(bytes));
+                }
+            }
+            at += want as u64;
+        }
+    }
+    Ok(content)
+}
+
+/// The next stretch of data from `at` on, from and to page boundaries; empty at the end.
+fn data_range(file: &File, at: u64, size: u64) -> (u64, u64) {
+    let seek = |from: u64, whence| {
+        // SAFETY: lseek on a descriptor that this function borrows open; no memory is involved.
+        unsafe { libc::lseek(file.as_raw_fd(), from as libc::off_t, whence) }
+    };
+    // A small file is read faster than asked about.
+    if size <= CHUNK as u64 {
+        return (at, size);
+    }
+    let start = match seek(at, libc::SEEK_DATA) {
+        -1 if std::io::Error::last_os_error().raw_os_error() == Some(libc::ENXIO) => {
+            return (size, size);
+        }
+        -1 => return (at, size),
+        start => (start as u64).max(at) / PAGE_BYTES * PAGE_BYTES,
+    };
+    let end = match seek(start, libc::SEEK_HOLE) {
+        -1 => size,
+        end => (end as u64).max(start + 1).next_multiple_of(PAGE_BYTES).min(size),
+    };
+    (start.max(at), end)
+}
+
+/// A hole: the pages that begin in it are zeros.
+fn drop_pages(content: &mut Content, from: u64, to: u64) {
+    let mut no = from.div_ceil(PAGE_BYTES);
+    while let Some(next) = content.next_page(no).filter(|next| next * PAGE_BYTES < to) {
+        content.set_page(next, None);
+        no = next + 1;
+    }
+}
