@@ -1,0 +1,59 @@
+//! One case before the judges: the history at the crash, what had been promised, what was shown.
+
+use super::goals::Goals;
+use super::promise::Promise;
+use super::sentence;
+use super::table::{Cut, Table};
+use super::verdict::{Kind, Loss, Violation};
+use crate::workload::{Contents, Key, Moment};
+
+/// What every property is judged on.
+pub(super) struct Case<'a> {
+    /// The history at the crash.
+    pub cut: Cut<'a>,
+    /// The same with batches in parts.
+    pub parts: &'a Table,
+    /// What had been promised.
+    pub promise: Promise,
+    /// What struck.
+    pub loss: Loss,
+    /// When.
+    pub moment: Moment,
+    /// What was shown.
+    pub contents: &'a Contents,
+    /// What has to be explained.
+    pub goals: Goals,
+    /// Keys that are judged elsewhere.
+    pub ignored: Vec<Key>,
+}
+
+impl<'a> Case<'a> {
+    /// The case in the table of parts.
+    pub fn split(&self) -> (Cut<'a>, Goals) {
+        let cut = self.parts.cut(self.moment);
+        let goals = Goals::new(&cut, self.contents, &self.ignored);
+        (cut, goals)
+    }
+
+    /// `after a power cut at 430`.
+    pub fn after(&self) -> String {
+        sentence::after(self.loss, self.moment)
+    }
+
+    /// A violation of `kind` that concerns these keys and entries, of which it lists the first few.
+    pub fn violation(
+        &self,
+        kind: Kind,
+        sentence: String,
+        keys: impl IntoIterator<Item = u32>,
+        entries: impl IntoIterator<Item = u32>,
+    ) -> Violation {
+        let keys = keys.into_iter().take(sentence::LISTED);
+        let operations = entries.into_iter().filter_map(|at| sentence::op(&self.cut, at));
+        let mut operations: Vec<_> = operations.collect();
+        operations.dedup();
+        operations.truncate(sentence::LISTED);
+        let keys = keys.map(|key| self.cut.table.keys[key as usize].clone()).collect();
+        Violation { kind, sentence, keys, operations, note: false }
+    }
+}

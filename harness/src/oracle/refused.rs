@@ -1,0 +1,27 @@
+//! `refused`: a legal crash state is not opened: `refused`, or `err` to recovery's `open` or `dump`.
+//! Before any `open` was ever acknowledged it is a note, `refused-unborn`: nothing had been promised
+//! about such a store. Always judged; not where bytes were damaged or a call was made to fail.
+
+use super::verdict::{Kind, Violation};
+use crate::recover::Stage;
+
+/// The violation; `born` says whether an `open` had been acknowledged.
+pub(super) fn violation(born: bool, stage: Stage, text: &str, after: &str) -> Violation {
+    let what = match stage {
+        Stage::Open => "the store does not open",
+        Stage::Dump => "the store opens and cannot be read",
+        Stage::Close => "the store opens and cannot be closed",
+    };
+    let (kind, unborn) = match born {
+        true => (Kind::Refused, ""),
+        false => (Kind::RefusedUnborn, ", before it had ever been opened"),
+    };
+    let text: String = text.chars().take(200).collect();
+    Violation {
+        kind,
+        sentence: format!("{what} {after}{unborn}: {text}"),
+        keys: Vec::new(),
+        operations: Vec::new(),
+        note: !born,
+    }
+}

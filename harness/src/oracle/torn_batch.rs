@@ -1,0 +1,55 @@
+//! `torn-batch`: a batch is there in part (clause 2). Judged where the driver says `batch`.
+
+use super::case::Case;
+use super::legal::{can_be_there, contradictions};
+use super::sentence::{entry, instead};
+use super::solve::{Explanation, Last};
+use super::table::Cut;
+use super::verdict::{Kind, Violation};
+
+/// The violation, given what explains the contents when batches may be torn.
+pub(super) fn violation(case: &Case<'_>, torn: &Explanation) -> Violation {
+    let cut = case.parts.cut(case.moment);
+    let last_on_its_key = |part: u32| {
+        let changes = &cut.entry(part).changes;
+        changes.iter().any(|(key, _)| torn.last[*key as usize] == Last::Entry(part))
+    };
+    let parts: Vec<u32> = (0..cut.visible as u32).collect();
+    let batches = parts.chunk_by(|&a, &b| cut.entry(a).whole == cut.entry(b).whole);
+    for batch in batches.filter(|batch| batch.len() > 1) {
+        let there = batch.iter().find(|&&part| last_on_its_key(part));
+        let gone = batch.iter().find(|&&part| !can_be_there(&cut, torn, part));
+        if let (Some(&there), Some(&gone)) = (there, gone) {
+            return sentence(case, &cut, torn, (there, gone));
+        }
+    }
+    let text = format!("no batches that are whole give what the store has {}", case.after());
+    let whole = (0..case.cut.visible as u32).filter(|&at| case.cut.entry(at).changes.len() > 1);
+    case.violation(Kind::TornBatch, text, [], whole)
+}
+
+fn sentence(
+    case: &Case<'_>,
+    cut: &Cut<'_>,
+    torn: &Explanation,
+    (there, gone): (u32, u32),
+) -> Violation {
+    let whole = cut.entry(there).whole;
+    let key = |part: u32| cut.entry(part).changes[0].0;
+    let last = contradictions(cut, torn, gone).first().map_or(Last::Any, |(_, last)| *last);
+    let text = format!(
+        "a batch of {} is there in part {}: {} is there, its {} is not ({})",
+        case.cut.entry(whole).changes.len(),
+        case.after(),
+        entry(&case.cut, whole, key(there)),
+        change(cut, gone),
+        instead(cut, case.contents, key(gone), last, gone),
+    );
+    case.violation(Kind::TornBatch, text, [key(gone), key(there)], [whole])
+}
+
+fn change(cut: &Cut<'_>, part: u32) -> String {
+    let (key, value) = &cut.entry(part).changes[0];
+    let verb = if value.is_some() { "put" } else { "del" };
+    format!("{verb} {}", cut.table.keys[*key as usize])
+}
