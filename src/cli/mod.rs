@@ -1,1 +1,3 @@
 //! The command line: one subcommand a file; the only place that prints.
+
+pub mod driver;

@@ -1,1 +1,54 @@
-//! The bundled engines: one small adapter a file.
+//! The bundled engines: one small adapter a file, each with the durability call of its own
+//! documentation, and the table of their names. An adapter promises what the engine's documentation
+//! promises and nothing more.
+
+#[cfg(feature = "redb")]
+pub mod redb;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use unplug_harness::driver::Opener;
+
+/// One name that `unplug driver NAME` and `unplug run NAME` take.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The name.
+    pub name: &'static str,
+    /// What it is and how it is made durable, in one line.
+    pub about: &'static str,
+    /// Makes its opener; the number is how many requests it may be given at once.
+    pub opener: fn(u32) -> Box<dyn Opener>,
+}
+
+/// Every bundled engine of this build, in the order in which they are listed.
+pub fn all() -> Vec<Entry> {
+    let mut entries = Vec::new();
+    #[cfg(feature = "redb")]
+    entries.extend(redb::ENTRIES);
+    #[cfg(feature = "sqlite")]
+    entries.extend(sqlite::ENTRIES);
+    entries
+}
+
+/// The engine of this name.
+pub fn find(name: &str) -> Option<Entry> {
+    all().into_iter().find(|entry| entry.name == name)
+}
+
+/// An error of any library, in words, as the protocol wants it.
+#[cfg(any(
+    feature = "redb",
+    feature = "sqlite",
+    feature = "lmdb",
+    feature = "fjall",
+    feature = "sled",
+    feature = "sanakirja",
+    feature = "jammdb",
+    feature = "persy"
+))]
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! redb: one table; every request is one write transaction with `Durability::Immediate`, which its
+//! documentation calls persistent once `commit` has returned. Checkpoint is `compact`.
+
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
+
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError};
+use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
+use unplug_harness::workload::Mutation;
+
+use super::{Entry, text};
+
+const TABLE: redb::TableDefinition<'_, &str, &str> = redb::TableDefinition::new("pairs");
+
+/// The names.
+pub const ENTRIES: [Entry; 1] = [Entry {
+    name: "redb",
+    about: "redb 4.4: one transaction a request, Durability::Immediate",
+    opener: |threads| Box::new(Redb { threads }),
+}];
+
+struct Redb {
+    threads: u32,
+}
+
+struct Store(RwLock<Database>);
+
+impl Opener for Redb {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            del: true,
+            batch: true,
+            sync: true,
+            checkpoint: true,
+            threads: self.threads,
+            order_prefix: true,
+            reopen: true,
+            ..Capabilities::default()
+        }
+    }
+
+    fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {
+        let database = Database::create(dir.join("store.redb")).map_err(|error| match error {
+            DatabaseError::Storage(StorageError::Corrupted(_)) => NotOpened::Refused(text(error)),
+            error => NotOpened::Failed(text(error)),
+        })?;
+        Ok(Box::new(Store(RwLock::new(database))))
+    }
+}
+
+impl Store {
+    fn database(&self) -> std::sync::RwLockReadGuard<'_, Database> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for Store {
+    fn write(&self, mutations: &[Mutation]) -> Result<(), String> {
+        let mut transaction = self.database().begin_write().map_err(text)?;
+        transaction.set_durability(Durability::Immediate).map_err(text)?;
+        {
+            let mut table = transaction.open_table(TABLE).map_err(text)?;
+            for mutation in mutations {
+                let key = mutation.key().as_str();
+                match mutation.value() {
+                    Some(value) => drop(table.insert(key, value.as_str()).map_err(text)?),
+                    None => drop(table.remove(key).map_err(text)?),
+                }
+            }
+        }
+        transaction.commit().map_err(text)
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        // Each commit is durable already.
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<(), String> {
+        let mut database = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        database.compact().map(drop).map_err(text)
+    }
+
+    fn dump(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
+        let transaction = self.database().begin_read().map_err(text)?;
+        let table = match transaction.open_table(TABLE) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
+            table => table.map_err(text)?,
+        };
+        for pair in table.iter().map_err(text)? {
+            let (key, value) = pair.map_err(text)?;
+            have(key.value().as_bytes(), value.value().as_bytes());
+        }
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), String> {
+        // Dropping a database closes it; redb has no call that would report a failure of that.
+        Ok(())
+    }
+}
