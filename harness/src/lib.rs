@@ -10,6 +10,7 @@
 //! ```
 
 pub mod base;
+pub mod campaign;
 pub mod diagnose;
 pub mod driver;
 pub mod explore;

@@ -34,3 +34,23 @@ pub const DUMP_PATIENCE: u32 = 10;
 pub const IMAGE_BYTES: u64 = 4 << 30;
 /// Most names that one store's directory may hold.
 pub const IMAGE_NAMES: u64 = 1_000_000;
+/// Cases of each fault in a run without a budget: about ten seconds of the built-in store in all.
+pub const DEFAULT_KILL_CASES: u64 = 120;
+/// As above.
+pub const DEFAULT_POWER_CASES: u64 = 16_000;
+/// As above.
+pub const DEFAULT_MEDIA_CASES: u64 = 4_000;
+/// As above.
+pub const DEFAULT_IO_CASES: u64 = 400;
+/// The time at which a fault of a run without a budget is cut short, which is reported.
+pub const DEFAULT_FAULT_TIME: Duration = Duration::from_secs(60);
+/// A finding that fails this often in a row in fresh processes fails always.
+pub const CONFIRM_ALWAYS: u32 = 2;
+/// How often a finding that does not fail each time is judged again.
+pub const CONFIRM_TRIES: u32 = 5;
+/// How many smaller cases are tried for one finding.
+pub const SHRINK_TRIES: u32 = 200;
+/// How many findings of one fault are made smaller, worst first.
+pub const SHRUNK_FINDINGS: usize = 8;
+/// How many findings of one fault are reported.
+pub const FINDINGS: usize = 64;

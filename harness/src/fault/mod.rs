@@ -2,8 +2,10 @@
 //! again. One fault a file; the campaign knows them only by the trait [`Fault`] and the table [`find`],
 //! so that a fault that is not there is simply absent and never claimed.
 
+pub mod asked;
 pub mod budget;
 pub mod context;
+pub mod control;
 pub mod finding;
 pub mod observer;
 pub mod outcome;

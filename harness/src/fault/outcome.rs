@@ -67,6 +67,8 @@ pub struct FaultOutcome {
     pub blind: Vec<String>,
     /// Calls that changed files in a way that is not modelled, with how often: *not measured*.
     pub unmodelled: BTreeMap<String, u64>,
+    /// Cases in which the oracle gave up its search and that count as held.
+    pub undecided: u64,
     /// Cases in which the damaged directory equals an earlier legal state (ORACLE.md, Rollback).
     pub rollback_exempt: u64,
 }

@@ -1,0 +1,73 @@
+//! What of the run's budget each fault gets.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use crate::base::limits;
+use crate::fault::Budget;
+use crate::scenario::{Extent, FaultName};
+
+/// Deals out the budget, one fault after the other.
+#[derive(Debug)]
+pub struct Shares {
+    extent: Extent,
+    started: Instant,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Shares {
+    /// Begins now.
+    pub fn new(extent: Extent, interrupted: Arc<AtomicBool>) -> Self {
+        Self { extent, started: Instant::now(), interrupted }
+    }
+
+    /// The share of `fault`, with `faults_left` still to run, itself included. Of a time budget it gets
+    /// an equal part of what is left, so that a fault that ends early leaves more to the others.
+    pub fn of(&self, fault: FaultName, faults_left: u32) -> Budget {
+        let (cases, time) = match self.extent {
+            Extent::Default => (default_cases(fault), Some(limits::DEFAULT_FAULT_TIME)),
+            Extent::Cases(cases) => (cases, None),
+            Extent::Time(time) => {
+                let left = time.saturating_sub(self.started.elapsed());
+                (u64::MAX, Some(left.max(Duration::from_millis(1)) / faults_left.max(1)))
+            }
+        };
+        Budget::new(cases, time, Arc::clone(&self.interrupted))
+    }
+
+    /// True once the user asked to stop.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// How many cases a run without any budget gives to a fault.
+fn default_cases(fault: FaultName) -> u64 {
+    match fault {
+        FaultName::Kill => limits::DEFAULT_KILL_CASES,
+        FaultName::Power => limits::DEFAULT_POWER_CASES,
+        FaultName::Media => limits::DEFAULT_MEDIA_CASES,
+        FaultName::Io => limits::DEFAULT_IO_CASES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_counts_cases_and_the_clock_only_caps_them() {
+        let shares = Shares::new(Extent::Default, Arc::default());
+        assert_eq!(shares.of(FaultName::Media, 3).cases(), limits::DEFAULT_MEDIA_CASES);
+    }
+
+    #[test]
+    fn a_time_budget_is_shared_among_the_faults_that_are_left() {
+        let shares = Shares::new(Extent::Time(Duration::from_secs(0)), Arc::default());
+        let budget = shares.of(FaultName::Kill, 4);
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(!budget.take(), "no time is left");
+        assert_eq!(budget.cases(), u64::MAX);
+    }
+}

@@ -1,0 +1,122 @@
+//! The result as plain text, for standard output: each finding as a sentence with one command that
+//! replays it, then the numbers, then the outcome line with everything that was not judged or visited.
+
+use std::fmt::Write as _;
+
+use super::twin::{FindingTwin, Report, TotalsTwin};
+
+/// The text; `folder` is the run's, as the user will type it.
+pub fn render(report: &Report, folder: &str) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        text.push_str(&one(finding));
+        text.push('\n');
+    }
+    let _ = writeln!(text, "{}", numbers("total", &report.totals));
+    for (fault, totals) in &report.faults {
+        let _ = writeln!(text, "{}", numbers(fault, totals));
+    }
+    for (reason, count) in &report.totals.skipped {
+        let _ = writeln!(text, "skipped: {count} {reason}");
+    }
+    if report.rollback_exempt > 0 {
+        let _ = writeln!(
+            text,
+            "rollback: {} damages left exactly an earlier legal state; no store can notice those",
+            report.rollback_exempt
+        );
+    }
+    for warning in report.control_warnings.iter().take(3) {
+        let _ = writeln!(
+            text,
+            "the driver warns without any fault, so its warnings are no evidence: {warning}"
+        );
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    for (call, count) in &report.unmodelled_calls {
+        let _ = writeln!(text, "not modelled: {call} ({count} times)");
+    }
+    for blind in &report.blind {
+        let _ = writeln!(text, "not visible: {blind}");
+    }
+    if let Some(broken) = &report.broken {
+        let _ = writeln!(text, "harness broken: {broken}");
+    }
+    let _ = writeln!(text, "report: {folder}/index.html");
+    text.push_str(&outcome_line(report));
+    text.push('\n');
+    text
+}
+
+/// The last line: the outcome, and each property that was judged in no case.
+pub fn outcome_line(report: &Report) -> String {
+    let violations = report.findings.iter().filter(|finding| !finding.note).count();
+    let notes = report.findings.len() - violations;
+    let mut line = report.outcome.clone();
+    if violations > 0 {
+        let _ = write!(line, ": {violations} finding{}", plural(violations));
+    }
+    if notes > 0 {
+        let _ = write!(line, ", {notes} note{}", plural(notes));
+    }
+    if !report.complete {
+        line.push_str(", incomplete (interrupted)");
+    }
+    if !report.missed.is_empty() {
+        let _ = write!(line, "; called for but judged in no case: {}", report.missed.join(", "));
+    }
+    let rest: Vec<&str> = report
+        .not_judged
+        .iter()
+        .filter(|kind| !report.missed.contains(kind))
+        .map(String::as_str)
+        .collect();
+    if !rest.is_empty() {
+        let _ = write!(line, "; judged in no case: {}", rest.join(", "));
+    }
+    line
+}
+
+fn one(finding: &FindingTwin) -> String {
+    let mut text = String::new();
+    let head = if finding.note { "note" } else { "VIOLATION" };
+    let _ = write!(text, "{head} {} ({}", finding.kind, finding.fault);
+    if let Some(grade) = &finding.grade {
+        let _ = write!(text, ", fails on {grade}");
+    }
+    let _ = writeln!(text, ", {} case{}): {}", finding.states, plural(finding.states as usize), finding.sentence);
+    if !finding.cause.sentence.is_empty() {
+        let _ = writeln!(text, "  cause: {}", finding.cause.sentence);
+    }
+    if let Some(counterfactual) = &finding.cause.counterfactual {
+        let _ = writeln!(text, "  then it would hold: {counterfactual}");
+    }
+    if let Some(source) = &finding.source {
+        let _ = writeln!(text, "  at: {source}");
+    }
+    if let Some([failed, of]) = finding.frequency
+        && failed < of
+    {
+        let _ = writeln!(text, "  fails in {failed} of {of} fresh tries");
+    }
+    let _ = writeln!(text, "  replay: {}", finding.replay);
+    text
+}
+
+fn numbers(name: &str, totals: &TotalsTwin) -> String {
+    format!(
+        "{name}: {} recoveries of distinct images, {} states judged, {} crash points, {} requests, {:.1} s ({:.0} recoveries/s)",
+        totals.recoveries,
+        totals.states,
+        totals.crash_points,
+        totals.requests,
+        totals.elapsed_s,
+        totals.recoveries_per_s
+    )
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
