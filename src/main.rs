@@ -1,2 +1,7 @@
-//! unplug
-fn main() {}
+//! `unplug`: parse, run, exit code. Everything else is in [`unplug::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    unplug::cli::main()
+}

@@ -45,6 +45,8 @@ pub struct Conclusion {
     pub notes: Vec<String>,
     /// Cases in which damage left exactly an earlier legal state.
     pub rollback_exempt: u64,
+    /// Cases in which the oracle gave up its search; they count as held.
+    pub undecided: u64,
     /// Why the harness is broken, if it is.
     pub broken: Option<String>,
 }
@@ -70,6 +72,7 @@ impl Conclusion {
             blind: Vec::new(),
             notes: Vec::new(),
             rollback_exempt: 0,
+            undecided: 0,
             broken: None,
         }
     }
@@ -98,6 +101,7 @@ impl Conclusion {
         }
         self.notes.extend(outcome.notes);
         self.rollback_exempt += outcome.rollback_exempt;
+        self.undecided += outcome.undecided;
     }
 
     /// Decides the outcome once everything is in.

@@ -33,6 +33,8 @@ pub struct Campaign<'a> {
     pub options: &'a Options,
     /// An existing, empty directory for everything temporary.
     pub run_root: &'a Path,
+    /// The same on a memory file system where there is one, for crash states.
+    pub image_root: &'a Path,
     /// Set by the user's interrupt.
     pub interrupted: Arc<AtomicBool>,
     /// Whom to tell.
@@ -86,6 +88,7 @@ impl Campaign<'_> {
                 options: self.options,
                 control: &control,
                 run_root: self.run_root,
+                image_root: self.image_root,
                 rng: Rng::new(self.options.seed).fork(name.name()),
                 budget: &budget,
                 observer: self.observer,

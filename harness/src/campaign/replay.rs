@@ -91,6 +91,7 @@ fn with_context<T>(
         options: campaign.options,
         control: &control,
         run_root: campaign.run_root,
+        image_root: campaign.image_root,
         rng: Rng::new(campaign.options.seed).fork(fault.name().name()),
         budget: &budget,
         observer: campaign.observer,

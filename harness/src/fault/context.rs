@@ -33,8 +33,11 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// What the control run showed.
     pub control: &'a Control,
-    /// The run's temporary root: an existing directory; everything temporary goes below it.
+    /// The run's temporary root on a real file system: an existing directory; recordings, live stores
+    /// and everything else that is temporary goes below it.
     pub run_root: &'a Path,
+    /// The same on a memory file system where there is one: crash states are materialised here.
+    pub image_root: &'a Path,
     /// This fault's own randomness.
     pub rng: Rng,
     /// How much may be done.

@@ -26,6 +26,13 @@ pub fn render(report: &Report, folder: &str) -> String {
             report.rollback_exempt
         );
     }
+    if report.undecided > 0 {
+        let _ = writeln!(
+            text,
+            "undecided: {} cases with too many equal short values; they count as held",
+            report.undecided
+        );
+    }
     for warning in report.control_warnings.iter().take(3) {
         let _ = writeln!(
             text,

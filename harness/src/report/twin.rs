@@ -49,6 +49,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Cases in which damage left exactly an earlier legal state: no store could notice.
     pub rollback_exempt: u64,
+    /// Cases in which the oracle gave up its search; they count as held.
+    pub undecided: u64,
     /// The `warn`s of the control run.
     pub control_warnings: Vec<String>,
     /// Why the harness is broken, if it is.
@@ -174,6 +176,7 @@ impl Report {
             blind: conclusion.blind.clone(),
             notes: conclusion.notes.clone(),
             rollback_exempt: conclusion.rollback_exempt,
+            undecided: conclusion.undecided,
             control_warnings: conclusion.control_warnings.clone(),
             broken: conclusion.broken.clone(),
         }

@@ -1,0 +1,184 @@
+//! The control: the workload without any fault. The driver opens, answers, closes, opens again, and
+//! everything is there, twice the same. If it cannot even do that the harness is broken, not the
+//! store; if it can and something is lost, that is a violation without any fault (`none`).
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::base::{HarnessError, Result};
+use crate::driver::drive::{Driven, End, Plan, Processes, drive};
+use crate::driver::{Capabilities, Counter, Target};
+use crate::oracle::{Judge, Kind, Loss, Verdict, Violation, judge};
+use crate::recover::{Recovered, Recovery};
+use crate::scenario::{Case, Options};
+use crate::workload::{Answer, Contents, History, Request};
+
+use super::asked;
+use super::context::Control;
+use super::finding::{Cause, Finding};
+use super::outcome::{FaultOutcome, Rejudged};
+
+/// Runs the control below `run_root`. An error is a broken harness; a violation is a finding.
+pub fn run(
+    target: &Target,
+    options: &Options,
+    run_root: &Path,
+) -> Result<(Control, FaultOutcome)> {
+    let started = Instant::now();
+    let root = tempfile::Builder::new()
+        .prefix("control-")
+        .tempdir_in(run_root)
+        .map_err(|error| HarnessError::at("making a folder in", run_root, error))?;
+    let store = |name: &str| {
+        let path = root.path().join(name);
+        std::fs::create_dir(&path).map_err(|error| HarnessError::at("making", &path, error))?;
+        Ok::<_, HarnessError>(path)
+    };
+    let ask = |dir: &Path, requests: &[Request], known: Option<&Capabilities>, counter: &mut Counter| {
+        let mut host = Processes::new(target, asked::timeouts(options), root.path());
+        let plan = Plan { dir, requests, threads: options.threads, capabilities: known };
+        drive(&mut host, counter, &plan)
+    };
+
+    // What the driver understands, from a store of its own: the workload depends on it.
+    let mut counter = Counter::default();
+    let hello = ask(&store("hello")?, &[Request::Open, Request::Close], None, &mut counter)?;
+    finished(&hello, counter.history(), "an empty store was opened and closed")?;
+    let Some(capabilities) = hello.capabilities else {
+        return Err(HarnessError::broken("the driver opened and did not say what it promises"));
+    };
+
+    let dir = store("store")?;
+    let workload = asked::workload(options, &capabilities);
+    let mut counter = Counter::default();
+    let asked = ask(&dir, &workload.requests, Some(&capabilities), &mut counter)?;
+    finished(&asked, counter.history(), "the workload was run without any fault")?;
+    let mut warnings = counter.warnings().to_vec();
+    let history = counter.into_history();
+
+    let again = [
+        [Request::Open, Request::Dump, Request::Close],
+        [Request::Open, Request::Dump, Request::Close],
+    ]
+    .concat();
+    let mut counter = Counter::default();
+    let shown = ask(&dir, &again, Some(&capabilities), &mut counter)?;
+    finished(&shown, counter.history(), "the store was opened again without any fault")?;
+    warnings.extend_from_slice(counter.warnings());
+    let [(_, first), (_, second)] = &shown.dumps[..] else {
+        return Err(HarnessError::broken("the driver closed twice and dumped not twice"));
+    };
+    let recovered = Recovered {
+        contents: first.contents.clone(),
+        contradiction: first.contradiction.clone(),
+        ..Recovered::default()
+    };
+    let judge = Judge::new(&history, &capabilities);
+    let mut verdict = judge.at(judge::END, Loss::None, &Recovery::Opened(recovered));
+    verdict.judged.insert(Kind::Unstable);
+    if second.contents != first.contents {
+        verdict.merge(unstable(&first.contents, &second.contents));
+    }
+
+    let outcome = conclude(verdict, &capabilities, &history, started);
+    let contents = first.contents.clone();
+    Ok((Control { capabilities, history, contents, warnings }, outcome))
+}
+
+/// The control's findings as a verdict on one case.
+pub fn as_verdict(outcome: FaultOutcome) -> Rejudged {
+    let violations = outcome
+        .findings
+        .into_iter()
+        .map(|finding| Violation {
+            kind: finding.kind,
+            sentence: finding.sentence,
+            keys: Vec::new(),
+            operations: Vec::new(),
+            note: finding.note,
+        })
+        .collect();
+    let verdict = Verdict { violations, judged: outcome.judged, undecided: false };
+    Rejudged { verdict, evidence: String::new() }
+}
+
+/// An error unless every request was answered, none with `err`, and the driver ended well.
+fn finished(driven: &Driven, history: &History, what: &str) -> Result<()> {
+    let broken = |why: String| Err(HarnessError::broken(format!("{what}, and {why}")));
+    match &driven.end {
+        End::Finished => {}
+        End::NotOpened(Answer::Refused(text)) => return broken(format!("`open` was refused: {text}")),
+        End::NotOpened(Answer::Err(text)) => return broken(format!("`open` failed: {text}")),
+        End::NotOpened(Answer::Ack) | End::Stopped => return broken("it was stopped".into()),
+        End::Failed(fault) => return broken(fault.to_string()),
+    }
+    let failed = history.operations.iter().find_map(|operation| match &operation.answered {
+        Some((_, Answer::Err(text) | Answer::Refused(text))) => Some((operation, text)),
+        _ => None,
+    });
+    match failed {
+        None => Ok(()),
+        Some((operation, text)) => {
+            let word = crate::driver::session::word(&operation.request);
+            broken(format!("`{word}` was answered with an error: {text}"))
+        }
+    }
+}
+
+fn unstable(first: &Contents, second: &Contents) -> Verdict {
+    let keys = |a: &Contents, b: &Contents| {
+        let differs = |(key, value): &(_, _)| b.get(*key) != Some(*value);
+        a.iter().filter(differs).map(|(key, _)| key.clone()).collect::<Vec<_>>()
+    };
+    let mut changed = keys(first, second);
+    changed.extend(keys(second, first));
+    changed.sort();
+    changed.dedup();
+    let violation = Violation {
+        kind: Kind::Unstable,
+        sentence: format!(
+            "closing and opening again without any fault changed {} keys, {} first",
+            changed.len(),
+            changed.first().map_or("none", |key| key.as_str())
+        ),
+        keys: changed,
+        operations: Vec::new(),
+        note: false,
+    };
+    Verdict { violations: vec![violation], ..Verdict::default() }
+}
+
+fn conclude(
+    verdict: Verdict,
+    capabilities: &Capabilities,
+    history: &History,
+    started: Instant,
+) -> FaultOutcome {
+    let mut outcome = FaultOutcome { judged: verdict.judged, ..FaultOutcome::default() };
+    outcome.totals.requests = history.operations.len() as u64;
+    outcome.totals.states = 1;
+    outcome.totals.elapsed = started.elapsed();
+    outcome.undecided = u64::from(verdict.undecided);
+    for violation in verdict.violations {
+        let cause = Cause {
+            sentence: "no fault at all: the store was closed cleanly and opened again".into(),
+            ..Cause::default()
+        };
+        outcome.findings.push(Finding {
+            id: Finding::stable_id(None, violation.kind, &cause),
+            kind: violation.kind,
+            fault: None,
+            profiles: Default::default(),
+            note: violation.note,
+            states: 1,
+            sentence: violation.sentence,
+            cause,
+            source: None,
+            case: Case { capabilities: capabilities.words().join(" "), ..Case::default() },
+            trace: None,
+            evidence: String::new(),
+            frequency: None,
+        });
+    }
+    outcome
+}

@@ -1,0 +1,116 @@
+//! Progress on standard error: a line that redraws itself on a terminal, a line now and then elsewhere.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unplug_harness::fault::{Budget, Finding, Observer, Progress, Totals};
+use unplug_harness::scenario::FaultName;
+
+/// Between two lines where standard error is no terminal.
+const NOW_AND_THEN: Duration = Duration::from_secs(5);
+
+/// Listens to a run and draws.
+#[derive(Debug)]
+pub struct Terminal {
+    bar: Option<ProgressBar>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    last: Instant,
+    fault_started: Instant,
+}
+
+impl Terminal {
+    /// Draws on standard error.
+    pub fn new() -> Self {
+        let bar = super::on_a_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        let now = Instant::now();
+        Self { bar, state: Mutex::new(State { last: now, fault_started: now }) }
+    }
+
+    /// Ends the drawing.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Something that stays readable.
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Something that the next one replaces.
+    fn now(&self, text: impl FnOnce(Duration) -> String) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = state.fault_started.elapsed();
+        match &self.bar {
+            Some(bar) => bar.set_message(text(elapsed)),
+            None if state.last.elapsed() >= NOW_AND_THEN => {
+                state.last = Instant::now();
+                eprintln!("{}", text(elapsed));
+            }
+            None => {}
+        }
+    }
+}
+
+impl Observer for Terminal {
+    fn on(&self, progress: Progress<'_>) {
+        match progress {
+            Progress::ControlStarted => self.now(|_| "control: no fault".into()),
+            Progress::ControlPassed => self.line("control: passed"),
+            Progress::FaultStarted(fault) => {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.fault_started = Instant::now();
+                drop(state);
+                self.now(|_| format!("{fault}: begins"));
+            }
+            Progress::Working { fault, totals, findings, budget } => {
+                self.now(|elapsed| working(fault, totals, findings, budget, elapsed));
+            }
+            Progress::Suspected(finding) => self.now(|_| format!("suspected: {}", short(finding))),
+            Progress::Confirmed(finding) => self.line(&format!("finding: {}", short(finding))),
+            Progress::FaultFinished { fault, totals } => {
+                let seconds = totals.elapsed.as_secs_f64();
+                let (states, recoveries) = (totals.states, totals.recoveries);
+                self.line(&format!("{fault}: {recoveries} recoveries, {states} states, {seconds:.1} s"));
+            }
+            Progress::Note(text) => self.line(&format!("note: {text}")),
+        }
+    }
+}
+
+fn short(finding: &Finding) -> String {
+    format!("{} under {}: {}", finding.kind, finding.fault_name(), finding.sentence)
+}
+
+fn working(
+    fault: FaultName,
+    totals: &Totals,
+    findings: usize,
+    budget: &Budget,
+    elapsed: Duration,
+) -> String {
+    let seconds = elapsed.as_secs_f64().max(1e-3);
+    let rate = totals.states as f64 / seconds;
+    let spent = budget.spent();
+    let left = if spent > 0.01 { format!("{:.0} s left", seconds / spent - seconds) } else { String::new() };
+    format!(
+        "{fault}: {} states, {rate:.0}/s, {} distinct images, {findings} findings, {left}",
+        totals.states, totals.distinct_images
+    )
+}

@@ -1,0 +1,93 @@
+//! `unplug replay`: each scenario must give its expected verdict.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use unplug_harness::base::{HarnessError, Result};
+use unplug_harness::campaign::{Campaign, Replayed, replay};
+use unplug_harness::fault::Silent;
+use unplug_harness::scenario::{Options, Scenario, folder};
+
+use super::{interrupt, roots::Roots, run, target};
+
+/// What can be said to `unplug replay`.
+#[derive(Debug, Args)]
+pub struct ReplayCommand {
+    /// Scenario files, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// Replays all of them; exit 0 if each gave what it expects.
+pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
+    let mut files = Vec::new();
+    for path in &command.paths {
+        let found = folder::find(path)?;
+        if found.is_empty() {
+            return Err(HarnessError::input(format!("{}: no scenario in it", path.display())).into());
+        }
+        files.extend(found);
+    }
+    // All are read before any is run: a mistake in the last must not cost the time of the first.
+    let scenarios =
+        files.iter().map(|path| folder::read(path)).collect::<Result<Vec<Scenario>>>()?;
+    for scenario in &scenarios {
+        target::resolve(&scenario.target)?;
+    }
+    let interrupted = interrupt::watch()?;
+    let roots = Roots::make()?;
+    let mut wrong = 0;
+    for (path, scenario) in files.iter().zip(&scenarios) {
+        if interrupted.load(Ordering::Relaxed) {
+            return Err(HarnessError::Interrupted.into());
+        }
+        let replayed = one(scenario, &roots, &interrupted).map_err(|error| named(path, error))?;
+        let word = if replayed.as_expected { "as expected" } else { "UNEXPECTED" };
+        println!("{}: {word}: {}", path.display(), replayed.sentence);
+        if !replayed.as_expected {
+            wrong += 1;
+            println!("  expected: {}", expected(scenario));
+            for line in replayed.evidence.lines().take(20) {
+                println!("  | {line}");
+            }
+        }
+    }
+    let all = files.len();
+    println!("{} of {all} scenarios as expected", all - wrong);
+    Ok(ExitCode::from(u8::from(wrong > 0)))
+}
+
+/// Replays one.
+pub fn one(scenario: &Scenario, roots: &Roots, interrupted: &Arc<AtomicBool>) -> Result<Replayed> {
+    let target = target::resolve(&scenario.target)?;
+    let options = Options { workers: run::cores(), ..scenario.options.clone() };
+    let campaign = Campaign {
+        target: &target,
+        text: &scenario.target,
+        options: &options,
+        run_root: roots.run(),
+        image_root: roots.image(),
+        interrupted: Arc::clone(interrupted),
+        observer: &Silent,
+    };
+    replay(&campaign, scenario)
+}
+
+fn expected(scenario: &Scenario) -> String {
+    match &scenario.expect.kind {
+        Some(kind) => format!("{}, {kind}", scenario.expect.outcome),
+        None => scenario.expect.outcome.to_string(),
+    }
+}
+
+/// Says which scenario an input error is about.
+fn named(path: &std::path::Path, error: HarnessError) -> HarnessError {
+    match error {
+        HarnessError::Input(text) => HarnessError::input(format!("{}: {text}", path.display())),
+        HarnessError::Broken(text) => HarnessError::broken(format!("{}: {text}", path.display())),
+        other => other,
+    }
+}

@@ -1,0 +1,247 @@
+//! `unplug run`: the arguments as typed, made into validated options; then one campaign, its report
+//! and the result.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use unplug_harness::base::{HarnessError, Result};
+use unplug_harness::campaign::{self, Campaign};
+use unplug_harness::report::{folder, terminal};
+use unplug_harness::scenario::{Extent, FaultName, Options, Profile, TargetText};
+
+use super::progress::Terminal;
+use super::{interrupt, roots::Roots, target};
+
+/// What can be said to `unplug run`.
+#[derive(Debug, Args)]
+pub struct RunCommand {
+    /// A bundled engine (`unplug list engines`); the built-in store by default
+    #[arg(value_name = "ENGINE", conflicts_with = "program")]
+    engine: Option<String>,
+    /// Which faults to inject
+    #[arg(long, value_delimiter = ',', value_parser = fault, value_name = "FAULT,…")]
+    faults: Vec<FaultName>,
+    /// The seed of every random decision
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Judge under these file-system profiles only
+    #[arg(long, value_delimiter = ',', value_parser = profile, value_name = "PROFILE,…")]
+    profile: Vec<Profile>,
+    /// The harshest profile whose findings are violations and not notes
+    #[arg(long, value_parser = profile, default_value = "btrfs", value_name = "PROFILE")]
+    fail_on: Profile,
+    /// Go on for this long, shared among the faults: 30s, 5m
+    #[arg(long, value_parser = time, value_name = "TIME", conflicts_with = "cases")]
+    budget: Option<Duration>,
+    /// Visit this many cases of each fault
+    #[arg(long, value_name = "N")]
+    cases: Option<u64>,
+    /// How many requests may be outstanding at once
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    threads: u32,
+    /// How many child writers are killed at once, each on its own store
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    writers: u32,
+    /// Where reports go
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    out: PathBuf,
+    /// How many requests a workload has
+    #[arg(long, default_value_t = Options::default().ops, value_name = "N")]
+    ops: u32,
+    /// Lengths of values in bytes
+    #[arg(long, value_parser = range, value_name = "A..B")]
+    value_size: Option<RangeInclusive<usize>>,
+    /// A checkpoint every N requests; 0 for never
+    #[arg(long, default_value_t = Options::default().checkpoint_every, value_name = "N")]
+    checkpoint_every: u32,
+    /// A close and open every N requests; 0 for never
+    #[arg(long, default_value_t = Options::default().reopen_every, value_name = "N")]
+    reopen_every: u32,
+    /// Time for `open` to be answered
+    #[arg(long, value_parser = time, default_value = "30s", value_name = "TIME")]
+    timeout_open: Duration,
+    /// Time for any other request to be answered
+    #[arg(long, value_parser = time, default_value = "10s", value_name = "TIME")]
+    timeout_op: Duration,
+    /// What the device writes whole: 512, or 4096 where it promises whole pages
+    #[arg(long, default_value_t = 512, value_name = "BYTES")]
+    atomic_write: u64,
+    /// A program that speaks the driver protocol, and its arguments
+    #[arg(last = true, value_name = "PROGRAM ARGS")]
+    program: Vec<String>,
+}
+
+impl RunCommand {
+    /// The arguments as validated.
+    fn options(&self) -> Result<Options> {
+        let extent = match (self.budget, self.cases) {
+            (Some(time), _) => Extent::Time(time),
+            (None, Some(cases)) => Extent::Cases(cases),
+            (None, None) => Extent::Default,
+        };
+        let defaults = Options::default();
+        let missing = self.faults.iter().find(|fault| !campaign::available().contains(fault));
+        if let Some(fault) = missing {
+            return Err(HarnessError::input(format!("--faults: this build has no {fault} fault")));
+        }
+        Options {
+            seed: self.seed,
+            faults: if self.faults.is_empty() { defaults.faults } else { self.faults.clone() },
+            profiles: if self.profile.is_empty() {
+                defaults.profiles
+            } else {
+                self.profile.iter().copied().collect()
+            },
+            fail_on: self.fail_on,
+            extent,
+            threads: self.threads,
+            writers: self.writers,
+            ops: self.ops,
+            value_bytes: self.value_size.clone().unwrap_or(defaults.value_bytes),
+            checkpoint_every: self.checkpoint_every,
+            reopen_every: self.reopen_every,
+            timeout_open: self.timeout_open,
+            timeout_op: self.timeout_op,
+            atomic_write_bytes: self.atomic_write,
+            workers: cores(),
+            out: self.out.clone(),
+        }
+        .checked()
+        .map_err(|error| HarnessError::input(format!("--{error}")))
+    }
+
+    fn text(&self) -> TargetText {
+        if self.program.is_empty() {
+            TargetText::Engine(self.engine.clone().unwrap_or_else(|| "builtin".into()))
+        } else {
+            TargetText::Program(self.program.clone())
+        }
+    }
+}
+
+/// One campaign.
+pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
+    let options = command.options()?;
+    let text = command.text();
+    let target = target::resolve(&text)?;
+    let interrupted = interrupt::watch()?;
+    let started = name_of_run(&target.name, options.seed);
+    let folder = folder::make(&options.out, &started)?;
+    eprintln!("unplug {} runs {}", env!("CARGO_PKG_VERSION"), target.name);
+    eprintln!("{}", said(&options));
+    let roots = Roots::make()?;
+    let observer = Terminal::new();
+    let campaign = Campaign {
+        target: &target,
+        text: &text,
+        options: &options,
+        run_root: roots.run(),
+        image_root: roots.image(),
+        interrupted,
+        observer: &observer,
+    };
+    let conclusion = campaign.run()?;
+    observer.finish();
+    let report = folder::write(&folder, &conclusion)?;
+    print!("{}", terminal::render(&report, &folder.display().to_string()));
+    Ok(ExitCode::from(conclusion.exit_code()))
+}
+
+/// Seed and every option, in one line that can be typed again.
+pub fn said(options: &Options) -> String {
+    let join = |names: Vec<&str>| names.join(",");
+    let mut line = format!(
+        "options: --seed {} --faults {} --profile {} --fail-on {}",
+        options.seed,
+        join(options.faults.iter().map(|fault| fault.name()).collect()),
+        join(options.profiles.iter().map(|profile| profile.name()).collect()),
+        options.fail_on
+    );
+    match options.extent {
+        Extent::Default => {}
+        Extent::Time(time) => line.push_str(&format!(" --budget {}s", time.as_secs_f64())),
+        Extent::Cases(cases) => line.push_str(&format!(" --cases {cases}")),
+    }
+    line.push_str(&format!(
+        " --threads {} --writers {} --ops {} --value-size {}..{} --checkpoint-every {} \
+         --reopen-every {} --timeout-open {}s --timeout-op {}s --atomic-write {}",
+        options.threads,
+        options.writers,
+        options.ops,
+        options.value_bytes.start(),
+        options.value_bytes.end(),
+        options.checkpoint_every,
+        options.reopen_every,
+        options.timeout_open.as_secs_f64(),
+        options.timeout_op.as_secs_f64(),
+        options.atomic_write_bytes
+    ));
+    line
+}
+
+/// How many recoveries may run at once.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The folder's name: what ran, with which seed, when.
+fn name_of_run(target: &str, seed: u64) -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs());
+    let short: String = target.rsplit('/').next().unwrap_or(target).chars().take(40).collect();
+    format!("{short}-seed{seed}-{seconds}")
+}
+
+fn fault(text: &str) -> std::result::Result<FaultName, String> {
+    FaultName::parse(text).ok_or_else(|| one_of(FaultName::ALL.map(FaultName::name)))
+}
+
+fn profile(text: &str) -> std::result::Result<Profile, String> {
+    Profile::parse(text).ok_or_else(|| one_of(Profile::ALL.map(Profile::name)))
+}
+
+fn one_of<const N: usize>(names: [&str; N]) -> String {
+    format!("expected one of {}", names.join(", "))
+}
+
+/// `30s`, `1.5s`, `250ms`, `5m`, or a number of seconds.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    let (number, unit) = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)]
+        .into_iter()
+        .find_map(|(end, unit)| Some((text.strip_suffix(end)?, unit)))
+        .unwrap_or((text, 1.0));
+    let seconds = number.parse::<f64>().ok().map(|number| number * unit);
+    seconds
+        .filter(|seconds| (0.0..=1e7).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "expected a time such as 30s, 250ms or 5m".into())
+}
+
+/// `A..B`, both included, or one length.
+fn range(text: &str) -> std::result::Result<RangeInclusive<usize>, String> {
+    let (low, high) = text.split_once("..").unwrap_or((text, text));
+    match (low.parse(), high.trim_start_matches('=').parse()) {
+        (Ok(low), Ok(high)) => Ok(low..=high),
+        _ => Err("expected a range of lengths such as 1..4096".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_ranges_are_read_as_people_write_them() {
+        assert_eq!(time("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(time("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(time("7"), Ok(Duration::from_secs(7)));
+        assert!(time("soon").is_err() && time("-1s").is_err() && time("infs").is_err());
+        assert_eq!(range("1..9"), Ok(1..=9));
+        assert_eq!(range("5"), Ok(5..=5));
+        assert!(range("a..b").is_err());
+    }
+}
