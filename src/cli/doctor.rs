@@ -22,7 +22,11 @@ pub fn run(_: DoctorCommand) -> anyhow::Result<ExitCode> {
     say(true, "cores", run::cores().to_string());
     match roots::memory() {
         Some(path) => say(true, "memory file system", path.display().to_string()),
-        None => say(true, "memory file system", "none with room: crash states go to the disk, slower".into()),
+        None => say(
+            true,
+            "memory file system",
+            "none with room: crash states go to the disk, slower".into(),
+        ),
     }
     let temporary = std::env::temp_dir();
     let writable = tempfile::tempdir_in(&temporary).is_ok();
@@ -33,7 +37,11 @@ pub fn run(_: DoctorCommand) -> anyhow::Result<ExitCode> {
     }
     for fault in FaultName::ALL {
         let here = campaign::available().contains(&fault);
-        say(here, &format!("fault {fault}"), if here { "built in" } else { "not in this build" }.into());
+        say(
+            here,
+            &format!("fault {fault}"),
+            if here { "built in" } else { "not in this build" }.into(),
+        );
     }
     Ok(ExitCode::from(if good { 0 } else { 4 }))
 }

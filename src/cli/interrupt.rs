@@ -16,7 +16,8 @@ pub fn watch() -> Result<Arc<AtomicBool>> {
     ONCE.call_once(|| {
         let kept = Arc::new(AtomicBool::new(false));
         FLAG.store(Arc::into_raw(kept).cast_mut(), Ordering::SeqCst);
-        let action = SigAction::new(SigHandler::Handler(handle), SaFlags::SA_RESTART, SigSet::empty());
+        let action =
+            SigAction::new(SigHandler::Handler(handle), SaFlags::SA_RESTART, SigSet::empty());
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
             // SAFETY: the handler only touches an atomic and calls `_exit`.
             if let Err(errno) = unsafe { sigaction(signal, &action) } {

@@ -24,7 +24,7 @@ enum What {
 /// Prints one a line.
 pub fn run(command: ListCommand) -> anyhow::Result<ExitCode> {
     match command.what {
-        What::Engines => crate::engines::names().iter().for_each(|name| println!("{name}")),
+        What::Engines => super::target::engines().iter().for_each(|name| println!("{name}")),
         What::Profiles => {
             for profile in Profile::ALL {
                 println!("{profile}: {}", about_profile(profile));

@@ -87,7 +87,9 @@ impl Observer for Terminal {
             Progress::FaultFinished { fault, totals } => {
                 let seconds = totals.elapsed.as_secs_f64();
                 let (states, recoveries) = (totals.states, totals.recoveries);
-                self.line(&format!("{fault}: {recoveries} recoveries, {states} states, {seconds:.1} s"));
+                self.line(&format!(
+                    "{fault}: {recoveries} recoveries, {states} states, {seconds:.1} s"
+                ));
             }
             Progress::Note(text) => self.line(&format!("note: {text}")),
         }
@@ -108,7 +110,11 @@ fn working(
     let seconds = elapsed.as_secs_f64().max(1e-3);
     let rate = totals.states as f64 / seconds;
     let spent = budget.spent();
-    let left = if spent > 0.01 { format!("{:.0} s left", seconds / spent - seconds) } else { String::new() };
+    let left = if spent > 0.01 {
+        format!("{:.0} s left", seconds / spent - seconds)
+    } else {
+        String::new()
+    };
     format!(
         "{fault}: {} states, {rate:.0}/s, {} distinct images, {findings} findings, {left}",
         totals.states, totals.distinct_images

@@ -27,7 +27,9 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
     for path in &command.paths {
         let found = folder::find(path)?;
         if found.is_empty() {
-            return Err(HarnessError::input(format!("{}: no scenario in it", path.display())).into());
+            return Err(
+                HarnessError::input(format!("{}: no scenario in it", path.display())).into()
+            );
         }
         files.extend(found);
     }

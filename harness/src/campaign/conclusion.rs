@@ -168,6 +168,7 @@ mod tests {
             source: None,
             case: Case::default(),
             trace: None,
+            image: None,
             evidence: String::new(),
             frequency: None,
         }
@@ -179,8 +180,7 @@ mod tests {
         outcome.judged.insert(Kind::LostAck);
         outcome.called_for.insert(Kind::LostAck);
         change(&mut outcome, &mut options);
-        let mut conclusion =
-            Conclusion::begin(&TargetText::Engine("x".into()), "x", &options);
+        let mut conclusion = Conclusion::begin(&TargetText::Engine("x".into()), "x", &options);
         let mut called_for = BTreeSet::new();
         conclusion.take(Some(FaultName::Power), outcome, &mut called_for);
         conclusion.decide(&called_for);

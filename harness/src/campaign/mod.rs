@@ -59,11 +59,7 @@ impl Campaign<'_> {
         Ok(conclusion)
     }
 
-    fn stages(
-        &self,
-        conclusion: &mut Conclusion,
-        called_for: &mut BTreeSet<Kind>,
-    ) -> Result<()> {
+    fn stages(&self, conclusion: &mut Conclusion, called_for: &mut BTreeSet<Kind>) -> Result<()> {
         let shares = Shares::new(self.options.extent, Arc::clone(&self.interrupted));
         self.observer.on(Progress::ControlStarted);
         let (control, outcome) = fault::control::run(self.target, self.options, self.run_root)?;
@@ -114,7 +110,9 @@ impl Campaign<'_> {
         let mut kept: Vec<Finding> = Vec::new();
         let all = std::mem::take(&mut outcome.findings);
         let beyond = all.len().saturating_sub(limits::FINDINGS);
-        outcome.totals.skip("findings over the limit, neither confirmed nor reported", beyond as u64);
+        outcome
+            .totals
+            .skip("findings over the limit, neither confirmed nor reported", beyond as u64);
         for mut finding in all.into_iter().take(limits::FINDINGS) {
             match confirm::confirm(fault, ctx, &mut finding)? {
                 Confirmed::Again(..) => {

@@ -59,7 +59,8 @@ fn one_case(
 /// Judges one saved case again, in fresh processes.
 pub fn judge(campaign: &Campaign<'_>, case: &Case) -> Result<Rejudged> {
     let Some(name) = case.strike.fault() else {
-        let (_, outcome) = fault::control::run(campaign.target, campaign.options, campaign.run_root)?;
+        let (_, outcome) =
+            fault::control::run(campaign.target, campaign.options, campaign.run_root)?;
         return Ok(fault::control::as_verdict(outcome));
     };
     with_context(campaign, case, |fault, ctx| fault.rejudge(ctx, case)).unwrap_or_else(|| {

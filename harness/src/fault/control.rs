@@ -8,8 +8,8 @@ use std::time::Instant;
 use crate::base::{HarnessError, Result};
 use crate::driver::drive::{Driven, End, Plan, Processes, drive};
 use crate::driver::{Capabilities, Counter, Target};
-use crate::oracle::{Judge, Kind, Loss, Verdict, Violation, judge};
-use crate::recover::{Recovered, Recovery};
+use crate::oracle::{Kind, Verdict, Violation};
+use crate::recover::Recovered;
 use crate::scenario::{Case, Options};
 use crate::workload::{Answer, Contents, History, Request};
 
@@ -19,11 +19,7 @@ use super::finding::{Cause, Finding};
 use super::outcome::{FaultOutcome, Rejudged};
 
 /// Runs the control below `run_root`. An error is a broken harness; a violation is a finding.
-pub fn run(
-    target: &Target,
-    options: &Options,
-    run_root: &Path,
-) -> Result<(Control, FaultOutcome)> {
+pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Control, FaultOutcome)> {
     let started = Instant::now();
     let root = tempfile::Builder::new()
         .prefix("control-")
@@ -34,11 +30,12 @@ pub fn run(
         std::fs::create_dir(&path).map_err(|error| HarnessError::at("making", &path, error))?;
         Ok::<_, HarnessError>(path)
     };
-    let ask = |dir: &Path, requests: &[Request], known: Option<&Capabilities>, counter: &mut Counter| {
-        let mut host = Processes::new(target, asked::timeouts(options), root.path());
-        let plan = Plan { dir, requests, threads: options.threads, capabilities: known };
-        drive(&mut host, counter, &plan)
-    };
+    let ask =
+        |dir: &Path, requests: &[Request], known: Option<&Capabilities>, counter: &mut Counter| {
+            let mut host = Processes::new(target, asked::timeouts(options), root.path());
+            let plan = Plan { dir, requests, threads: options.threads, capabilities: known };
+            drive(&mut host, counter, &plan)
+        };
 
     // What the driver understands, from a store of its own: the workload depends on it.
     let mut counter = Counter::default();
@@ -73,8 +70,7 @@ pub fn run(
         contradiction: first.contradiction.clone(),
         ..Recovered::default()
     };
-    let judge = Judge::new(&history, &capabilities);
-    let mut verdict = judge.at(judge::END, Loss::None, &Recovery::Opened(recovered));
+    let mut verdict = in_order(&history, &recovered);
     verdict.judged.insert(Kind::Unstable);
     if second.contents != first.contents {
         verdict.merge(unstable(&first.contents, &second.contents));
@@ -107,7 +103,9 @@ fn finished(driven: &Driven, history: &History, what: &str) -> Result<()> {
     let broken = |why: String| Err(HarnessError::broken(format!("{what}, and {why}")));
     match &driven.end {
         End::Finished => {}
-        End::NotOpened(Answer::Refused(text)) => return broken(format!("`open` was refused: {text}")),
+        End::NotOpened(Answer::Refused(text)) => {
+            return broken(format!("`open` was refused: {text}"));
+        }
         End::NotOpened(Answer::Err(text)) => return broken(format!("`open` failed: {text}")),
         End::NotOpened(Answer::Ack) | End::Stopped => return broken("it was stopped".into()),
         End::Failed(fault) => return broken(fault.to_string()),
@@ -176,9 +174,26 @@ fn conclude(
             source: None,
             case: Case { capabilities: capabilities.words().join(" "), ..Case::default() },
             trace: None,
+            image: None,
             evidence: String::new(),
             frequency: None,
         });
     }
     outcome
+}
+
+/// Requests one after the other leave exactly one legal state.
+fn in_order(history: &History, recovered: &Recovered) -> Verdict {
+    let mut expected = history.initial.clone();
+    for mutation in history.operations.iter().flat_map(|operation| operation.request.mutations()) {
+        crate::workload::contents::apply(&mut expected, mutation);
+    }
+    let mut verdict = Verdict::default();
+    verdict.judged.insert(Kind::LostAck);
+    if expected != recovered.contents {
+        let mut violation = unstable(&expected, &recovered.contents).violations;
+        violation.iter_mut().for_each(|violation| violation.kind = Kind::LostAck);
+        verdict.violations = violation;
+    }
+    verdict
 }

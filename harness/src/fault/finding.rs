@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::image::Image;
 use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Profile};
 
@@ -42,6 +43,8 @@ pub struct Finding {
     pub case: Case,
     /// The failing case's trace as text, where there is one.
     pub trace: Option<String>,
+    /// The directory that recovery was given, where there is one.
+    pub image: Option<Image>,
     /// The driver's words and standard error, or a check's output.
     pub evidence: String,
     /// In how many of how many fresh tries it failed again; filled by the campaign.

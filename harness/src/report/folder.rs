@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{HarnessError, Result, limits};
 use crate::campaign::Conclusion;
+use crate::image::Workdir;
 use crate::scenario::{Expect, Outcome, Scenario, folder as scenarios};
 
 use super::twin::Report;
@@ -46,13 +47,13 @@ pub fn write(folder: &Path, conclusion: &Conclusion) -> Result<Report> {
         }
         if let Some(image) = &finding.image {
             let path = own.join("directory");
-            fs::create_dir_all(&path).map_err(|error| HarnessError::at("creating", &path, error))?;
-            image.write_to(&path)?;
+            Workdir::new(&path)?.become_image(image)?;
             twin.directory = Some(format!("{}/directory", finding.id));
         }
     }
-    let json = serde_json::to_string_pretty(&report)
-        .map_err(|error| HarnessError::machine("printing report.json", std::io::Error::other(error)))?;
+    let json = serde_json::to_string_pretty(&report).map_err(|error| {
+        HarnessError::machine("printing report.json", std::io::Error::other(error))
+    })?;
     put(&folder.join("report.json"), &format!("{json}\n"))?;
     render(folder, &report)?;
     Ok(report)
@@ -70,7 +71,11 @@ pub fn read(folder: &Path) -> Result<Report> {
     let report: Report =
         serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     if report.schema != super::twin::SCHEMA {
-        return Err(unreadable(format!("schema {}: expected {}", report.schema, super::twin::SCHEMA)));
+        return Err(unreadable(format!(
+            "schema {}: expected {}",
+            report.schema,
+            super::twin::SCHEMA
+        )));
     }
     Ok(report)
 }

@@ -156,7 +156,8 @@ fn not_done(report: &Report) -> Markup {
 
 fn options(report: &Report) -> Markup {
     let options = serde_json::to_value(&report.options).unwrap_or_default();
-    let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let plain =
+        |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     html! {
         table {
             tr { td { "unplug" } td { (report.version) } }

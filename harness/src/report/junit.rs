@@ -31,7 +31,9 @@ pub fn render(report: &Report) -> Result<String> {
                 status.set_message(first.sentence.clone()).set_type(kind.name());
                 let text = violations
                     .iter()
-                    .map(|each| format!("{}\n{}\n{}\n", each.sentence, each.cause.sentence, each.replay))
+                    .map(|each| {
+                        format!("{}\n{}\n{}\n", each.sentence, each.cause.sentence, each.replay)
+                    })
                     .collect::<String>();
                 status.set_description(text);
                 status
@@ -42,7 +44,9 @@ pub fn render(report: &Report) -> Result<String> {
                 status.set_message("judged in no case");
                 status
             };
-            if report.outcome == "not-measured" && report.missed.iter().any(|name| name == kind.name()) {
+            if report.outcome == "not-measured"
+                && report.missed.iter().any(|name| name == kind.name())
+            {
                 status = TestCaseStatus::non_success(NonSuccessKind::Error);
                 status.set_message("called for and judged in no case: not measured");
             }
@@ -60,12 +64,15 @@ pub fn render(report: &Report) -> Result<String> {
         }
         junit.add_test_suite(suite);
     }
-    junit.to_string().map_err(|error| HarnessError::machine("writing junit.xml", std::io::Error::other(error)))
+    junit
+        .to_string()
+        .map_err(|error| HarnessError::machine("writing junit.xml", std::io::Error::other(error)))
 }
 
 fn control(report: &Report) -> TestCase {
     let unseen = || {
-        let calls = report.unmodelled_calls.keys().map(|call| format!("call {call} is not modelled"));
+        let calls =
+            report.unmodelled_calls.keys().map(|call| format!("call {call} is not modelled"));
         calls.chain(report.blind.iter().cloned()).collect::<Vec<_>>().join("; ")
     };
     let status = match &report.broken {

@@ -93,7 +93,13 @@ fn one(finding: &FindingTwin) -> String {
     if let Some(grade) = &finding.grade {
         let _ = write!(text, ", fails on {grade}");
     }
-    let _ = writeln!(text, ", {} case{}): {}", finding.states, plural(finding.states as usize), finding.sentence);
+    let _ = writeln!(
+        text,
+        ", {} case{}): {}",
+        finding.states,
+        plural(finding.states as usize),
+        finding.sentence
+    );
     if !finding.cause.sentence.is_empty() {
         let _ = writeln!(text, "  cause: {}", finding.cause.sentence);
     }
