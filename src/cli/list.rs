@@ -24,7 +24,11 @@ enum What {
 /// Prints one a line.
 pub fn run(command: ListCommand) -> anyhow::Result<ExitCode> {
     match command.what {
-        What::Engines => super::target::engines().iter().for_each(|name| println!("{name}")),
+        What::Engines => {
+            for entry in crate::engines::all() {
+                println!("{}: {}", entry.name, entry.about);
+            }
+        }
         What::Profiles => {
             for profile in Profile::ALL {
                 println!("{profile}: {}", about_profile(profile));

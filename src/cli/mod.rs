@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod doctor;
+pub mod driver;
 mod interrupt;
 mod list;
 mod progress;
@@ -40,6 +41,8 @@ enum Command {
     List(list::ListCommand),
     /// Say whether this machine can do all of it, and what would be missed
     Doctor(doctor::DoctorCommand),
+    /// Speak the driver protocol for a bundled engine
+    Driver(driver::DriverCommand),
     /// Remove temporary folders once standard input ends
     #[command(hide = true)]
     Janitor(roots::JanitorCommand),
@@ -74,6 +77,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Report(command) => report::run(command),
         Command::List(command) => list::run(command),
         Command::Doctor(command) => doctor::run(command),
+        Command::Driver(command) => driver::run(command),
         Command::Janitor(command) => roots::janitor(command),
     }
 }

@@ -37,7 +37,7 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
     let scenarios =
         files.iter().map(|path| folder::read(path)).collect::<Result<Vec<Scenario>>>()?;
     for scenario in &scenarios {
-        target::resolve(&scenario.target)?;
+        target::resolve(&scenario.target, scenario.options.threads)?;
     }
     let interrupted = interrupt::watch()?;
     let roots = Roots::make()?;
@@ -64,7 +64,7 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
 
 /// Replays one.
 pub fn one(scenario: &Scenario, roots: &Roots, interrupted: &Arc<AtomicBool>) -> Result<Replayed> {
-    let target = target::resolve(&scenario.target)?;
+    let target = target::resolve(&scenario.target, scenario.options.threads)?;
     let options = Options { workers: run::cores(), ..scenario.options.clone() };
     let campaign = Campaign {
         target: &target,

@@ -126,7 +126,7 @@ impl RunCommand {
 pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let options = command.options()?;
     let text = command.text();
-    let target = target::resolve(&text)?;
+    let target = target::resolve(&text, options.threads)?;
     let interrupted = interrupt::watch()?;
     let started = name_of_run(&target.name, options.seed);
     let folder = folder::make(&options.out, &started)?;

@@ -34,7 +34,7 @@ pub fn run(command: ShrinkCommand) -> anyhow::Result<ExitCode> {
     if scenario.expect.outcome != Outcome::Violated {
         return Err(bad("expect.outcome: expected `violated`").into());
     }
-    let target = target::resolve(&scenario.target)?;
+    let target = target::resolve(&scenario.target, scenario.options.threads)?;
     let options = Options { workers: run::cores(), ..scenario.options.clone() };
     let interrupted = interrupt::watch()?;
     let roots = Roots::make()?;

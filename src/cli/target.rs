@@ -4,11 +4,11 @@ use unplug_harness::base::{HarnessError, Result};
 use unplug_harness::driver::Target;
 use unplug_harness::scenario::TargetText;
 
-/// The target that `text` names.
-pub fn resolve(text: &TargetText) -> Result<Target> {
+/// The target that `text` names, which may be given `threads` requests at once.
+pub fn resolve(text: &TargetText, threads: u32) -> Result<Target> {
     match text {
         TargetText::Engine(name) => {
-            if !engines().contains(name) {
+            if crate::engines::find(name).is_none() {
                 return Err(unknown(name));
             }
             let exe = std::env::current_exe()
@@ -16,7 +16,8 @@ pub fn resolve(text: &TargetText) -> Result<Target> {
             let exe = exe.into_os_string().into_string().map_err(|path| {
                 HarnessError::input(format!("{}: the path is not UTF-8", path.display()))
             })?;
-            Ok(Target::new(name.clone(), [exe.as_str(), "driver", name]))
+            let threads = threads.to_string();
+            Ok(Target::new(name.clone(), [&exe, "driver", name, "--threads", &threads]))
         }
         TargetText::Program(argv) => {
             if argv.first().is_none_or(String::is_empty) {
@@ -28,15 +29,10 @@ pub fn resolve(text: &TargetText) -> Result<Target> {
 }
 
 fn unknown(name: &str) -> HarnessError {
-    let known = engines();
+    let known: Vec<&str> = crate::engines::all().iter().map(|entry| entry.name).collect();
     HarnessError::input(format!(
         "no engine `{}` in this build: expected one of {}",
         name.escape_default(),
         known.join(", ")
     ))
-}
-
-/// The engines of this build.
-pub fn engines() -> Vec<String> {
-    vec!["builtin".into()]
 }

@@ -8,8 +8,8 @@ use std::time::Instant;
 use crate::base::{HarnessError, Result};
 use crate::driver::drive::{Driven, End, Plan, Processes, drive};
 use crate::driver::{Capabilities, Counter, Target};
-use crate::oracle::{Kind, Verdict, Violation};
-use crate::recover::Recovered;
+use crate::oracle::{END, Judge, Kind, Loss, Verdict, Violation};
+use crate::recover::{Recovered, Recovery};
 use crate::scenario::{Case, Options};
 use crate::workload::{Answer, Contents, History, Request};
 
@@ -70,7 +70,8 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
         contradiction: first.contradiction.clone(),
         ..Recovered::default()
     };
-    let mut verdict = in_order(&history, &recovered);
+    let judge = Judge::new(&history, &capabilities);
+    let mut verdict = judge.at(END, Loss::None, &Recovery::Opened(recovered));
     verdict.judged.insert(Kind::Unstable);
     if second.contents != first.contents {
         verdict.merge(unstable(&first.contents, &second.contents));
@@ -180,20 +181,4 @@ fn conclude(
         });
     }
     outcome
-}
-
-/// Requests one after the other leave exactly one legal state.
-fn in_order(history: &History, recovered: &Recovered) -> Verdict {
-    let mut expected = history.initial.clone();
-    for mutation in history.operations.iter().flat_map(|operation| operation.request.mutations()) {
-        crate::workload::contents::apply(&mut expected, mutation);
-    }
-    let mut verdict = Verdict::default();
-    verdict.judged.insert(Kind::LostAck);
-    if expected != recovered.contents {
-        let mut violation = unstable(&expected, &recovered.contents).violations;
-        violation.iter_mut().for_each(|violation| violation.kind = Kind::LostAck);
-        verdict.violations = violation;
-    }
-    verdict
 }
