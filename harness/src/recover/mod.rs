@@ -1,5 +1,11 @@
 //! Recovery: what a driver makes of an image. The only room that runs a driver on a crash state.
 
+pub mod converse;
 pub mod outcome;
+pub mod pool;
+pub mod worker;
 
+pub use converse::{REQUESTS, of_driven};
 pub use outcome::{Recovered, Recovery, Stage};
+pub use pool::{Done, Extra, Pool};
+pub use worker::{Setup, Worker};

@@ -1,0 +1,105 @@
+//! One recovery as a conversation: `open`, `dump`, `close`, one after the other, and what came of it.
+
+use std::path::Path;
+
+use super::outcome::{Recovered, Recovery, Stage};
+use crate::driver::{Answered, Driven, DriverFault, End, Session, Unwatched};
+use crate::workload::{Answer, OpNo, Request};
+
+/// What one conversation showed, and whether the process may be asked again.
+#[derive(Debug)]
+pub(super) enum Talk {
+    /// Answered to the end; the process waits for the next `open`.
+    Done(Recovery),
+    /// Answered, but what the process holds now is not certain: take a new one.
+    DoneWith(Recovery),
+    /// The driver failed at this stage.
+    Failed(Stage, DriverFault),
+}
+
+/// Asks for `open`, `dump` and `close` of the store in `dir`.
+pub(super) fn converse(session: &mut Session, dir: &Path) -> Talk {
+    session.take_warnings();
+    let opened = match ask(session, &Request::Open, dir) {
+        Ok(opened) => opened,
+        Err(fault) => return Talk::Failed(Stage::Open, fault),
+    };
+    let refused = |text, stage, warnings| Recovery::Refused { stage, text, warnings };
+    match opened.answer {
+        Answer::Ack => {}
+        Answer::Refused(text) => {
+            return Talk::Done(refused(text, Stage::Open, session.take_warnings()));
+        }
+        Answer::Err(text) => {
+            return Talk::DoneWith(refused(text, Stage::Open, session.take_warnings()));
+        }
+    }
+    let dumped = match ask(session, &Request::Dump, dir) {
+        Ok(dumped) => dumped,
+        Err(fault) => return Talk::Failed(Stage::Dump, fault),
+    };
+    let warnings = session.take_warnings();
+    let recovery = match dumped.answer {
+        Answer::Ack => Recovery::Opened(recovered(dumped.dump.unwrap_or_default(), warnings)),
+        Answer::Err(text) | Answer::Refused(text) => refused(text, Stage::Dump, warnings),
+    };
+    match ask(session, &Request::Close, dir) {
+        Ok(Answered { answer: Answer::Ack, .. }) => Talk::Done(recovery),
+        Ok(_) => Talk::DoneWith(recovery),
+        Err(fault) => Talk::Failed(Stage::Close, fault),
+    }
+}
+
+/// One request and its answer, with nothing else outstanding.
+pub(super) fn ask(
+    session: &mut Session,
+    request: &Request,
+    dir: &Path,
+) -> Result<Answered, DriverFault> {
+    session.ask(OpNo(0), request, dir, &mut Unwatched)?;
+    session.answer(&mut Unwatched)
+}
+
+fn recovered(dump: crate::driver::Dump, warnings: Vec<String>) -> Recovered {
+    Recovered { contents: dump.contents, warnings, contradiction: dump.contradiction }
+}
+
+/// A driver's failure during recovery.
+pub fn failed(stage: Stage, fault: DriverFault) -> Recovery {
+    match fault {
+        DriverFault::Died { how, stderr } => Recovery::Crashed { stage, how, stderr },
+        DriverFault::Hung { .. } => Recovery::Hung { stage },
+        broke @ DriverFault::BrokeProtocol { .. } => {
+            Recovery::Crashed { stage, how: broke.to_string(), stderr: String::new() }
+        }
+    }
+}
+
+/// The requests of a recovery, for whoever drives one itself (to record it, say).
+pub const REQUESTS: [Request; 3] = [Request::Open, Request::Dump, Request::Close];
+
+/// What a recovery that was driven with [`REQUESTS`] showed. `answers` are the answers of the history
+/// so far, in order; `warnings` what was warned before the answer to `dump`.
+pub fn of_driven(driven: &Driven, answers: &[Answer], warnings: Vec<String>) -> Recovery {
+    let stage = match answers {
+        [] => Stage::Open,
+        [_] => Stage::Dump,
+        _ => Stage::Close,
+    };
+    match (&driven.end, answers) {
+        (End::NotOpened(Answer::Refused(text) | Answer::Err(text)), _) => {
+            Recovery::Refused { stage: Stage::Open, text: text.clone(), warnings }
+        }
+        (_, [_, Answer::Err(text) | Answer::Refused(text), ..]) => {
+            Recovery::Refused { stage: Stage::Dump, text: text.clone(), warnings }
+        }
+        // What happens after `close` was answered is no part of recovery.
+        (End::Failed(fault), answers) if answers.len() < REQUESTS.len() => {
+            failed(stage, fault.clone())
+        }
+        _ => {
+            let dump = driven.dumps.first().map(|(_, dump)| dump.clone()).unwrap_or_default();
+            Recovery::Opened(recovered(dump, warnings))
+        }
+    }
+}

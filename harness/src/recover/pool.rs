@@ -1,0 +1,179 @@
+//! A pool of workers, one a core: images in, recoveries out, in whatever order they are done.
+
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use super::outcome::Recovery;
+use super::worker::{Setup, Worker};
+use crate::base::{HarnessError, Result};
+use crate::image::Image;
+
+/// One recovery in so many that passed is done again in a fresh process and directory.
+pub const RECHECK_EVERY: u64 = 100;
+
+/// What to do with an image besides recovering from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// Close and open again, and compare.
+    pub stable: bool,
+    /// Put, reopen, and look.
+    pub writable: bool,
+    /// Keep the directory as recovery left it.
+    pub left: bool,
+}
+
+/// An image that was recovered.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The number that it was submitted with.
+    pub id: u64,
+    /// What the driver made of it.
+    pub recovery: Recovery,
+    /// The same in a fresh process and directory: for all that did not open, and one in
+    /// [`RECHECK_EVERY`] of those that did.
+    pub again: Option<Recovery>,
+    /// What [`Worker::stable`] said, if it was asked.
+    pub stable: Option<Option<String>>,
+    /// What [`Worker::writable`] said, if it was asked.
+    pub writable: Option<Option<String>>,
+    /// The directory as recovery left it, if it was asked for.
+    pub left: Option<Image>,
+}
+
+struct Job {
+    id: u64,
+    image: Image,
+    extra: Extra,
+}
+
+/// Workers and their queue. Dropping it ends them.
+#[derive(Debug)]
+pub struct Pool {
+    jobs: Option<Sender<Job>>,
+    done: Receiver<Result<Done>>,
+    threads: Vec<JoinHandle<()>>,
+    waiting: u64,
+}
+
+impl Pool {
+    /// Starts `workers` workers. Each keeps to one processor together with its driver: a message then
+    /// costs a switch and not a wake-up across processors.
+    pub fn start(setup: &Setup, workers: usize) -> Result<Pool> {
+        let workers = workers.max(1);
+        let (jobs, queue) = bounded::<Job>(workers * 2);
+        let (results, done) = unbounded();
+        let processors = processors();
+        let mut threads = Vec::new();
+        for number in 0..workers {
+            let mut worker = Worker::new(setup)?;
+            let (queue, results) = (queue.clone(), results.clone());
+            let processor = processors.get(number % processors.len().max(1)).copied();
+            threads.push(std::thread::spawn(move || {
+                if let Some(processor) = processor.filter(|_| workers <= processors_count()) {
+                    pin(processor);
+                }
+                for job in queue {
+                    let failed = results.send(work(&mut worker, &job)).is_err();
+                    if failed {
+                        return;
+                    }
+                }
+            }));
+        }
+        Ok(Pool { jobs: Some(jobs), done, threads, waiting: 0 })
+    }
+
+    /// Submits an image; waits while the queue is full.
+    pub fn submit(&mut self, id: u64, image: Image, extra: Extra) -> Result<()> {
+        let sent = self.jobs.as_ref().map(|jobs| jobs.send(Job { id, image, extra }));
+        match sent {
+            Some(Ok(())) => {
+                self.waiting += 1;
+                Ok(())
+            }
+            _ => Err(HarnessError::broken("every recovery worker is gone")),
+        }
+    }
+
+    /// How many were submitted and not yet taken.
+    pub fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// The next that is done, if one is.
+    pub fn try_next(&mut self) -> Result<Option<Done>> {
+        match self.done.try_recv() {
+            Ok(done) => {
+                self.waiting -= 1;
+                done.map(Some)
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Waits for the next that is done; nothing if none was submitted.
+    pub fn next(&mut self) -> Result<Option<Done>> {
+        if self.waiting == 0 {
+            return Ok(None);
+        }
+        let done = self.done.recv();
+        self.waiting -= 1;
+        done.map_err(|_| HarnessError::broken("every recovery worker is gone"))?.map(Some)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(worker: &mut Worker, job: &Job) -> Result<Done> {
+    let recovery = worker.recover(&job.image)?;
+    let left = job.extra.left.then(|| worker.left()).transpose()?;
+    let opened = matches!(recovery, Recovery::Opened(_));
+    let again = if !opened || job.id % RECHECK_EVERY == RECHECK_EVERY - 1 {
+        Some(worker.confirm(&job.image)?)
+    } else {
+        None
+    };
+    let stable = (opened && job.extra.stable).then(|| worker.stable(&job.image)).transpose()?;
+    let writable =
+        (opened && job.extra.writable).then(|| worker.writable(&job.image)).transpose()?;
+    Ok(Done { id: job.id, recovery, again, stable, writable, left })
+}
+
+/// The processors that this process may use.
+pub fn processors() -> Vec<usize> {
+    let Ok(set) = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)) else {
+        return Vec::new();
+    };
+    (0..nix::sched::CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect()
+}
+
+fn processors_count() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Keeps the calling thread, and what it starts, on one processor. A machine that forbids it is slower.
+pub fn pin(processor: usize) {
+    let mut set = nix::sched::CpuSet::new();
+    if set.set(processor).is_ok() {
+        let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set);
+    }
+}
+
+/// A folder for temporary directories that is in memory where the machine has one.
+pub fn memory_folder() -> &'static Path {
+    let shm = Path::new("/dev/shm");
+    let writable = nix::unistd::access(shm, nix::unistd::AccessFlags::W_OK).is_ok();
+    if writable && shm.is_dir() { shm } else { Path::new("/tmp") }
+}
+
+#[cfg(test)]
+mod tests;

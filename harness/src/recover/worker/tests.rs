@@ -1,0 +1,124 @@
+//! Workers with drivers of a few lines of shell: a store is the file `pairs`, one pair a line.
+
+use super::*;
+use crate::recover::Recovered;
+
+/// `$1`: capability words. `$2`: shell that runs at `open`; it may answer by itself.
+const STORE: &str = r#"
+words="$1"; at_open="$2"
+while read -r id word a b rest; do
+  case $word in
+    open) dir=$a; answered=; eval "$at_open"; [ -n "$answered" ] || echo "ack $id $words" ;;
+    put) echo "$a $b" >> "$dir/pairs"; echo "ack $id" ;;
+    dump) [ -f "$dir/pairs" ] && while read -r k v; do echo "have $id $k $v"; done < "$dir/pairs"
+          echo "ack $id" ;;
+    *) echo "ack $id" ;;
+  esac
+done
+"#;
+
+fn worker(words: &str, at_open: &str) -> (tempfile::TempDir, Worker) {
+    let root = tempfile::tempdir().unwrap();
+    let limit = Duration::from_millis(300);
+    let setup = Setup {
+        target: Target::new("shell", ["sh", "-c", STORE, "sh", words, at_open]),
+        capabilities: Capabilities::parse(words.split_whitespace()).unwrap(),
+        timeouts: Timeouts { open: limit, op: limit },
+        root: root.path().to_path_buf(),
+    };
+    let worker = Worker::new(&setup).unwrap();
+    (root, worker)
+}
+
+fn image(pairs: &str) -> Image {
+    let mut image = Image::empty();
+    image.put("pairs", pairs.as_bytes());
+    image
+}
+
+fn opened(recovery: &Recovery) -> &Recovered {
+    let Recovery::Opened(recovered) = recovery else { panic!("{recovery:?}") };
+    recovered
+}
+
+#[test]
+fn each_image_is_recovered_by_itself_with_and_without_reopen() {
+    for words in ["reopen", ""] {
+        let (_root, mut worker) = worker(words, "");
+        assert_eq!(opened(&worker.recover(&image("a 1\n")).unwrap()).contents.len(), 1);
+        let recovery = worker.recover(&image("b 2\nc 3\n")).unwrap();
+        assert_eq!(opened(&recovery).contents.get(&"b".into()), Some(&"2".into()));
+        assert!(opened(&worker.recover(&Image::empty()).unwrap()).contents.is_empty());
+        assert_eq!(worker.live.is_some(), words == "reopen");
+    }
+}
+
+#[test]
+fn what_recovery_did_to_the_directory_does_not_reach_the_next_image() {
+    let (_root, mut worker) = worker("reopen", "echo x 9 >> $dir/pairs; mkdir -p $dir/junk");
+    let recovery = worker.recover(&image("a 1\n")).unwrap();
+    assert_eq!(opened(&recovery).contents.len(), 2);
+    assert!(worker.left().unwrap().find("junk").is_some());
+    let recovery = worker.recover(&Image::empty()).unwrap();
+    assert_eq!(opened(&recovery).contents.len(), 1);
+}
+
+#[test]
+fn refusals_warnings_and_contradictions_are_told() {
+    let (_root, mut worker) = worker("reopen", "echo warn hm; answered=1; echo refused $id no");
+    let recovery = worker.recover(&image("a 1\n")).unwrap();
+    let (text, warnings) = ("no".to_string(), vec!["hm".to_string()]);
+    assert_eq!(recovery, Recovery::Refused { stage: Stage::Open, text, warnings });
+    let (_root, mut worker) = self::worker("reopen", "echo warn dropped one");
+    let recovery = worker.recover(&image("a 1\na 2\n")).unwrap();
+    assert_eq!(opened(&recovery).warnings, ["dropped one"]);
+    assert!(opened(&recovery).contradiction.is_some());
+}
+
+#[test]
+fn crashes_and_hangs_have_their_stage_and_the_next_image_a_new_process() {
+    let (_root, mut worker) = worker("reopen", "grep -q bad $dir/pairs && kill -9 $$");
+    let recovery = worker.recover(&image("bad 1\n")).unwrap();
+    assert!(matches!(recovery, Recovery::Crashed { stage: Stage::Open, .. }), "{recovery:?}");
+    assert_eq!(opened(&worker.recover(&image("a 1\n")).unwrap()).contents.len(), 1);
+    let (_root, mut worker) = self::worker("reopen", "grep -q bad $dir/pairs && sleep 100");
+    let recovery = worker.recover(&image("bad 1\n")).unwrap();
+    assert_eq!(recovery, Recovery::Hung { stage: Stage::Open });
+}
+
+#[test]
+fn a_slow_answer_within_three_times_the_limit_is_no_hang() {
+    let (_root, mut worker) = worker("reopen", "grep -q slow $dir/pairs && sleep 0.5");
+    assert_eq!(opened(&worker.recover(&image("slow 1\n")).unwrap()).contents.len(), 1);
+}
+
+#[test]
+fn contents_that_change_at_the_second_opening_are_not_stable() {
+    let (_root, mut worker) = worker("reopen", "");
+    assert_eq!(worker.stable(&image("a 1\n")).unwrap(), None);
+    let forgetful = "[ -e $dir/seen ] && rm -f $dir/pairs; touch $dir/seen";
+    let (_root, mut worker) = self::worker("reopen", forgetful);
+    let text = worker.stable(&image("a 1\n")).unwrap().unwrap();
+    assert!(text.contains("a was 1 and, opened again, absent"), "{text}");
+}
+
+#[test]
+fn a_put_that_is_gone_after_a_reopen_is_not_writable() {
+    for words in ["reopen", ""] {
+        let (_root, mut worker) = worker(words, "");
+        assert_eq!(worker.writable(&image("a 1\n")).unwrap(), None);
+    }
+    let (_root, mut worker) =
+        worker("reopen", "grep -v unplug $dir/pairs > $dir/t; mv $dir/t $dir/pairs");
+    let text = worker.writable(&image("a 1\n")).unwrap().unwrap();
+    assert!(text.contains("gone after a reopen"), "{text}");
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let (root, mut worker) = worker("reopen", "");
+    worker.recover(&image("a 1\n")).unwrap();
+    worker.confirm(&image("a 1\n")).unwrap();
+    drop(worker);
+    assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+}
