@@ -89,7 +89,11 @@ impl RunCommand {
         }
         Options {
             seed: self.seed,
-            faults: if self.faults.is_empty() { defaults.faults } else { self.faults.clone() },
+            faults: if self.faults.is_empty() {
+                campaign::available()
+            } else {
+                self.faults.clone()
+            },
             profiles: if self.profile.is_empty() {
                 defaults.profiles
             } else {

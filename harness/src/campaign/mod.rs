@@ -73,7 +73,7 @@ impl Campaign<'_> {
                 return Err(HarnessError::Interrupted);
             }
             let Some(fault) = fault::find(name) else {
-                conclusion.notes.push(format!("this build has no {name} fault: it did not run"));
+                conclusion.blind.push(format!("this build has no {name} fault: it did not run"));
                 left -= 1;
                 continue;
             };
