@@ -6,7 +6,8 @@ use std::path::Path;
 use super::capabilities::Capabilities;
 use super::fault::DriverFault;
 use super::process::DriverProcess;
-use super::session::{Dump, Session};
+use super::protocol::BadLine;
+use super::session::{Answered, Dump, Session};
 use super::target::{Target, Timeouts};
 use super::timeline::Timeline;
 use crate::base::{HarnessError, Result};
@@ -18,8 +19,9 @@ pub trait Host {
     fn start(&mut self) -> Result<Session>;
     /// After the last acknowledged `close`: ends the input and waits for the exit.
     fn finish(&mut self, session: Session) -> std::result::Result<(), DriverFault>;
-    /// Ends a process that failed, and completes what its session said about it.
-    fn explain(&mut self, session: Session, fault: DriverFault) -> DriverFault;
+    /// Ends a process that failed, and completes what its session said about it. What it had still
+    /// written is read from the session afterwards.
+    fn explain(&mut self, session: &mut Session, fault: DriverFault) -> DriverFault;
 }
 
 /// What to drive.
@@ -67,6 +69,11 @@ pub trait Watch: Timeline {
     fn stop(&mut self) -> bool {
         false
     }
+    /// Asked right after each request was sent, with its answer not read yet: true ends the run here
+    /// and now. May sleep, so that a kill strikes while the driver works.
+    fn sent(&mut self) -> bool {
+        false
+    }
     /// The watcher as a timeline.
     fn timeline(&mut self) -> &mut dyn Timeline;
 }
@@ -91,17 +98,21 @@ pub fn drive(host: &mut dyn Host, watch: &mut dyn Watch, plan: &Plan<'_>) -> Res
         next_op: 0,
     };
     let end = drive.run(host, watch, plan)?;
-    if let Some(session) = drive.session.take() {
+    if let Some(mut session) = drive.session.take() {
         drive.driven.end = match end {
-            End::Failed(fault) => End::Failed(host.explain(session, fault)),
+            End::Failed(fault) => End::Failed(host.explain(&mut session, fault)),
             End::Finished => match host.finish(session) {
                 Ok(()) => End::Finished,
                 Err(fault) => End::Failed(fault),
             },
             End::Stopped => {
                 // Whatever the kill says about the process is our own doing.
-                let how = "stopped".to_string();
-                host.explain(session, DriverFault::Died { how, stderr: String::new() });
+                let hung = DriverFault::Hung { waiting_for: "a kill".into(), after_ms: 0 };
+                host.explain(&mut session, hung);
+                // What it had acknowledged before the kill was promised, read or not.
+                while let Some(answered) = session.leftover(watch.timeline()) {
+                    drive.take(&answered, session.capabilities());
+                }
                 End::Stopped
             }
             refused => {
@@ -152,6 +163,9 @@ impl Drive {
             if let Err(fault) = session.ask(op, request, plan.dir, watch.timeline()) {
                 return Ok(End::Failed(fault));
             }
+            if watch.sent() {
+                return Ok(End::Stopped);
+            }
             if request.is_exclusive()
                 && let Some(end) = self.wait_below(1, watch)?
             {
@@ -178,35 +192,46 @@ impl Drive {
 
     /// Waits until fewer than `limit` requests are outstanding.
     fn wait_below(&mut self, limit: usize, watch: &mut dyn Watch) -> Result<Step> {
-        let Some(session) = self.session.as_mut() else { return Ok(None) };
-        while session.outstanding() >= limit {
+        while let Some(session) = self.session.as_mut().filter(|s| s.outstanding() >= limit) {
             let answered = match session.answer(watch.timeline()) {
                 Ok(answered) => answered,
                 Err(fault) => return Ok(Some(End::Failed(fault))),
             };
-            if let Some(dump) = answered.dump {
-                self.driven.dumps.push((answered.op, dump));
-            }
-            if answered.request == Request::Open {
-                if answered.answer != Answer::Ack {
-                    return Ok(Some(End::NotOpened(answered.answer)));
-                }
-                match (&self.driven.capabilities, session.capabilities()) {
-                    (Some(first), Some(caps)) if first != caps => {
-                        let line = super::protocol::BadLine {
-                            line: caps.words().join(" "),
-                            why: "the capabilities differ from those of the first open".into(),
-                        };
-                        return Ok(Some(End::Failed(line.into())));
-                    }
-                    (_, caps) => self.driven.capabilities = caps.cloned(),
-                }
+            let caps = session.capabilities().cloned();
+            if let Some(end) = self.take(&answered, caps.as_ref()) {
+                return Ok(Some(end));
             }
             if watch.stop() {
                 return Ok(Some(End::Stopped));
             }
         }
         Ok(None)
+    }
+}
+
+impl Drive {
+    /// Takes in an answer.
+    fn take(&mut self, answered: &Answered, caps: Option<&Capabilities>) -> Step {
+        if let Some(dump) = &answered.dump {
+            self.driven.dumps.push((answered.op, dump.clone()));
+        }
+        if answered.request != Request::Open {
+            return None;
+        }
+        if answered.answer != Answer::Ack {
+            return Some(End::NotOpened(answered.answer.clone()));
+        }
+        match (&self.driven.capabilities, caps) {
+            (Some(first), Some(caps)) if first != caps => {
+                let line = BadLine {
+                    line: caps.words().join(" "),
+                    why: "the capabilities differ from those of the first open".into(),
+                };
+                return Some(End::Failed(line.into()));
+            }
+            (_, caps) => self.driven.capabilities = caps.cloned(),
+        }
+        None
     }
 }
 
@@ -239,7 +264,7 @@ impl Host for Processes<'_> {
         process.finish(self.timeouts.op)
     }
 
-    fn explain(&mut self, _session: Session, fault: DriverFault) -> DriverFault {
+    fn explain(&mut self, _session: &mut Session, fault: DriverFault) -> DriverFault {
         match self.process.take() {
             Some(mut process) => process.explain(fault),
             None => fault,

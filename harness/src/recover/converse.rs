@@ -17,8 +17,15 @@ pub(super) enum Talk {
     Failed(Stage, DriverFault),
 }
 
-/// Asks for `open`, `dump` and `close` of the store in `dir`.
-pub(super) fn converse(session: &mut Session, dir: &Path) -> Talk {
+/// Asks for `open`, `dump` and `close` of the store in `dir`, with other requests before and after the
+/// dump. The answer to the last of those after it goes to `answer`.
+pub(super) fn converse(
+    session: &mut Session,
+    dir: &Path,
+    before: &[Request],
+    after: &[Request],
+    answer: &mut Option<Answer>,
+) -> Talk {
     session.take_warnings();
     let opened = match ask(session, &Request::Open, dir) {
         Ok(opened) => opened,
@@ -34,6 +41,11 @@ pub(super) fn converse(session: &mut Session, dir: &Path) -> Talk {
             return Talk::DoneWith(refused(text, Stage::Open, session.take_warnings()));
         }
     }
+    for request in before {
+        if let Err(fault) = ask(session, request, dir) {
+            return Talk::Failed(Stage::Dump, fault);
+        }
+    }
     let dumped = match ask(session, &Request::Dump, dir) {
         Ok(dumped) => dumped,
         Err(fault) => return Talk::Failed(Stage::Dump, fault),
@@ -43,6 +55,12 @@ pub(super) fn converse(session: &mut Session, dir: &Path) -> Talk {
         Answer::Ack => Recovery::Opened(recovered(dumped.dump.unwrap_or_default(), warnings)),
         Answer::Err(text) | Answer::Refused(text) => refused(text, Stage::Dump, warnings),
     };
+    for request in after {
+        match ask(session, request, dir) {
+            Ok(answered) => *answer = Some(answered.answer),
+            Err(fault) => return Talk::Failed(Stage::Close, fault),
+        }
+    }
     match ask(session, &Request::Close, dir) {
         Ok(Answered { answer: Answer::Ack, .. }) => Talk::Done(recovery),
         Ok(_) => Talk::DoneWith(recovery),

@@ -8,4 +8,4 @@ pub mod worker;
 pub use converse::{REQUESTS, of_driven};
 pub use outcome::{Recovered, Recovery, Stage};
 pub use pool::{Done, Extra, Pool};
-pub use worker::{Setup, Worker};
+pub use worker::{Setup, Tried, Worker};

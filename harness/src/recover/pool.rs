@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::outcome::Recovery;
-use super::worker::{Setup, Worker};
+use super::worker::{Setup, Tried, Worker};
 use crate::base::{HarnessError, Result};
 use crate::image::Image;
 
@@ -35,9 +35,9 @@ pub struct Done {
     /// [`RECHECK_EVERY`] of those that did.
     pub again: Option<Recovery>,
     /// What [`Worker::stable`] said, if it was asked.
-    pub stable: Option<Option<String>>,
+    pub stable: Option<(Recovery, Option<Recovery>)>,
     /// What [`Worker::writable`] said, if it was asked.
-    pub writable: Option<Option<String>>,
+    pub writable: Option<Tried>,
     /// The directory as recovery left it, if it was asked for.
     pub left: Option<Image>,
 }

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::converse::{self, Talk, ask, converse};
+use super::converse::{self, Talk, converse};
 use super::outcome::{Recovery, Stage};
 use crate::base::Result;
-use crate::driver::{Capabilities, DriverFault, DriverProcess, Session, Target, Timeouts};
+use crate::driver::{Capabilities, DriverProcess, Session, Target, Timeouts};
 use crate::image::{Image, Workdir};
-use crate::workload::{Answer, Contents, Key, Mutation, Request, Value};
+use crate::workload::{Answer, Key, Mutation, Request, Value};
 
 /// How long a driver that answered everything is waited for before it is killed.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -75,16 +75,7 @@ impl Worker {
 
     fn attempt(&mut self, image: &Image) -> Result<Recovery> {
         self.become_image(image)?;
-        let dir = self.workdir.path().to_path_buf();
-        let (mut process, mut session) = self.process()?;
-        match converse(&mut session, &dir) {
-            Talk::Done(recovery) => {
-                self.keep(process, session);
-                Ok(recovery)
-            }
-            Talk::DoneWith(recovery) => Ok(recovery),
-            Talk::Failed(stage, fault) => Ok(converse::failed(stage, process.explain(fault))),
-        }
+        Ok(self.talk(&[], &[])?.0)
     }
 
     fn become_image(&mut self, image: &Image) -> Result<()> {
@@ -113,83 +104,52 @@ impl Worker {
         }
     }
 
-    /// Runs `requests` on the directory as it is. The dumps, in order; or what went wrong, in words.
-    fn script(
-        &mut self,
-        requests: &[Request],
-        dir: &Path,
-    ) -> Result<std::result::Result<Vec<Contents>, String>> {
-        let mut dumps = Vec::new();
-        let mut live: Option<(DriverProcess, Session)> = None;
-        let fresh = !self.setup.capabilities.reopen;
-        for request in requests {
-            let (mut process, mut session) = match live.take() {
-                Some((mut process, mut session)) if fresh && *request == Request::Open => {
-                    session.end_input();
-                    let _ = process.finish(FAREWELL);
-                    self.process()?
-                }
-                Some(live) => live,
-                None => self.process()?,
-            };
-            let answered = match ask(&mut session, request, dir) {
-                Ok(answered) => answered,
-                Err(fault @ DriverFault::Hung { .. }) => return Ok(Err(fault.to_string())),
-                Err(fault) => return Ok(Err(process.explain(fault).to_string())),
-            };
-            let word = crate::driver::session::word(request);
-            match answered.answer {
-                Answer::Ack => dumps.extend(answered.dump.map(|dump| dump.contents)),
-                Answer::Err(text) => return Ok(Err(format!("{word}: err {text}"))),
-                Answer::Refused(text) => return Ok(Err(format!("{word}: refused {text}"))),
-            }
-            live = Some((process, session));
-        }
-        if let Some((process, session)) = live {
-            self.keep(process, session);
-        }
-        Ok(Ok(dumps))
-    }
-
-    /// Recovers `image`, closes and opens again: nothing if both show the same, else what differs.
-    /// Where the driver can `sync`, one stands between the first `open` and its `dump`, so that the
-    /// first contents are those that recovery built and not those of a second opening (see
+    /// Recovers `image`, closes and opens again: what both showed; nothing second if the first did not
+    /// open. Where the driver can `sync`, one stands between the first `open` and its `dump`, so that
+    /// the first contents are those that recovery built and not those of a second opening (see
     /// [`crate::driver::serve`]).
-    pub fn stable(&mut self, image: &Image) -> Result<Option<String>> {
+    pub fn stable(&mut self, image: &Image) -> Result<(Recovery, Option<Recovery>)> {
         self.become_image(image)?;
-        let dir = self.workdir.path().to_path_buf();
-        let mut requests = vec![Request::Open];
-        if self.setup.capabilities.sync {
-            requests.push(Request::Sync);
-        }
-        requests.extend([Request::Dump, Request::Close]);
-        requests.extend(converse::REQUESTS);
-        Ok(match self.script(&requests, &dir)? {
-            Err(text) => Some(format!("opening again failed: {text}")),
-            Ok(dumps) => match &dumps[..] {
-                [first, second] if first != second => Some(difference(first, second)),
-                _ => None,
-            },
-        })
+        let between: &[Request] = if self.setup.capabilities.sync { &[Request::Sync] } else { &[] };
+        let (first, _) = self.talk(between, &[])?;
+        let second = match first {
+            Recovery::Opened(_) => Some(self.talk(&[], &[])?.0),
+            _ => None,
+        };
+        Ok((first, second))
     }
 
-    /// Recovers `image`, puts a pair, closes and opens again: nothing if it is there with all the rest,
-    /// else what is wrong.
-    pub fn writable(&mut self, image: &Image) -> Result<Option<String>> {
+    /// Recovers `image`, puts a pair, closes and opens again.
+    pub fn writable(&mut self, image: &Image) -> Result<Tried> {
         self.become_image(image)?;
-        let dir = self.workdir.path().to_path_buf();
-        let (key, value) = (Key::from("unplug.writable"), Value::from("w"));
+        let key = Key::from("unplug.writable");
+        let value = Value::from("w");
         let put = Request::Write(Mutation::Put(key.clone(), value.clone()));
-        let mut requests = vec![Request::Open, put, Request::Close];
-        requests.extend(converse::REQUESTS);
-        Ok(match self.script(&requests, &dir)? {
-            Err(text) => Some(format!("writing after recovery failed: {text}")),
-            Ok(dumps) => match dumps.first().and_then(|dump| dump.get(&key)) {
-                Some(found) if *found == value => None,
-                Some(found) => Some(format!("a put after recovery came back as {found:?}")),
-                None => Some("a put after recovery, acknowledged, was gone after a reopen".into()),
-            },
-        })
+        let (first, answer) = self.talk(&[], &[put])?;
+        let second = self.talk(&[], &[])?.0;
+        Ok(Tried { key, value, first, answer, second })
+    }
+
+    /// One recovery of the directory as it is, with requests `before` and `after` the dump; the answer
+    /// to the last of those after it.
+    fn talk(
+        &mut self,
+        before: &[Request],
+        after: &[Request],
+    ) -> Result<(Recovery, Option<Answer>)> {
+        let dir = self.workdir.path().to_path_buf();
+        let (mut process, mut session) = self.process()?;
+        let mut answer = None;
+        match converse(&mut session, &dir, before, after, &mut answer) {
+            Talk::Done(recovery) => {
+                self.keep(process, session);
+                Ok((recovery, answer))
+            }
+            Talk::DoneWith(recovery) => Ok((recovery, answer)),
+            Talk::Failed(stage, fault) => {
+                Ok((converse::failed(stage, process.explain(fault)), answer))
+            }
+        }
     }
 
     /// What the driver makes of `image` in a fresh process and directory.
@@ -203,22 +163,19 @@ impl Worker {
     }
 }
 
-/// The first key whose values differ, in words.
-fn difference(first: &Contents, second: &Contents) -> String {
-    let keys: std::collections::BTreeSet<&Key> = first.keys().chain(second.keys()).collect();
-    let differing = |key: &&&Key| first.get(key) != second.get(key);
-    let count = keys.iter().filter(differing).count();
-    match keys.iter().find(differing) {
-        Some(key) => {
-            let show = |contents: &Contents| match contents.get(key) {
-                Some(value) => format!("{value:?}"),
-                None => "absent".into(),
-            };
-            let (first, second) = (show(first), show(second));
-            format!("{key} was {first} and, opened again, {second} ({count} keys differ)")
-        }
-        None => "the contents differ".into(),
-    }
+/// A put that was tried on a recovered store.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// The key.
+    pub key: Key,
+    /// The value.
+    pub value: Value,
+    /// What recovery had shown.
+    pub first: Recovery,
+    /// The put's answer; nothing if the driver died or hung instead, or never opened.
+    pub answer: Option<Answer>,
+    /// What was there after the put and a clean close.
+    pub second: Recovery,
 }
 
 #[cfg(test)]
