@@ -4,7 +4,7 @@ use super::goals::Goals;
 use super::promise::Promise;
 use super::sentence;
 use super::table::{Cut, Table};
-use super::verdict::{Kind, Loss, Violation};
+use super::verdict::{Kind, Violation};
 use crate::workload::{Contents, Key, Moment};
 
 /// What every property is judged on.
@@ -15,10 +15,10 @@ pub(super) struct Case<'a> {
     pub parts: &'a Table,
     /// What had been promised.
     pub promise: Promise,
-    /// What struck.
-    pub loss: Loss,
-    /// When.
+    /// When the crash came.
     pub moment: Moment,
+    /// What struck and when, in words: `after a power cut at 430`.
+    pub after: String,
     /// What was shown.
     pub contents: &'a Contents,
     /// What has to be explained.
@@ -33,11 +33,6 @@ impl<'a> Case<'a> {
         let cut = self.parts.cut(self.moment);
         let goals = Goals::new(&cut, self.contents, &self.ignored);
         (cut, goals)
-    }
-
-    /// `after a power cut at 430`.
-    pub fn after(&self) -> String {
-        sentence::after(self.loss, self.moment)
     }
 
     /// A violation of `kind` that concerns these keys and entries, of which it lists the first few.

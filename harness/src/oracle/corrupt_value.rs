@@ -19,7 +19,7 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
     let text = format!(
         "key {} has a value that was never written to it {}: {}{more}",
         first.key,
-        case.after(),
+        case.after,
         describe(case, first),
     );
     Some(violation(text, &strangers))
@@ -27,7 +27,7 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
 
 /// The violation of a dump that contradicts itself.
 pub(super) fn contradiction(case: &Case<'_>, text: &str) -> Violation {
-    let text = format!("the dump shows one key with two values {}: {text}", case.after());
+    let text = format!("the dump shows one key with two values {}: {text}", case.after);
     violation(text, &[])
 }
 

@@ -13,7 +13,7 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
     let sentence = format!(
         "key `{}` was never written and is there {}, with {}{}",
         first.key.as_str().escape_debug(),
-        case.after(),
+        case.after,
         value(&first.key, &first.value),
         more(ghosts.len())
     );

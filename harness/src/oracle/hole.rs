@@ -22,14 +22,14 @@ pub(super) fn violation(case: &Case<'_>, holed: &Explanation) -> Violation {
     });
     let Some((gone, key, last, later)) = named else {
         let text =
-            format!("what survived is not a prefix of the acknowledged order {}", case.after());
+            format!("what survived is not a prefix of the acknowledged order {}", case.after);
         return case.violation(Kind::Hole, text, [], []);
     };
     let later_key = cut.entry(later).changes[0].0;
     let text = format!(
         "{} is gone {} ({}), although the later {} is there",
         entry(cut, gone, key),
-        case.after(),
+        case.after,
         instead(cut, case.contents, key, last, gone),
         entry(cut, later, later_key),
     );

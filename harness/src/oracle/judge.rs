@@ -13,6 +13,7 @@ use super::goals::Goals;
 use super::legal::{self, Clauses};
 use super::promise::Promise;
 use super::sentence;
+use super::solve::Found;
 use super::table::{Cut, NEVER, Table};
 use super::verdict::{Kind, Loss, Verdict};
 use super::{corrupt_value, ghost_key, recovery_crashed, recovery_hung, refused};
@@ -68,7 +69,7 @@ impl Judge {
                 verdict.violations.push(recovery_hung::violation(*stage, &after));
             }
             Recovery::Opened(recovered) => {
-                verdict.merge(self.contents(&cut, moment, loss, recovered));
+                verdict.merge(self.contents(moment, loss, recovered));
             }
         }
         verdict
@@ -91,9 +92,9 @@ impl Judge {
 
     /// True if `contents` are legal after `loss` at `moment`.
     pub fn is_legal(&self, moment: Moment, loss: Loss, contents: &Contents) -> bool {
-        let cut = self.table.cut(moment);
-        let recovered = Recovered { contents: contents.clone(), ..Recovered::default() };
-        self.contents(&cut, moment, loss, &recovered).violations.is_empty()
+        let case = self.case(moment, loss, contents);
+        let strange = !case.goals.strangers.is_empty();
+        !strange && !matches!(legal::explain(&case, self.clauses()), Found::Illegal)
     }
 
     pub(super) fn case<'a>(
@@ -108,8 +109,8 @@ impl Judge {
             goals: Goals::new(&cut, contents, &[]),
             parts: self.parts.get_or_init(|| self.table.split()),
             ignored: Vec::new(),
+            after: sentence::after(loss, moment),
             cut,
-            loss,
             moment,
             contents,
         }
@@ -120,23 +121,17 @@ impl Judge {
         Clauses { promise: true, batch: true, prefix: self.capabilities.order_prefix }
     }
 
-    fn contents(
-        &self,
-        cut: &Cut<'_>,
-        moment: Moment,
-        loss: Loss,
-        recovered: &Recovered,
-    ) -> Verdict {
+    pub(super) fn contents(&self, moment: Moment, loss: Loss, recovered: &Recovered) -> Verdict {
         let case = self.case(moment, loss, &recovered.contents);
         let mut verdict = integrity(&case, recovered);
         let judged = legal::judge(&case, self.clauses());
         verdict.violations.extend(judged.violations);
         verdict.violations.sort_by_key(|violation| violation.kind);
         verdict.undecided = judged.undecided;
-        if (0..cut.visible as u32).any(|at| case.promise.covers(cut, at)) {
+        if case.promise.covers_any(&case.cut) {
             verdict.judged.insert(Kind::LostAck);
         }
-        if has_batch(cut) {
+        if has_batch(&case.cut) {
             verdict.judged.insert(Kind::TornBatch);
         }
         if self.capabilities.order_prefix {

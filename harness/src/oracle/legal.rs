@@ -45,14 +45,12 @@ pub(super) struct Judged {
     pub violations: Vec<Violation>,
     /// True if the search was given up.
     pub undecided: bool,
-    /// A set of entries that explains the contents, where they are legal.
-    pub explanation: Option<Explanation>,
 }
 
 /// Judges the contents of `case` by the clauses of `held`.
 pub(super) fn judge(case: &Case<'_>, held: Clauses) -> Judged {
     match explain(case, held) {
-        Found::Legal(explanation) => Judged { explanation: Some(explanation), ..Judged::default() },
+        Found::Legal(_) => Judged::default(),
         Found::Undecided => Judged { undecided: true, ..Judged::default() },
         Found::Illegal => Judged { violations: name(case, held), ..Judged::default() },
     }

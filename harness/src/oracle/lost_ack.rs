@@ -37,7 +37,7 @@ pub(super) fn violation(case: &Case<'_>, rest: Clauses, without: &Explanation) -
         let text = format!(
             "{} {missing} {}: {}{}",
             entry(&case.cut, cut.entry(at).whole, key),
-            case.after(),
+            case.after,
             instead(&cut, case.contents, key, last, at),
             more(lost.len())
         );
@@ -68,14 +68,13 @@ fn conflict(case: &Case<'_>, at: u32) -> Violation {
         "{} cannot have happened {}: with the other acknowledged operations no order of it gives \
          what the store has",
         entry(&case.cut, at, keys[0]),
-        case.after()
+        case.after
     );
     case.violation(Kind::LostAck, text, keys, [at])
 }
 
 /// The violation where no group of clauses names it.
 pub(super) fn without_explanation(case: &Case<'_>) -> Violation {
-    let text =
-        format!("no set of operations in any order gives what the store has {}", case.after());
+    let text = format!("no set of operations in any order gives what the store has {}", case.after);
     case.violation(Kind::LostAck, text, [], [])
 }

@@ -2,25 +2,42 @@
 
 #[cfg(test)]
 mod brute;
+pub mod called_for;
 mod case;
+#[cfg(test)]
+mod cases;
 mod corrupt_value;
+pub mod crashed_on_error;
+pub mod cycles;
 mod ghost_key;
 mod goals;
 mod hole;
 pub mod judge;
 mod legal;
 mod lost_ack;
+mod lost_before_damage;
+pub mod media;
+pub mod not_writable;
 mod promise;
 mod recovery_crashed;
 mod recovery_hung;
 mod refused;
+mod resurrected;
 mod sentence;
+mod silent_loss;
 mod solve;
 mod table;
 mod torn_batch;
+pub mod unstable;
+mod vanished;
 pub mod verdict;
 #[cfg(test)]
 pub(crate) mod written;
 
+pub use crashed_on_error::crashed_on_error;
+pub use cycles::{CycleJudge, Cycles};
 pub use judge::{END, Judge};
+pub use media::Damage;
+pub use not_writable::{Trial, written as judge_written};
+pub use unstable::reopened as judge_reopened;
 pub use verdict::{Kind, Loss, Verdict, Violation};

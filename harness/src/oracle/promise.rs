@@ -60,15 +60,17 @@ impl Promise {
         Promise { before: self.before.min(moment), ..self }
     }
 
-    /// Nothing at all.
-    pub const NOTHING: Promise = Promise { before: 0, initial: false };
-
     /// True if this entry had to survive.
     pub fn covers(&self, cut: &Cut<'_>, at: u32) -> bool {
         match cut.entry(at).source {
             Source::Initial => self.initial,
             Source::Operation { .. } => cut.acked(at) && cut.entry(at).answered < self.before,
         }
+    }
+
+    /// True if anything at all had to survive.
+    pub fn covers_any(&self, cut: &Cut<'_>) -> bool {
+        (0..cut.visible as u32).any(|at| self.covers(cut, at))
     }
 
     /// The entries that had to survive, in the order of their beginnings.

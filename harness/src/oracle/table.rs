@@ -108,6 +108,8 @@ pub(super) struct Segment<'a> {
     /// The operations that what was shown afterwards is explained by. The others can no longer break
     /// a promise: their loss was judged then.
     pub kept: &'a BTreeSet<OpNo>,
+    /// The operations that what was shown contradicts, if these cannot turn up again.
+    pub absent: Option<&'a BTreeSet<OpNo>>,
 }
 
 impl Table {
@@ -212,7 +214,8 @@ impl Table {
                         let key = self.key(mutation.key()).expect("every key was named");
                         changes.insert(key, mutation.value().cloned());
                     }
-                    if changes.is_empty() {
+                    let absent = segment.and_then(|segment| segment.absent);
+                    if changes.is_empty() || absent.is_some_and(|absent| absent.contains(&op)) {
                         continue;
                     }
                     let counts = segment.is_none_or(|segment| segment.kept.contains(&op));

@@ -23,7 +23,7 @@ pub(super) fn violation(case: &Case<'_>, torn: &Explanation) -> Violation {
             return sentence(case, &cut, torn, (there, gone));
         }
     }
-    let text = format!("no batches that are whole give what the store has {}", case.after());
+    let text = format!("no batches that are whole give what the store has {}", case.after);
     let whole = (0..case.cut.visible as u32).filter(|&at| case.cut.entry(at).changes.len() > 1);
     case.violation(Kind::TornBatch, text, [], whole)
 }
@@ -40,7 +40,7 @@ fn sentence(
     let text = format!(
         "a batch of {} is there in part {}: {} is there, its {} is not ({})",
         case.cut.entry(whole).changes.len(),
-        case.after(),
+        case.after,
         entry(&case.cut, whole, key(there)),
         change(cut, gone),
         instead(cut, case.contents, key(gone), last, gone),
