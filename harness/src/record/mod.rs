@@ -1,1 +1,41 @@
-//! The recorder: ptrace and seccomp. The only room that traces; also where a planned kill or error strikes.
+//! The recorder: runs a program under ptrace with a seccomp filter and writes down, in the order of
+//! effect, every operation on one directory, with the requests sent to the program and its answers.
+//! It is also where a planned kill or failure strikes. The only place that traces.
+//!
+//! Areas covered: see [`calls::CALLS`]. Not covered, and said in [`crate::trace::Trace::blind`] when
+//! it is met: io_uring that was set up before, 32-bit code, another tracer, namespaces of the
+//! program's own, files moved in from outside.
+
+mod arch;
+mod begin;
+pub mod calls;
+mod entry;
+pub mod errors;
+mod filter;
+mod finish;
+mod handle;
+mod mapping;
+mod memory;
+mod names;
+pub mod options;
+mod output;
+mod pending;
+pub mod plan;
+mod ptrace;
+pub mod recording;
+mod resolve;
+mod run;
+mod spawn;
+mod status;
+mod stores;
+mod strikes;
+mod timeline;
+mod token;
+mod tracer;
+mod world;
+
+pub use errors::{can_be_short, errors_of};
+pub use options::RecordOptions;
+pub use plan::{Extent, Plan, Strike};
+pub use recording::Recording;
+pub use run::record;

@@ -226,6 +226,11 @@ pub enum FileOp {
     },
 }
 
+/// This bit in [`Call::no`] marks a call that only looks (a read, a close, a listing). Such calls are
+/// recorded only when asked for and have a counter of their own, so that the number of an operation
+/// is the same whether they are recorded or not. Printed as `r3`.
+pub const LOOK: u32 = 1 << 31;
+
 /// One traced system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {

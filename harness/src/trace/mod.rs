@@ -2,6 +2,8 @@
 //! timeline. It is evidence and never edited; a fault is an overlay on it. Pure.
 
 pub mod event;
+mod history;
+pub mod replay;
 
 pub use event::{
     Call, Event, EventKind, EventNo, FileId, FileOp, Name, NodeKind, Place, ResizeHow, SyncScope,

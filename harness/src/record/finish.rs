@@ -1,0 +1,281 @@
+//! What a call did, said at its exit: events in the order of effect.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use libc::pid_t;
+
+use super::pending::{Pending, Work};
+use super::ptrace::{Resume, Stopped};
+use super::tracer::Tracer;
+use super::{arch, handle, memory, status};
+use crate::trace::{Call, EventKind, FileId, FileOp, ResizeHow, SyncScope, Via, WriteSync};
+
+/// `-ERESTARTSYS` to `-ERESTART_RESTARTBLOCK`: the call did nothing and will be made again.
+const RESTARTS: std::ops::RangeInclusive<i64> = -516..=-512;
+
+impl Tracer {
+    /// The exit of a call.
+    pub(super) fn exit(&mut self, thread: Stopped, pending: Pending) -> io::Result<()> {
+        let tid = thread.tid();
+        let mut result = thread.result()?;
+        if let Some((address, word)) = pending.restore {
+            memory::poke(&thread, address, word)?;
+        }
+        if let Some((index, value)) = pending.restore_argument {
+            arch::set_argument(&thread, index, value)?;
+        }
+        if let Some(errno) = pending.fail_at_exit {
+            result = -i64::from(errno);
+            arch::set_result(&thread, result)?;
+        }
+        let kill = pending.kill_after;
+        if RESTARTS.contains(&result) {
+            self.give_back(pending.no);
+        } else if !self.killed {
+            self.finish(tid, pending, result)?;
+        }
+        if kill {
+            self.kill();
+        }
+        self.token.free(tid);
+        thread.resume(Resume::Free, 0)
+    }
+
+    /// Records what the call did.
+    pub(super) fn finish(&mut self, tid: pid_t, pending: Pending, result: i64) -> io::Result<()> {
+        match &pending.work {
+            Work::Say(bytes) => {
+                if result > 0 {
+                    self.compare_mappings(Some(tid))?;
+                    self.say(tid, &bytes[..bytes.len().min(result as usize)]);
+                }
+                return Ok(());
+            }
+            Work::Map(_) => {
+                if result >= 0
+                    && let Work::Map(what) = pending.work
+                {
+                    self.mapped(tid, what);
+                }
+                return Ok(());
+            }
+            Work::Affinity { address, len } => {
+                if result > 0
+                    && let Some(mask) = &self.own_mask
+                {
+                    let len = (*len).min(mask.len() as u64).min(result as u64) as usize;
+                    memory::write(tid, *address, &mask[..len])?;
+                }
+                return Ok(());
+            }
+            Work::Outside(path) => {
+                if result >= 0 {
+                    self.seen.outside_written.insert(path.clone());
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        let ops = self.effects(tid, &pending, result)?;
+        let name: Arc<str> = pending.name.into();
+        for op in ops {
+            self.mappings.apply(&op);
+            let call =
+                Call { no: pending.no, name: name.clone(), result, injected: pending.injected, op };
+            self.push(tid, EventKind::Call(call), pending.stack.clone());
+        }
+        Ok(())
+    }
+
+    /// What the program said on its standard output.
+    pub(super) fn say(&mut self, tid: pid_t, bytes: &[u8]) {
+        let shared = self.shared.clone();
+        let said = {
+            let mut state = shared.lock();
+            self.output.push(bytes, &mut state)
+        };
+        for kind in said {
+            self.push(tid, kind, Arc::default());
+        }
+    }
+
+    fn effects(&mut self, tid: pid_t, pending: &Pending, result: i64) -> io::Result<Vec<FileOp>> {
+        if result < 0 {
+            return Ok(vec![self.failure(&pending.work)]);
+        }
+        let done = result as u64;
+        Ok(match &pending.work {
+            Work::Write { file, handle, offset, bytes, sync } => {
+                // What could not be read from memory (the call should have failed) is in the file.
+                let bytes = match usize::try_from(done).ok().and_then(|len| bytes.get(..len)) {
+                    Some(bytes) => bytes.into(),
+                    None => read_back(handle, *offset, done)?.into(),
+                };
+                vec![write(*file, *offset, bytes, *sync)]
+            }
+            Work::Copy { file, handle, offset, sync, len } => {
+                let bytes = read_back(handle, *offset, len.unwrap_or(done))?;
+                vec![write(*file, *offset, bytes.into(), *sync)]
+            }
+            Work::Truncate { file, from, to, .. } => {
+                vec![resize(*file, *from, *to, ResizeHow::Truncate)]
+            }
+            Work::Allocate { file, handle, size, mode, offset, len } => {
+                self.allocated(*file, handle, *size, *mode, *offset, *len)?
+            }
+            Work::Open { found, before, flags } => {
+                self.opened(tid, found, *before, *flags, result)?
+            }
+            Work::Make { found, node } => self.made(found, node)?,
+            Work::Link { found } => self.linked(found)?,
+            Work::Unlink { found } => self.unlinked(found),
+            Work::Rename { from, to, flags } => self.renamed(from, to, *flags)?,
+            Work::Sync { file, scope } => vec![FileOp::Sync { file: *file, scope: *scope }],
+            Work::SyncRanges(ranges) => ranges
+                .iter()
+                .map(|&(file, offset, len)| FileOp::Sync {
+                    file,
+                    scope: SyncScope::Range { offset, len },
+                })
+                .collect(),
+            Work::SyncAll => vec![FileOp::SyncAll],
+            Work::Look { file } => vec![FileOp::Nothing { file: *file }],
+            Work::Say(_) | Work::Map(_) | Work::Affinity { .. } | Work::Outside(_) => Vec::new(),
+        })
+    }
+
+    fn failure(&self, work: &Work) -> FileOp {
+        match work {
+            Work::Sync { file, scope } => FileOp::FailedSync { file: *file, scope: *scope },
+            Work::SyncRanges(ranges) if !ranges.is_empty() => {
+                let (file, offset, len) = ranges[0];
+                FileOp::FailedSync { file, scope: SyncScope::Range { offset, len } }
+            }
+            _ => FileOp::Failed { file: work.file(|found| self.world.lookup(&found.place()?)) },
+        }
+    }
+
+    fn allocated(
+        &mut self,
+        file: FileId,
+        handle: &impl AsRawFd,
+        size: u64,
+        mode: i32,
+        offset: u64,
+        len: u64,
+    ) -> io::Result<Vec<FileOp>> {
+        let end = offset.saturating_add(len);
+        let keep = mode & libc::FALLOC_FL_KEEP_SIZE != 0;
+        let grown = (!keep && end > size).then(|| resize(file, size, end, ResizeHow::Allocate));
+        let punch = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_ZERO_RANGE;
+        let shift = libc::FALLOC_FL_COLLAPSE_RANGE | libc::FALLOC_FL_INSERT_RANGE;
+        if mode & shift != 0 {
+            // Told as what it looks like afterwards; that its effects are other ones is said.
+            let which =
+                if mode & libc::FALLOC_FL_COLLAPSE_RANGE != 0 { "collapse" } else { "insert" };
+            *self.seen.unmodelled.entry(format!("fallocate {which} range")).or_default() += 1;
+            let now = status::of(handle)?.size;
+            let bytes = read_back(handle, offset, now.saturating_sub(offset))?;
+            return Ok(vec![
+                resize(file, size, now, ResizeHow::Truncate),
+                write(file, offset, bytes.into(), WriteSync::None),
+            ]);
+        }
+        if mode & punch != 0 {
+            let inside = end.min(size).saturating_sub(offset);
+            let zero = match inside {
+                0 => FileOp::Nothing { file: Some(file) },
+                len => FileOp::Zero { file, offset, len },
+            };
+            return Ok(std::iter::once(zero).chain(grown).collect());
+        }
+        Ok(vec![grown.unwrap_or(FileOp::Allocate { file, offset, len })])
+    }
+
+    /// The thread died inside the call: whether it happened is read from the files.
+    pub(super) fn exit_unseen(
+        &mut self,
+        tid: pid_t,
+        number: Option<u32>,
+        pending: Pending,
+    ) -> io::Result<()> {
+        let gone = |happened: bool| if happened { 0 } else { -i64::from(libc::EINTR) };
+        let result = match &pending.work {
+            Work::Write { handle, offset, bytes, .. } => {
+                let there = read_back(handle, *offset, bytes.len() as u64).unwrap_or_default();
+                let same = there.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+                if same == 0 { gone(false) } else { same as i64 }
+            }
+            Work::Truncate { handle, to, .. } => {
+                gone(status::of(handle).is_ok_and(|status| status.size == *to))
+            }
+            Work::Make { found, .. } | Work::Link { found } => gone(
+                found.place().is_some_and(|place| self.world.lookup(&place).is_none())
+                    && found.status(false).is_ok(),
+            ),
+            Work::Open { found, before: None, flags } if flags & libc::O_CREAT as u64 != 0 => {
+                gone(found.status(false).is_ok())
+            }
+            Work::Open { found, before: Some((_, size)), flags }
+                if flags & libc::O_TRUNC as u64 != 0 && *size > 0 =>
+            {
+                gone(found.status(true).is_ok_and(|status| status.size == 0))
+            }
+            Work::Unlink { found } => gone(found.status(false).is_err()),
+            Work::Rename { from, flags: 0, .. } => gone(from.status(false).is_err()),
+            Work::Copy { .. } | Work::Allocate { .. } | Work::Rename { .. } => {
+                self.blind(format!("a thread died inside {}", pending.name));
+                return Ok(());
+            }
+            _ => gone(false),
+        };
+        let happened = if result < 0 {
+            vec![FileOp::Failed {
+                file: pending.work.file(|found| self.world.lookup(&found.place()?)),
+            }]
+        } else {
+            self.effects(tid, &pending, result)?
+        };
+        for op in happened {
+            self.mappings.apply(&op);
+            let (no, name) = (pending.no, pending.name.into());
+            let call = Call { no, name, result, injected: pending.injected, op };
+            self.push_as(number.unwrap_or(0), EventKind::Call(call), pending.stack.clone());
+        }
+        Ok(())
+    }
+}
+
+fn write(file: FileId, offset: u64, bytes: Arc<[u8]>, sync: WriteSync) -> FileOp {
+    if bytes.is_empty() {
+        return FileOp::Nothing { file: Some(file) };
+    }
+    FileOp::Write { file, offset, bytes, sync, via: Via::Call }
+}
+
+pub(super) fn resize(file: FileId, from: u64, to: u64, how: ResizeHow) -> FileOp {
+    if from == to {
+        return FileOp::Nothing { file: Some(file) };
+    }
+    FileOp::Resize { file, from, to, how }
+}
+
+/// Bytes of a file, as they are now.
+fn read_back(handle: &impl AsRawFd, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+    let file = handle::reopen(handle)?;
+    let size = file.metadata()?.len();
+    let len = len.min(size.saturating_sub(offset));
+    let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], offset + filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}

@@ -1,0 +1,342 @@
+//! Files with a live shared writable mapping: what the program stores into memory makes no call, so
+//! their pages are compared with what was known of them, at every traced event, while all threads
+//! stand still. The file is read and never mapped here: a hole stays a hole, and a file that shrinks
+//! meanwhile hurts nobody.
+//!
+//! Not here: who is stopped meanwhile ([`super::stores`]).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use crate::base::limits::PAGE_BYTES;
+use crate::trace::{FileId, FileOp};
+
+/// The unit in which a file is read and compared first.
+const CHUNK_BYTES: u64 = 64 * PAGE_BYTES;
+/// Files with more bytes than this are compared only where it decides what is durable or promised:
+/// their states in between are not known.
+const LARGE_BYTES: u64 = 32 << 20;
+
+/// One file with a live mapping.
+#[derive(Debug)]
+struct Shadow {
+    file: File,
+    ino: u64,
+    size: u64,
+    /// What is known of it, by chunk; a chunk that is missing is all zeros.
+    chunks: BTreeMap<u64, Vec<u8>>,
+}
+
+/// Every file with a live shared writable mapping.
+#[derive(Debug, Default)]
+pub struct Mappings {
+    files: BTreeMap<FileId, Shadow>,
+    /// A shared mapping is there that a change of protection could make writable.
+    may_gain: bool,
+    /// A mapping may have ended since the last look.
+    may_end: bool,
+    compared: u32,
+}
+
+/// Bytes that were stored: where and what.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub offset: u64,
+    /// From the first to the last byte that differs, over neighbouring pages.
+    pub bytes: Vec<u8>,
+}
+
+impl Mappings {
+    /// True if no file has a live mapping.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// True if this file has one.
+    pub fn has(&self, file: FileId) -> bool {
+        self.files.contains_key(&file)
+    }
+
+    /// A mapping that is not writable yet.
+    pub fn expect_protection_change(&mut self) {
+        self.may_gain = true;
+    }
+
+    /// True if a change of protection must be looked at.
+    pub fn may_gain(&self) -> bool {
+        self.may_gain
+    }
+
+    /// Something happened after which a mapping may have ended.
+    pub fn may_end(&mut self) {
+        self.may_end = true;
+    }
+
+    /// True if it is time to look which mappings still live.
+    pub fn is_look_due(&mut self) -> bool {
+        const EVERY: u32 = 64;
+        let due = !self.files.is_empty() && (self.may_end || self.compared >= EVERY);
+        if due {
+            self.may_end = false;
+            self.compared = 0;
+        }
+        due
+    }
+
+    /// `file` has a live mapping from now on; its bytes of this moment are known.
+    pub fn add(&mut self, file: FileId, handle: File) -> io::Result<()> {
+        if self.files.contains_key(&file) {
+            return Ok(());
+        }
+        let data = handle.metadata()?;
+        let mut shadow =
+            Shadow { file: handle, ino: data.ino(), size: data.len(), chunks: BTreeMap::new() };
+        for (chunk, bytes) in shadow.read()? {
+            shadow.chunks.insert(chunk, bytes);
+        }
+        self.files.insert(file, shadow);
+        Ok(())
+    }
+
+    /// Keeps only the files whose inode number is among `live`.
+    pub fn keep(&mut self, live: &[u64]) {
+        self.files.retain(|_, shadow| live.contains(&shadow.ino));
+    }
+
+    /// The file with this inode number, if it has a live mapping.
+    pub fn by_inode(&self, ino: u64) -> Option<FileId> {
+        self.files.iter().find(|(_, shadow)| shadow.ino == ino).map(|(file, _)| *file)
+    }
+
+    /// What was stored since the last comparison. Large files only if `must`.
+    pub fn compare(&mut self, must: bool) -> io::Result<Vec<Store>> {
+        self.compared += 1;
+        let mut stores = Vec::new();
+        for (id, shadow) in &mut self.files {
+            if must || shadow.chunks.len() as u64 * CHUNK_BYTES <= LARGE_BYTES {
+                shadow.compare(*id, &mut stores)?;
+            }
+        }
+        Ok(stores)
+    }
+
+    /// True if a file is too large to be compared at every event.
+    pub fn is_coarse(&self) -> bool {
+        self.files.values().any(|shadow| shadow.chunks.len() as u64 * CHUNK_BYTES > LARGE_BYTES)
+    }
+
+    /// What a call did to a file is known from the call.
+    pub fn apply(&mut self, op: &FileOp) {
+        match op {
+            FileOp::Write { file, offset, bytes, .. } => {
+                if let Some(shadow) = self.files.get_mut(file) {
+                    shadow.put(*offset, bytes);
+                    shadow.size = shadow.size.max(offset + bytes.len() as u64);
+                }
+            }
+            FileOp::Zero { file, offset, len } => {
+                if let Some(shadow) = self.files.get_mut(file) {
+                    shadow.zero(*offset, *len);
+                }
+            }
+            FileOp::Resize { file, from, to, .. } => {
+                if let Some(shadow) = self.files.get_mut(file) {
+                    shadow.zero(*to, from.saturating_sub(*to));
+                    shadow.size = *to;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Shadow {
+    /// The chunks that hold data now, whole, in order.
+    fn read(&self) -> io::Result<Vec<(u64, Vec<u8>)>> {
+        let mut chunks = Vec::new();
+        let mut from = 0;
+        let mut last = None;
+        while let Some((start, end)) = data_after(&self.file, from, self.size) {
+            for chunk in start / CHUNK_BYTES..end.div_ceil(CHUNK_BYTES) {
+                if last != Some(chunk) {
+                    chunks.push((chunk, self.read_chunk(chunk)?));
+                    last = Some(chunk);
+                }
+            }
+            from = end;
+        }
+        Ok(chunks)
+    }
+
+    fn read_chunk(&self, chunk: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; CHUNK_BYTES as usize];
+        let at = chunk * CHUNK_BYTES;
+        let end = self.size.saturating_sub(at).min(CHUNK_BYTES) as usize;
+        let mut filled = 0;
+        while filled < end {
+            match self.file.read_at(&mut bytes[filled..end], at + filled as u64)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn compare(&mut self, id: FileId, stores: &mut Vec<Store>) -> io::Result<()> {
+        for (chunk, now) in self.read()? {
+            let known = self.chunks.entry(chunk).or_insert_with(|| vec![0; now.len()]);
+            if *known != now {
+                differences(id, chunk * CHUNK_BYTES, known, &now, stores);
+                *known = now;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, offset: u64, bytes: &[u8]) {
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset + done as u64;
+            let (chunk, inside) = (at / CHUNK_BYTES, (at % CHUNK_BYTES) as usize);
+            let known = self.chunks.entry(chunk).or_insert_with(|| vec![0; CHUNK_BYTES as usize]);
+            let count = (known.len() - inside).min(bytes.len() - done);
+            known[inside..inside + count].copy_from_slice(&bytes[done..done + count]);
+            done += count;
+        }
+    }
+
+    fn zero(&mut self, offset: u64, len: u64) {
+        let end = offset.saturating_add(len);
+        for (chunk, known) in &mut self.chunks {
+            let at = chunk * CHUNK_BYTES;
+            let from = offset.clamp(at, at + CHUNK_BYTES) - at;
+            let to = end.clamp(at, at + CHUNK_BYTES) - at;
+            known[from as usize..to as usize].fill(0);
+        }
+    }
+}
+
+/// The stores between two pictures of one chunk: neighbouring changed pages are one store.
+fn differences(file: FileId, at: u64, before: &[u8], now: &[u8], stores: &mut Vec<Store>) {
+    const PAGE: usize = PAGE_BYTES as usize;
+    let mut open = false;
+    for (page, (old, new)) in before.chunks(PAGE).zip(now.chunks(PAGE)).enumerate() {
+        let Some(first) = old.iter().zip(new).position(|(a, b)| a != b) else {
+            open = false;
+            continue;
+        };
+        let last = old.iter().zip(new).rposition(|(a, b)| a != b).unwrap_or(first);
+        let start = at + (page * PAGE) as u64;
+        match stores.last_mut() {
+            // The rest of the page before is unchanged: what stands there joins the two.
+            Some(store) if open && store.file == file => {
+                let have = (store.offset + store.bytes.len() as u64 - at) as usize;
+                store.bytes.extend_from_slice(&now[have..page * PAGE + last + 1]);
+            }
+            _ => stores.push(Store {
+                file,
+                offset: start + first as u64,
+                bytes: new[first..=last].to_vec(),
+            }),
+        }
+        open = true;
+    }
+}
+
+/// The first stretch of data at or after `from`, cut at `size`.
+fn data_after(file: &File, from: u64, size: u64) -> Option<(u64, u64)> {
+    let seek = |from: u64, whence| -> Option<u64> {
+        // SAFETY: lseek on a descriptor of our own changes only its own position.
+        let at = unsafe { libc::lseek(file.as_raw_fd(), i64::try_from(from).ok()?, whence) };
+        u64::try_from(at).ok()
+    };
+    if from >= size {
+        return None;
+    }
+    let start = seek(from, libc::SEEK_DATA)?;
+    let end = seek(start, libc::SEEK_HOLE).unwrap_or(size).min(size);
+    (start < end).then_some((start, end))
+}
+
+/// True if blocks are missing between `from` and `to`: writing there takes space.
+pub fn has_hole(handle: &impl AsRawFd, from: u64, to: u64) -> bool {
+    let Ok(file) = super::handle::reopen(handle) else { return false };
+    // SAFETY: as above.
+    let hole = unsafe { libc::lseek(file.as_raw_fd(), from as i64, libc::SEEK_HOLE) };
+    hole >= 0 && (hole as u64) < to
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Via, WriteSync};
+    use std::io::Write;
+
+    const FILE: FileId = FileId(1);
+
+    fn mapped(bytes: &[u8]) -> (std::fs::File, Mappings, tempfile::NamedTempFile) {
+        let mut temp = tempfile::NamedTempFile::new().expect("a file");
+        temp.write_all(bytes).expect("written");
+        let mut mappings = Mappings::default();
+        mappings.add(FILE, temp.reopen().expect("open")).expect("read");
+        (temp.reopen().expect("open"), mappings, temp)
+    }
+
+    #[test]
+    fn stores_are_found_once_and_by_the_byte() {
+        let (file, mut mappings, _temp) = mapped(&[0; 20_000]);
+        file.write_all_at(b"abc", 100).expect("stored");
+        file.write_all_at(b"x", 9_000).expect("stored");
+        let stores = mappings.compare(true).expect("compared");
+        let expected = [
+            Store { file: FILE, offset: 100, bytes: b"abc".to_vec() },
+            Store { file: FILE, offset: 9_000, bytes: b"x".to_vec() },
+        ];
+        assert_eq!(stores, expected);
+        assert_eq!(mappings.compare(true).expect("compared"), []);
+    }
+
+    #[test]
+    fn a_store_over_neighbouring_pages_is_one() {
+        let (file, mut mappings, _temp) = mapped(&[7; 20_000]);
+        file.write_all_at(&[1; 6000], 4000).expect("stored");
+        let stores = mappings.compare(true).expect("compared");
+        assert_eq!(stores, [Store { file: FILE, offset: 4000, bytes: vec![1; 6000] }]);
+    }
+
+    #[test]
+    fn what_a_call_wrote_is_no_store() {
+        let (file, mut mappings, _temp) = mapped(&[7; 5_000]);
+        file.write_all_at(&[1; 600], 4800).expect("written");
+        let bytes = vec![1; 600].into();
+        let (offset, sync, via) = (4800, WriteSync::None, Via::Call);
+        mappings.apply(&FileOp::Write { file: FILE, offset, bytes, sync, via });
+        assert_eq!(mappings.compare(true).expect("compared"), []);
+        file.set_len(100).expect("cut");
+        let how = crate::trace::ResizeHow::Truncate;
+        mappings.apply(&FileOp::Resize { file: FILE, from: 5400, to: 100, how });
+        file.set_len(300_000).expect("grown");
+        mappings.apply(&FileOp::Resize { file: FILE, from: 100, to: 300_000, how });
+        assert_eq!(mappings.compare(true).expect("compared"), []);
+        file.write_all_at(b"z", 299_999).expect("stored");
+        let store = Store { file: FILE, offset: 299_999, bytes: b"z".to_vec() };
+        assert_eq!(mappings.compare(true).expect("compared"), [store]);
+    }
+
+    #[test]
+    fn a_sparse_file_of_a_terabyte_costs_what_it_holds() {
+        let (file, mut mappings, _temp) = mapped(b"start");
+        file.set_len(1 << 40).expect("grown");
+        let how = crate::trace::ResizeHow::Truncate;
+        mappings.apply(&FileOp::Resize { file: FILE, from: 5, to: 1 << 40, how });
+        file.write_all_at(b"far", 1 << 39).expect("stored");
+        let store = Store { file: FILE, offset: 1 << 39, bytes: b"far".to_vec() };
+        assert_eq!(mappings.compare(true).expect("compared"), [store]);
+    }
+}

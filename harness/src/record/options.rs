@@ -1,0 +1,59 @@
+//! What to record and how.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::plan::Plan;
+use crate::driver::Timeouts;
+
+/// How a recording is made. Start from [`RecordOptions::new`].
+#[derive(Clone, Debug)]
+pub struct RecordOptions {
+    /// The directory that is recorded. It must exist; what it holds is the trace's initial tree.
+    pub root: PathBuf,
+    /// What strikes.
+    pub plan: Plan,
+    /// Decides which of several waiting threads goes next.
+    pub seed: u64,
+    /// How long answers may take.
+    pub timeouts: Timeouts,
+    /// How long the program may take to end after its input ended, before it is killed.
+    pub patience: Duration,
+    /// The processor on which tracer and program run together; nothing: wherever they like, at
+    /// several times the cost.
+    pub cpu: Option<usize>,
+    /// Reads, closes and listings are traced and numbered too (with numbers of their own), so that
+    /// failures can be planned for them.
+    pub trace_reads: bool,
+    /// The program's working directory; this process's where there is none.
+    pub cwd: Option<PathBuf>,
+}
+
+impl RecordOptions {
+    /// Records `root`, nothing strikes, default limits, not pinned.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            plan: Plan::none(),
+            seed: 0,
+            timeouts: Timeouts::default(),
+            patience: Duration::from_secs(10),
+            cpu: None,
+            trace_reads: false,
+            cwd: None,
+        }
+    }
+
+    /// The same, pinned to the processor on which the caller runs now.
+    pub fn pinned(mut self) -> Self {
+        // SAFETY: takes nothing and returns a number.
+        self.cpu = usize::try_from(unsafe { libc::sched_getcpu() }).ok();
+        self
+    }
+
+    /// The same with a plan.
+    pub fn with_plan(mut self, plan: Plan) -> Self {
+        self.plan = plan;
+        self
+    }
+}

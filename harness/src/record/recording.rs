@@ -1,0 +1,32 @@
+//! What a recording gives.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::trace::Trace;
+
+/// One recorded run.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// What happened.
+    pub trace: Trace,
+    /// How the program ended, in words.
+    pub exit: String,
+    /// True if it ended by itself with status 0.
+    pub clean: bool,
+    /// True if it did not end in time after its input ended, and was killed for that.
+    pub overdue: bool,
+    /// How many operations were numbered: the coordinates of a plan are 1 to this.
+    pub operations: u32,
+    /// How many looks were numbered (with `trace_reads`).
+    pub looks: u32,
+    /// How many times the plan struck.
+    pub struck: u32,
+    /// The end of the program's standard error.
+    pub stderr: String,
+    /// Files outside the recorded directory that the run opened for writing: where a recovery reads
+    /// one of them, a loss cannot be proved.
+    pub outside_written: BTreeSet<PathBuf>,
+    /// Files outside the recorded directory that the run opened for reading alone.
+    pub outside_read: BTreeSet<PathBuf>,
+}

@@ -1,0 +1,143 @@
+//! The one timeline of a recording, shared by the thread that traces and the thread that drives. The
+//! driving thread waits, before each request, until the program has nothing left to do, so that its
+//! work after an acknowledgement always stands before the next request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use libc::pid_t;
+
+use crate::driver::Timeline;
+use crate::driver::protocol::Id;
+use crate::trace::{Event, EventKind};
+use crate::workload::{Answer, OpNo, Request};
+
+/// How long nothing must happen before a program that never reads its standard input directly counts
+/// as idle, if all its threads sleep.
+const QUIET: Duration = Duration::from_millis(2);
+/// How long a program that stays busy is waited for at most.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What both threads know.
+#[derive(Debug, Default)]
+pub struct State {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The program waits at its empty standard input.
+    pub idle: bool,
+    /// How many stops were handled: a sign of life.
+    pub steps: u64,
+    /// Threads that are alive.
+    pub threads: BTreeSet<pid_t>,
+    /// Processes that are alive.
+    pub processes: BTreeSet<pid_t>,
+    /// Which operation each request number of the present process is.
+    pub ids: BTreeMap<Id, OpNo>,
+    /// Requests sent and not answered.
+    pub outstanding: usize,
+    /// Nothing is traced any more.
+    pub over: bool,
+}
+
+/// The shared timeline.
+#[derive(Debug, Default)]
+pub struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    /// Locks the state. A panic elsewhere does not make what was recorded less true.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The program has come to its empty standard input.
+    pub fn set_idle(&self) {
+        self.lock().idle = true;
+        self.changed.notify_all();
+    }
+
+    /// Nothing is traced any more.
+    pub fn set_over(&self) {
+        self.lock().over = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until nothing is traced any more; false if it takes longer than `limit`.
+    pub fn wait_over(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut state = self.lock();
+        while !state.over {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Ends every process that is traced. Their numbers cannot be another's: a process leaves the
+    /// list as soon as it was waited for.
+    pub fn kill_all(&self) {
+        for process in &self.lock().processes {
+            // SAFETY: a plain kill of a process of our own.
+            unsafe { libc::kill(*process, libc::SIGKILL) };
+        }
+    }
+
+    /// Waits until the program has nothing left to do. Returns with the state locked.
+    fn wait_idle(&self) -> MutexGuard<'_, State> {
+        let patience = Instant::now() + PATIENCE;
+        let mut state = self.lock();
+        let mut seen = None;
+        while !state.idle && !state.over && state.outstanding == 0 {
+            let waited = self.changed.wait_timeout(state, QUIET);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.idle || state.over {
+                break;
+            }
+            let steps = state.steps;
+            let quiet = seen == Some(steps) && state.threads.iter().all(|tid| sleeps(*tid));
+            if quiet || Instant::now() >= patience {
+                break;
+            }
+            seen = Some(steps);
+        }
+        state
+    }
+}
+
+/// True if the thread sleeps, or is gone.
+pub fn sleeps(tid: pid_t) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{tid}/stat")) else { return true };
+    // The state follows the name in parentheses, which may hold anything.
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('S' | 'Z' | 'X' | 'I'))
+}
+
+/// Places requests on the timeline; answers are placed by the tracer, who sees them first.
+#[derive(Debug)]
+pub struct Watcher(pub Arc<Shared>);
+
+impl Timeline for Watcher {
+    fn asking(&mut self, op: OpNo, request: &Request) {
+        let mut state = self.0.wait_idle();
+        state.idle = false;
+        state.outstanding += 1;
+        state.events.push(Event {
+            thread: 0,
+            kind: EventKind::Request { op, request: request.clone() },
+            stack: Arc::default(),
+        });
+    }
+
+    fn answered(&mut self, _op: OpNo, _answer: &Answer) {}
+
+    fn numbered(&mut self, op: OpNo, id: Id) {
+        self.0.lock().ids.insert(id, op);
+    }
+}

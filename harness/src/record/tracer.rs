@@ -1,0 +1,361 @@
+//! The tracing thread: it starts the program, waits for what its threads do, and keeps who is where.
+//! What a call is ([`super::entry`]) and what it did ([`super::finish`]) are elsewhere.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use libc::{c_int, pid_t};
+
+use super::calls::{self, Class};
+use super::filter;
+use super::mapping::Mappings;
+use super::output::Output;
+use super::pending::Pending;
+use super::ptrace::{self, CallEntry, Change, Resume, Stopped};
+use super::status::Identity;
+use super::strikes::Strikes;
+use super::timeline::Shared;
+use super::token::Token;
+use super::world::World;
+use super::{arch, entry::Decision};
+use crate::trace::{Event, EventKind};
+
+/// Where a thread is.
+#[derive(Debug)]
+pub enum At {
+    /// On its way to its next traced call.
+    Free,
+    /// Held at the entry of a call until the token is free.
+    Held,
+    /// Inside a call whose exit will be seen.
+    Inside(Box<Pending>),
+}
+
+/// One traced thread.
+#[derive(Debug)]
+pub struct Thread {
+    /// Its process.
+    pub tgid: pid_t,
+    /// Its number in the trace, once it has an event.
+    pub number: Option<u32>,
+    /// A handle to it, through which its descriptors are borrowed.
+    pub pidfd: Option<OwnedFd>,
+    /// Where it is.
+    pub at: At,
+}
+
+/// What the tracer gives back.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// How the program itself ended: a wait status.
+    pub status: Option<c_int>,
+    /// Unmodelled calls.
+    pub unmodelled: BTreeMap<String, u64>,
+    /// What could not be seen.
+    pub blind: Vec<String>,
+    /// Numbered operations.
+    pub operations: u32,
+    /// Numbered looks.
+    pub looks: u32,
+    /// Planned strikes that struck.
+    pub struck: u32,
+    /// Files outside the recorded directory that were opened for writing.
+    pub outside_written: std::collections::BTreeSet<Vec<u8>>,
+    /// Files outside that were opened for reading.
+    pub outside_read: std::collections::BTreeSet<Vec<u8>>,
+}
+
+/// Everything that the tracing thread knows.
+#[derive(Debug)]
+pub struct Tracer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) world: World,
+    pub(super) threads: BTreeMap<pid_t, Thread>,
+    pub(super) token: Token,
+    pub(super) mappings: Mappings,
+    pub(super) strikes: Strikes,
+    pub(super) output: Output,
+    pub(super) stdout: Identity,
+    pub(super) stdin_identity: Option<Identity>,
+    pub(super) root_device: (u32, u32),
+    pub(super) own_mask: Option<Vec<u8>>,
+    pub(super) reads: bool,
+    pub(super) seen: Seen,
+    pub(super) main: pid_t,
+    pub(super) killed: bool,
+    /// Stops that were reported while another thread's was waited for.
+    pub(super) backlog: VecDeque<(pid_t, Change)>,
+    pub(super) next_number: u32,
+    pub(super) trouble: Option<io::Error>,
+}
+
+impl Tracer {
+    /// Runs until nothing is traced any more.
+    pub fn run(&mut self) -> io::Result<()> {
+        loop {
+            let next = match self.backlog.pop_front() {
+                Some(next) => Some(next),
+                None => ptrace::wait()?,
+            };
+            let Some((tid, change)) = next else { break };
+            self.shared.lock().steps += 1;
+            if let Err(error) = self.handle(tid, change)
+                && error.raw_os_error() != Some(libc::ESRCH)
+            {
+                // What cannot be handled must not go on unseen.
+                self.trouble.get_or_insert(error);
+                self.kill();
+                let _ = Stopped::new(tid).resume(Resume::Free, 0);
+            }
+            self.grant()?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, tid: pid_t, change: Change) -> io::Result<()> {
+        if let Change::Gone(status) = change {
+            return self.gone(tid, status);
+        }
+        self.know(tid);
+        let thread = Stopped::new(tid);
+        match change {
+            Change::Filtered => self.filtered(thread),
+            Change::CallExit => {
+                let Some(known) = self.threads.get_mut(&tid) else { return Ok(()) };
+                match std::mem::replace(&mut known.at, At::Free) {
+                    At::Inside(pending) => self.exit(thread, *pending),
+                    other => {
+                        known.at = other;
+                        thread.resume(Resume::Free, 0)
+                    }
+                }
+            }
+            Change::Event(libc::PTRACE_EVENT_EXEC) => self.exec(thread),
+            Change::Event(_) => self.go_on(thread, 0),
+            // A group stop must last until SIGCONT; a new thread's first stop and an interrupt
+            // carry SIGTRAP.
+            Change::Stop(libc::SIGTRAP) => self.go_on(thread, 0),
+            Change::Stop(_) => thread.resume(Resume::Listen, 0),
+            Change::Signal(signal) => self.go_on(thread, signal),
+            Change::Gone(_) => Ok(()),
+        }
+    }
+
+    /// Lets a thread that was stopped in passing go on to where it was going.
+    fn go_on(&mut self, thread: Stopped, signal: c_int) -> io::Result<()> {
+        match self.threads.get(&thread.tid()).map(|known| &known.at) {
+            Some(At::Inside(_)) => thread.resume(Resume::ToExit, signal),
+            // A held thread stands at its entry and is not let go here.
+            Some(At::Held) => Ok(()),
+            _ => thread.resume(Resume::Free, signal),
+        }
+    }
+
+    /// A thread is seen for the first time: the report of its own stop may come before its parent's.
+    pub(super) fn know(&mut self, tid: pid_t) {
+        if self.threads.contains_key(&tid) {
+            return;
+        }
+        let tgid = process_of(tid).unwrap_or(tid);
+        self.threads.insert(tid, Thread { tgid, number: None, pidfd: None, at: At::Free });
+        let mut state = self.shared.lock();
+        state.threads.insert(tid);
+        state.processes.insert(tgid);
+        drop(state);
+        if self.killed {
+            self.shared.kill_all();
+        }
+    }
+
+    fn filtered(&mut self, thread: Stopped) -> io::Result<()> {
+        let entry = thread.entry()?;
+        if self.killed {
+            let _ = arch::skip_call(&thread, -i64::from(libc::EIO));
+            return thread.resume(Resume::Free, 0);
+        }
+        if entry.data == filter::FOREIGN {
+            self.blind("code of another architecture or calling convention (32-bit) ran");
+            return thread.resume(Resume::Free, 0);
+        }
+        let Some(name) = arch::name(entry.number) else {
+            return thread.resume(Resume::Free, 0);
+        };
+        let class = calls::class(name).unwrap_or(Class::Harmless);
+        let decision = self.decide(thread.tid(), name, class, &entry)?;
+        self.follow(thread, entry, decision)
+    }
+
+    fn follow(&mut self, thread: Stopped, entry: CallEntry, decision: Decision) -> io::Result<()> {
+        match decision {
+            Decision::Pass => thread.resume(Resume::Free, 0),
+            Decision::Answer(result) => {
+                arch::skip_call(&thread, result)?;
+                thread.resume(Resume::Free, 0)
+            }
+            Decision::Hold => {
+                self.number(thread.tid());
+                self.token.hold(thread.tid(), entry);
+                self.put(thread.tid(), At::Held);
+                Ok(())
+            }
+            Decision::Run(pending) => self.begin(thread, &entry, pending),
+        }
+    }
+
+    pub(super) fn put(&mut self, tid: pid_t, at: At) {
+        if let Some(known) = self.threads.get_mut(&tid) {
+            known.at = at;
+        }
+    }
+
+    /// Lets those go who wait for the token, while it is free.
+    fn grant(&mut self) -> io::Result<()> {
+        while self.token.is_free() && self.token.is_wanted() {
+            let threads = &self.threads;
+            let number =
+                |tid: pid_t| threads.get(&tid).and_then(|known| known.number).unwrap_or(u32::MAX);
+            let Some((tid, entry)) = self.token.next(number) else { break };
+            self.put(tid, At::Free);
+            let thread = Stopped::new(tid);
+            if self.killed {
+                let _ = thread.resume(Resume::Free, 0);
+                continue;
+            }
+            let name = arch::name(entry.number).unwrap_or("");
+            let class = calls::class(name).unwrap_or(Class::Harmless);
+            let done = self
+                .decide(tid, name, class, &entry)
+                .and_then(|decision| self.follow(thread, entry, decision));
+            match done {
+                Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A thread ended. A call that it was inside of may have happened: the files say so.
+    fn gone(&mut self, tid: pid_t, status: c_int) -> io::Result<()> {
+        let known = self.threads.remove(&tid);
+        self.shared.lock().threads.remove(&tid);
+        let Some(known) = known else { return Ok(()) };
+        let number = known.number;
+        if let At::Inside(pending) = known.at
+            && !self.killed
+        {
+            self.exit_unseen(tid, number, *pending)?;
+        }
+        self.token.forget(tid);
+        if tid == known.tgid {
+            self.process_gone(tid, number, status)?;
+        }
+        Ok(())
+    }
+
+    fn process_gone(&mut self, tgid: pid_t, number: Option<u32>, status: c_int) -> io::Result<()> {
+        self.shared.lock().processes.remove(&tgid);
+        if !self.killed {
+            self.compare_mappings(None)?;
+            self.check_mappings();
+        }
+        let thread = number.unwrap_or(0);
+        let text =
+            format!("process {} {}", if tgid == self.main { "main" } else { "child" }, say(status));
+        self.push_as(thread, EventKind::Exit(text.into()), Arc::default());
+        if tgid == self.main {
+            self.seen.status = Some(status);
+            // The program's children belong to it: they are killed with it.
+            self.shared.kill_all();
+        }
+        Ok(())
+    }
+
+    /// A new program: other threads of the process are gone without a word, and the one that called
+    /// has the number of the first.
+    fn exec(&mut self, thread: Stopped) -> io::Result<()> {
+        let tid = thread.tid();
+        let former = thread.message().unwrap_or(tid as u64) as pid_t;
+        let number = self.threads.get(&former).and_then(|known| known.number);
+        let gone: Vec<pid_t> = self
+            .threads
+            .iter()
+            .filter(|(other, known)| known.tgid == tid && **other != tid)
+            .map(|(other, _)| *other)
+            .collect();
+        for other in gone {
+            self.threads.remove(&other);
+            self.token.forget(other);
+            self.shared.lock().threads.remove(&other);
+        }
+        self.token.forget(tid);
+        if let Some(known) = self.threads.get_mut(&tid) {
+            known.at = At::Free;
+            known.pidfd = None;
+            known.number = number.or(known.number);
+        }
+        self.compare_mappings(Some(tid))?;
+        self.check_mappings();
+        if is_set_id(tid) {
+            self.blind("a set-id program was started: it runs without its rights here");
+        }
+        thread.resume(Resume::Free, 0)
+    }
+
+    /// Ends everything; nothing that happens afterwards is recorded.
+    pub(super) fn kill(&mut self) {
+        self.killed = true;
+        self.shared.kill_all();
+    }
+
+    /// Something happened that the recorder cannot see past.
+    pub(super) fn blind(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        if !self.seen.blind.contains(&what) {
+            self.seen.blind.push(what);
+        }
+    }
+
+    /// The thread's number in the trace.
+    pub(super) fn number(&mut self, tid: pid_t) -> u32 {
+        let Some(known) = self.threads.get_mut(&tid) else { return 0 };
+        *known.number.get_or_insert_with(|| {
+            self.next_number += 1;
+            self.next_number
+        })
+    }
+
+    pub(super) fn push_as(&mut self, thread: u32, kind: EventKind, stack: Arc<[u64]>) {
+        self.shared.lock().events.push(Event { thread, kind, stack });
+    }
+
+    pub(super) fn push(&mut self, tid: pid_t, kind: EventKind, stack: Arc<[u64]>) {
+        let thread = self.number(tid);
+        self.push_as(thread, kind, stack);
+    }
+}
+
+fn process_of(tid: pid_t) -> Option<pid_t> {
+    let text = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
+fn is_set_id(tid: pid_t) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(format!("/proc/{tid}/exe"))
+        .is_ok_and(|program| program.mode() & (libc::S_ISUID | libc::S_ISGID) != 0)
+}
+
+/// A wait status in words.
+pub fn say(status: c_int) -> String {
+    if libc::WIFSIGNALED(status) {
+        let signal = libc::WTERMSIG(status);
+        match nix::sys::signal::Signal::try_from(signal) {
+            Ok(known) => format!("was killed by {known}"),
+            Err(_) => format!("was killed by signal {signal}"),
+        }
+    } else {
+        format!("exited with status {}", libc::WEXITSTATUS(status))
+    }
+}

@@ -1,0 +1,64 @@
+//! The recorder on real programs: the replayed trace is the directory that the program left.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+
+use common::{assert_true, calls, compile, run};
+use unplug_harness::record::RecordOptions;
+
+#[test]
+fn a_program_that_uses_each_modelled_call_once_is_recorded_true() {
+    let temp = tempfile::tempdir().expect("a directory");
+    for flags in [&[][..], &["-static"][..]] {
+        let program = compile(temp.path(), "calls", flags);
+        let root = temp.path().join(format!("root{}", flags.len()));
+        std::fs::create_dir(&root).expect("made");
+        let recording = run(&[program.as_os_str(), root.as_os_str()], &RecordOptions::new(&root));
+        assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+        assert_eq!(recording.trace.blind, Vec::<String>::new());
+        assert!(recording.trace.unmodelled.is_empty(), "{:?}", recording.trace.unmodelled);
+        assert_true(&recording, &root);
+        let seen: BTreeSet<String> = calls(&recording.trace).into_iter().collect();
+        for name in "write pwrite64 writev pwritev pwritev2 sendfile splice copy_file_range openat \
+            openat2 truncate ftruncate fallocate mkdir mkdirat rmdir unlink unlinkat rename renameat \
+            renameat2 link linkat symlink symlinkat fsync fdatasync msync sync syncfs \
+            sync_file_range bind store"
+            .split_whitespace()
+        {
+            assert!(seen.contains(name), "{name} was not seen");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_an_error_that_names_it() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let target = unplug_harness::driver::Target::new("x", ["/no/such/program"]);
+    let options = RecordOptions::new(temp.path());
+    let error = unplug_harness::record::record(&target, &options, |_, _| Ok(())).expect_err("none");
+    assert!(error.to_string().contains("/no/such/program"), "{error}");
+}
+
+#[test]
+fn python_with_sqlite_is_recorded_true() {
+    let script = "import sqlite3, sys\n\
+        for mode in ('wal', 'delete', 'truncate', 'persist'):\n\
+        \x20   db = sqlite3.connect(sys.argv[1] + '/' + mode + '.db')\n\
+        \x20   db.execute('pragma journal_mode=' + mode)\n\
+        \x20   db.execute('create table t(k, v)')\n\
+        \x20   for i in range(20):\n\
+        \x20       db.execute('insert into t values(?, ?)', (i, 'x' * 1000))\n\
+        \x20       db.commit()\n\
+        \x20   if mode != 'wal': db.close()\n";
+    let temp = tempfile::tempdir().expect("a directory");
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    let words = ["python3", "-c", script].map(OsStr::new);
+    let argv: Vec<&OsStr> = words.into_iter().chain([root.as_os_str()]).collect();
+    let recording = run(&argv, &RecordOptions::new(&root));
+    assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+    assert_eq!(recording.trace.blind, Vec::<String>::new());
+    assert_true(&recording, &root);
+}
