@@ -7,6 +7,7 @@ pub mod budget;
 pub mod context;
 pub mod control;
 pub mod finding;
+pub mod media;
 pub mod observer;
 pub mod outcome;
 

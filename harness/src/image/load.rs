@@ -25,6 +25,11 @@ impl Image {
         Ok(Self::load_like(dir, None)?.0)
     }
 
+    /// Loads a directory of which `known` is an earlier state, and shares with it what did not change.
+    pub fn load_after(dir: &Path, known: &Image) -> Result<Image> {
+        Ok(Self::load_like(dir, Some(known))?.0)
+    }
+
     /// Loads a directory of which `known` is an earlier state: pages that did not change are shared
     /// with the file that had the same path, so that the difference is found without hashing. The
     /// paths of what is no part of an image come second.

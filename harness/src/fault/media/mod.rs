@@ -1,0 +1,4 @@
+//! The media fault.
+pub mod age;
+pub mod between;
+pub mod rest;
