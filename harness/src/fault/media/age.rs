@@ -49,9 +49,7 @@ impl<'a> Ages<'a> {
     /// For each byte the number of the first snapshot that has it as it stayed.
     fn of(&mut self, path: &Path, content: &Content) -> &[u32] {
         let snapshots = &self.rest.snapshots;
-        self.known
-            .entry(path.to_owned())
-            .or_insert_with(|| ages(path, content, snapshots))
+        self.known.entry(path.to_owned()).or_insert_with(|| ages(path, content, snapshots))
     }
 }
 
@@ -65,7 +63,9 @@ fn ages(path: &Path, content: &Content, snapshots: &[Snapshot]) -> Vec<u32> {
             match moved_from(&snapshot.image, snapshots.get(number + 1), content) {
                 Some(before) => path = before,
                 None => {
-                    ages.iter_mut().filter(|age| **age == UNKNOWN).for_each(|age| *age = written_in);
+                    ages.iter_mut()
+                        .filter(|age| **age == UNKNOWN)
+                        .for_each(|age| *age = written_in);
                     break;
                 }
             }
@@ -106,7 +106,7 @@ pub fn changed(content: &Content, other: Option<&Content>) -> Vec<std::ops::Rang
         _ if range.is_empty() => {}
         _ => ranges.push(range),
     };
-    content.differences(other, |page, _| {
+    content.differences(other, &mut |page: u64, _| {
         let start = page * PAGE_BYTES;
         let end = (start + PAGE_BYTES).min(common);
         if start >= end {
@@ -162,7 +162,8 @@ mod tests {
             image(&[("log", b"abbccc")]),
         ]);
         let mut ages = Ages::new(&rest);
-        let after = |ages: &mut Ages, damaged: &[u8]| ages.written_after(&image(&[("log", damaged)]));
+        let after =
+            |ages: &mut Ages, damaged: &[u8]| ages.written_after(&image(&[("log", damaged)]));
         assert_eq!(after(&mut ages, b"abbcXc"), Some(Moment(10)));
         assert_eq!(after(&mut ages, b"abXcXc"), Some(Moment(0)));
         assert_eq!(after(&mut ages, b"abbcc"), Some(Moment(10)), "cut");

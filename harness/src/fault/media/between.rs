@@ -81,7 +81,7 @@ fn mixed(old: &Content, new: &Content, now: &Content) -> bool {
         return false;
     }
     let mut all = true;
-    now.differences(new, |page, _| {
+    now.differences(new, &mut |page: u64, _| {
         for sector in 0..PAGE_BYTES / SECTOR_BYTES {
             let at = page * PAGE_BYTES + sector * SECTOR_BYTES;
             let len = SECTOR_BYTES.min(size.saturating_sub(at)) as usize;
@@ -91,11 +91,12 @@ fn mixed(old: &Content, new: &Content, now: &Content) -> bool {
                 bytes
             };
             let bytes = padded(now);
-            let grown = at + len as u64 > old.size();
+            let kept = old.size().saturating_sub(at).min(len as u64) as usize;
+            let (start, grown) = bytes.split_at(kept);
+            let zeros = grown.iter().all(|byte| *byte == 0);
             all &= bytes == padded(old)
                 || bytes == padded(new)
-                || (grown && bytes[old.size().saturating_sub(at).min(len as u64) as usize..].iter().all(|byte| *byte == 0)
-                    && bytes.starts_with(&padded(old)[..old.size().saturating_sub(at).min(len as u64) as usize]));
+                || (!grown.is_empty() && zeros && start == &padded(old)[..kept]);
         }
     });
     all
@@ -116,12 +117,16 @@ mod tests {
     #[test]
     fn what_a_crash_inside_one_request_can_leave_is_between() {
         let before = image(&[("log", &[1; 5000])]);
-        let after = image(&[("log", &[[1; 5000].as_slice(), &[2; 5000]].concat()), ("value", b"v")]);
+        let after =
+            image(&[("log", &[[1; 5000].as_slice(), &[2; 5000]].concat()), ("value", b"v")]);
         let cases: [(&str, Image); 5] = [
             ("before", before.clone()),
             ("after", after.clone()),
             ("the new file alone", image(&[("log", &[1; 5000]), ("value", b"v")])),
-            ("zeros of the new size", image(&[("log", &[[1; 5000].as_slice(), &[0; 5000]].concat())])),
+            (
+                "zeros of the new size",
+                image(&[("log", &[[1; 5000].as_slice(), &[0; 5000]].concat())]),
+            ),
             (
                 "cut at a page",
                 image(&[("log", &[[1; 5000].as_slice(), &[2; 3192]].concat()), ("value", b"")]),
