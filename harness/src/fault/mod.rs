@@ -7,9 +7,12 @@ pub mod budget;
 pub mod context;
 pub mod control;
 pub mod finding;
+
+pub mod kill;
 pub mod media;
 pub mod observer;
 pub mod outcome;
+pub mod stored;
 
 pub use budget::Budget;
 pub use context::{Context, Control};
@@ -46,6 +49,7 @@ pub trait Fault: Sync {
 /// The fault of this name, if this build has it.
 pub fn find(name: FaultName) -> Option<&'static dyn Fault> {
     match name {
-        FaultName::Kill | FaultName::Power | FaultName::Media | FaultName::Io => None,
+        FaultName::Kill => Some(&kill::Kill),
+        FaultName::Power | FaultName::Media | FaultName::Io => None,
     }
 }

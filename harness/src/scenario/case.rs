@@ -53,6 +53,20 @@ pub struct KillStrike {
     pub image: String,
     /// When the kill struck, in words: `acknowledgement 17`, `before call 40`, `inside recovery`.
     pub moment: String,
+    /// The cycles on the same store before this one, first to last; `history` begins with what the
+    /// last of them showed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<CycleText>,
+}
+
+/// A cycle that ended in a kill, and what recovery showed afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CycleText {
+    /// What had been asked and promised.
+    pub history: HistoryText,
+    /// What recovery showed, by key.
+    pub shown: BTreeMap<String, String>,
 }
 
 /// A power cut: a crash state of one recording.

@@ -1,0 +1,78 @@
+//! The fault `kill`: child writers, each on its own store in a real directory, are killed with
+//! SIGKILL: at the n-th acknowledgement, while a request is being served, inside recovery; cycle
+//! after cycle, what survived being the next cycle's base.
+//!
+//! A kill loses nothing that the program had handed to the kernel, so it never shows a missing fsync.
+//! Seeds alone replay these moments only as closely as a live process allows; so a finding carries the
+//! directory as the kill left it, and what had been asked and promised: that replays exactly.
+
+mod moment;
+mod rejudge;
+mod tally;
+mod writer;
+
+use crate::base::Result;
+use crate::oracle::{Loss, called_for};
+use crate::scenario::{Case, FaultName};
+
+use super::context::Context;
+use super::outcome::{FaultOutcome, Rejudged};
+use super::{Fault, asked};
+use tally::Tally;
+use writer::Writer;
+
+/// The fault.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kill;
+
+impl Fault for Kill {
+    fn name(&self) -> FaultName {
+        FaultName::Kill
+    }
+
+    fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome> {
+        let tally = Tally::new(ctx);
+        let results: Vec<Result<()>> = std::thread::scope(|scope| {
+            let writers = (0..ctx.options.writers).map(|number| {
+                let tally = &tally;
+                scope.spawn(move || Writer::new(ctx, tally, number)?.run())
+            });
+            let writers: Vec<_> = writers.collect();
+            let join = |writer: std::thread::ScopedJoinHandle<'_, Result<()>>| match writer.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            writers.into_iter().map(join).collect()
+        });
+        results.into_iter().collect::<Result<Vec<()>>>()?;
+        let mut outcome = tally.into_outcome();
+        outcome.called_for.extend(called_for::of_crashes(Loss::Kill, &ctx.control.capabilities));
+        outcome.notes.push(
+            "kill: the moments of kills depend on the machine as well as on the seed; a finding's \
+             scenario holds the directory that was left, and replays exactly"
+                .into(),
+        );
+        Ok(outcome)
+    }
+
+    fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
+        rejudge::rejudge(ctx, case)
+    }
+
+    fn smaller(&self, case: &Case) -> Vec<Case> {
+        rejudge::smaller(case)
+    }
+}
+
+/// How a driver is started for recovery under this fault.
+fn setup(ctx: &Context<'_>) -> crate::recover::Setup {
+    crate::recover::Setup {
+        target: ctx.target.clone(),
+        capabilities: ctx.control.capabilities.clone(),
+        timeouts: asked::timeouts(ctx.options),
+        root: ctx.image_root.to_path_buf(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Judging one saved kill again, in a fresh process and directory.
+
+use crate::base::{HarnessError, Result};
+use crate::driver::Capabilities;
+use crate::oracle::{END, Loss, Trial, Verdict, judge_reopened, judge_written};
+use crate::recover::{Recovery, Worker};
+use crate::scenario::{Case, CycleText, Strike};
+use crate::workload::text::{parse_key, parse_value};
+use crate::workload::{Contents, History};
+
+use super::super::context::Context;
+use super::super::outcome::Rejudged;
+use super::super::stored;
+use super::tally::{cycles, evidence};
+use crate::image::Image;
+
+/// The verdict on `case`.
+pub(super) fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
+    let Strike::Kill(kill) = &case.strike else {
+        return Err(HarnessError::input("the case is no kill"));
+    };
+    let capabilities = Capabilities::parse(case.capabilities.split_whitespace())
+        .map_err(|why| HarnessError::input(format!("capabilities: {why}")))?;
+    let earlier = kill.earlier.iter().map(cycle).collect::<Result<Vec<(History, Contents)>>>()?;
+    let history = kill.history.parse()?;
+    let image = stored::get(&case.files, &kill.image);
+    let setup = crate::recover::Setup { capabilities: capabilities.clone(), ..super::setup(ctx) };
+    let mut worker = Worker::new(&setup)?;
+    let recovery = worker.recover(&image)?;
+    let cycles = cycles(&capabilities, &earlier);
+    let mut verdict = cycles.judge(&history).at(END, Loss::Kill, &recovery);
+    if verdict.violations.is_empty() {
+        verdict.merge(again(&mut worker, &image)?);
+    }
+    Ok(Rejudged { verdict, evidence: evidence(&recovery) })
+}
+
+/// What a second opening and a tried put show.
+pub(super) fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let (first, second) = worker.stable(image)?;
+    let (Recovery::Opened(first), Some(second)) = (first, second) else { return Ok(verdict) };
+    verdict.merge(judge_reopened(&first, &second));
+    let tried = worker.writable(image)?;
+    if let Recovery::Opened(first) = &tried.first {
+        let trial = Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
+        verdict.merge(judge_written(first, &trial, &tried.second));
+    }
+    Ok(verdict)
+}
+
+fn cycle(text: &CycleText) -> Result<(History, Contents)> {
+    let mut shown = Contents::new();
+    for (key, value) in &text.shown {
+        shown.insert(parse_key(key)?, parse_value(value)?);
+    }
+    Ok((text.history.parse()?, shown))
+}
+
+/// Fewer cycles before; then fewer requests of the last one, where they are not part of what is lost.
+pub(super) fn smaller(case: &Case) -> Vec<Case> {
+    let Strike::Kill(kill) = &case.strike else { return Vec::new() };
+    let with = |change: &dyn Fn(&mut crate::scenario::KillStrike)| {
+        let mut kill = kill.clone();
+        change(&mut kill);
+        Case { strike: Strike::Kill(kill), ..case.clone() }
+    };
+    let mut smaller = Vec::new();
+    if !kill.earlier.is_empty() {
+        smaller.push(with(&|kill| kill.earlier.clear()));
+        if kill.earlier.len() > 1 {
+            smaller.push(with(&|kill| drop(kill.earlier.remove(0))));
+        }
+    }
+    smaller
+}

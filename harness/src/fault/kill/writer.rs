@@ -1,0 +1,209 @@
+//! One writer: a store in a directory of its own, written to and killed, cycle after cycle.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::base::{HarnessError, Result, Rng};
+use crate::driver::drive::{Driven, End, Plan, Processes, drive};
+use crate::image::Image;
+use crate::oracle::{END, Loss};
+use crate::recover::{Recovery, Worker, of_driven};
+use crate::workload::generate::{Mix, generate};
+use crate::workload::{Answer, Contents, History, Request};
+
+use super::super::asked;
+use super::super::context::Context;
+use super::moment::{Killer, Moment, Pace};
+use super::rejudge::again;
+use super::tally::{Left, Tally, cycles};
+
+/// So many cycles on one store; then a new one, so that young stores are killed as well.
+const CYCLES: usize = 12;
+/// Writes of one cycle.
+const WRITES: u32 = 30;
+/// Kills inside recovery, in percent.
+const INSIDE_RECOVERY: u64 = 25;
+/// A second opening and a put are tried on one case in so many.
+const TRIED_EVERY: u64 = 8;
+
+pub(super) struct Writer<'a> {
+    ctx: &'a Context<'a>,
+    tally: &'a Tally<'a>,
+    rng: Rng,
+    folder: TempDir,
+    dir: PathBuf,
+    stores: u32,
+    worker: Worker,
+    pace: Pace,
+    judged: u64,
+    /// The number that the next request's value names.
+    next_number: u64,
+    /// The cycle that the last kill ended, and when it struck.
+    pending: Option<(History, Moment)>,
+    earlier: Vec<(History, Contents)>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(ctx: &'a Context<'a>, tally: &'a Tally<'a>, number: u32) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("kill-{number}-"))
+            .tempdir_in(ctx.run_root)
+            .map_err(|error| HarnessError::at("making a folder in", ctx.run_root, error))?;
+        let mut writer = Self {
+            ctx,
+            tally,
+            rng: ctx.rng.fork(&format!("writer {number}")),
+            dir: folder.path().join("none"),
+            folder,
+            stores: 0,
+            worker: Worker::new(&super::setup(ctx))?,
+            pace: Pace::default(),
+            judged: 0,
+            next_number: 1,
+            pending: None,
+            earlier: Vec::new(),
+        };
+        writer.new_store()?;
+        Ok(writer)
+    }
+
+    pub(super) fn run(mut self) -> Result<()> {
+        while self.ctx.budget.stopped().is_none() {
+            self.cycle()?;
+        }
+        Ok(())
+    }
+
+    fn new_store(&mut self) -> Result<()> {
+        if self.stores > 0 {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+        self.stores += 1;
+        self.dir = self.folder.path().join(format!("store-{}", self.stores));
+        std::fs::create_dir(&self.dir)
+            .map_err(|error| HarnessError::at("making", &self.dir, error))?;
+        self.pending = None;
+        self.earlier.clear();
+        self.next_number = 1;
+        Ok(())
+    }
+
+    /// Recovers from the last kill and judges that; goes on writing, and kills.
+    fn cycle(&mut self) -> Result<()> {
+        if self.earlier.len() >= CYCLES {
+            self.new_store()?;
+        }
+        while self.rng.percent(INSIDE_RECOVERY) {
+            let moment = self.pace.recovery(&mut self.rng);
+            let (killer, driven) = self.drive(&[Request::Open], moment)?;
+            self.pace = killer.pace;
+            self.tally.killed(1);
+            let history = killer.counter.into_history();
+            if !matches!(driven.end, End::Stopped | End::Finished) {
+                // It failed by itself before the kill: the recovery below says so again.
+                break;
+            }
+            // Nothing was shown: what had been promised before is still what must be there.
+            let before = self.pending.take().map_or(history, |(before, _)| before);
+            self.pending = Some((before, moment));
+        }
+        let image = Image::load(&self.dir)?;
+        let nth = 1 + self.rng.below(u64::from(WRITES)) as u32;
+        let moment = match self.rng.percent(50) {
+            true => Moment::Answered(nth),
+            false => self.pace.during(nth, &mut self.rng),
+        };
+        let mut requests = vec![Request::Open, Request::Dump];
+        requests.extend(self.writes());
+        let (killer, driven) = self.drive(&requests, moment)?;
+        self.pace = killer.pace;
+        self.tally.killed(requests.len().min(killer.counter.history().operations.len()));
+        let warnings = killer.warnings.clone();
+        let mut history = killer.counter.into_history();
+        let answers: Vec<Answer> = history
+            .operations
+            .iter()
+            .map_while(|operation| operation.answered.as_ref().map(|(_, answer)| answer.clone()))
+            .take(2)
+            .collect();
+        let recovery = of_driven(&driven, &answers, warnings);
+        let held = self.judge(&image, &recovery)?;
+        let Recovery::Opened(recovered) = recovery else { return self.new_store() };
+        if !held {
+            return self.new_store();
+        }
+        if let End::Failed(fault) = &driven.end {
+            self.tally.note(format!("kill: after a recovery that held the driver failed: {fault}"));
+        }
+        if driven.dumps.is_empty() {
+            // The kill came before the dump: nothing was shown.
+            return Ok(());
+        }
+        if let Some((before, _)) = self.pending.take() {
+            self.earlier.push((before, recovered.contents.clone()));
+            history.initial = recovered.contents;
+        }
+        self.pending = Some((history, moment));
+        Ok(())
+    }
+
+    /// Judges what recovery made of the last kill. True if it held.
+    fn judge(&mut self, image: &Image, recovery: &Recovery) -> Result<bool> {
+        let Some((history, moment)) = &self.pending else { return Ok(true) };
+        if !self.ctx.budget.take() {
+            return Ok(true);
+        }
+        let cycles = cycles(&self.ctx.control.capabilities, &self.earlier);
+        let mut verdict = cycles.judge(history).at(END, Loss::Kill, recovery);
+        self.judged += 1;
+        if verdict.violations.is_empty() && self.judged % TRIED_EVERY == 1 {
+            verdict.merge(again(&mut self.worker, image)?);
+        }
+        let held = verdict.violations.is_empty();
+        let left = Left {
+            image,
+            history,
+            earlier: &self.earlier,
+            moment: moment.to_string(),
+            class: moment.class(),
+        };
+        self.tally.judged(&left, recovery, verdict);
+        Ok(held)
+    }
+
+    /// The next writes on this store; values never repeat.
+    fn writes(&mut self) -> Vec<Request> {
+        let options = self.ctx.options;
+        let every = |count: u32| (count > 0).then_some(count.min(WRITES / 3));
+        let mix = Mix {
+            ops: WRITES + 10,
+            value_min: *options.value_bytes.start(),
+            value_max: *options.value_bytes.end(),
+            checkpoint_every: every(options.checkpoint_every),
+            reopen_every: None,
+            keys: Some(20),
+            first_number: self.next_number,
+            ..Mix::default()
+        };
+        let limits = asked::limits(&self.ctx.control.capabilities);
+        let workload = generate(&mix, &limits, self.rng.next_u64());
+        self.next_number += workload.requests.len() as u64;
+        let middle = |request: &Request| !matches!(request, Request::Open | Request::Close);
+        workload.requests.into_iter().filter(middle).collect()
+    }
+
+    fn drive(&self, requests: &[Request], moment: Moment) -> Result<(Killer, Driven)> {
+        let timeouts = asked::timeouts(self.ctx.options);
+        let mut host = Processes::new(self.ctx.target, timeouts, self.folder.path());
+        let mut killer = Killer::new(moment, self.pace);
+        let plan = Plan {
+            dir: &self.dir,
+            requests,
+            threads: self.ctx.options.threads,
+            capabilities: Some(&self.ctx.control.capabilities),
+        };
+        let driven = drive(&mut host, &mut killer, &plan)?;
+        Ok((killer, driven))
+    }
+}
