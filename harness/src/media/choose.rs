@@ -1,0 +1,173 @@
+//! Which damages to try: everything on small files, a seeded sample on large ones.
+
+use std::path::PathBuf;
+
+use super::damage::{Damage, Harm};
+use super::snapshots::Snapshots;
+use crate::base::{Rng, limits};
+use crate::image::{Content, Image};
+
+/// Up to this size a file is damaged exhaustively.
+pub const SMALL_FILE_BYTES: u64 = 4096;
+
+/// Every byte damaged and every length truncated, in files of at most `max_bytes`; besides, each file
+/// missing, made longer, and zeroed as a whole. Each byte has one bit flipped, another one from byte
+/// to byte.
+pub fn exhaustive(image: &Image, max_bytes: u64) -> impl Iterator<Item = Damage> + use<> {
+    let files: Vec<(PathBuf, u64)> =
+        image.files().into_iter().map(|(path, content)| (path, content.size())).collect();
+    files.into_iter().filter(move |(_, size)| *size <= max_bytes).flat_map(|(file, size)| {
+        let whole = (size > 0).then_some(Harm::Zero { offset: 0, len: size });
+        let once = [
+            Harm::Missing,
+            Harm::ExtendZeros { len: 1 },
+            Harm::ExtendZeros { len: limits::PAGE_BYTES },
+            Harm::ExtendGarbage { len: 1, seed: size },
+            Harm::ExtendGarbage { len: limits::PAGE_BYTES, seed: size },
+        ];
+        let flips = (0..size).map(|offset| {
+            let bit = (offset.wrapping_mul(5) + 3) % 8;
+            Harm::Flip { offset, mask: 1 << bit }
+        });
+        let lengths = (0..size).map(|size| Harm::Truncate { size });
+        let harms = once.into_iter().chain(whole).chain(flips).chain(lengths);
+        harms.map(move |harm| Damage { file: file.clone(), harm })
+    })
+}
+
+/// One damage, chosen by `rng`; nothing where the choice has no effect on this image, which is no
+/// reason not to ask again. `history` says how blocks were before.
+pub fn sample(image: &Image, history: &Snapshots, rng: &mut Rng) -> Option<Damage> {
+    let files = image.files();
+    // Large files more often, but not in proportion: a header file of 100 bytes matters too.
+    let weights: Vec<u64> =
+        files.iter().map(|(_, content)| 2 + u64::from(content.size().max(1).ilog2())).collect();
+    let (path, content) = files.get(rng.weighted(&weights))?;
+    let harm = match rng.weighted(&[6, 4, 4, 4, 1, 2, 4, 3, 1]) {
+        0 => Harm::Flip { offset: place(content, 1, rng), mask: mask(rng) },
+        1 => {
+            let (offset, len) = range(content, rng);
+            Harm::Zero { offset, len }
+        }
+        2 => {
+            let (offset, len) = range(content, rng);
+            Harm::Garbage { offset, len, seed: rng.below(1 << 32) }
+        }
+        3 => Harm::Truncate { size: place(content, 1, rng) },
+        4 => Harm::ExtendZeros { len: length(rng) },
+        5 => Harm::ExtendGarbage { len: length(rng), seed: rng.below(1 << 32) },
+        6 => {
+            let (offset, len) = block(content, rng);
+            let older = history.older(path, offset, len, content);
+            Harm::Older { offset, bytes: rng.pick(&older)?.clone() }
+        }
+        7 => {
+            let (offset, len) = block(content, rng);
+            let (from, other) = &files[rng.index(files.len())];
+            let from_offset = place(other, len, rng);
+            Harm::Misdirect { offset, len, from: from.clone(), from_offset }
+        }
+        _ => Harm::Missing,
+    };
+    Some(Damage { file: path.clone(), harm })
+}
+
+fn mask(rng: &mut Rng) -> u8 {
+    match rng.below(4) {
+        0 => rng.between(1, 255) as u8,
+        _ => 1 << rng.below(8),
+    }
+}
+
+/// Where in the file, often near its beginning or its end, where the headers and the newest are.
+fn place(content: &Content, align: u64, rng: &mut Rng) -> u64 {
+    let size = content.size();
+    let at = match rng.below(4) {
+        0 => rng.below(size.min(128)),
+        1 => size - rng.below(size.min(256)).min(size),
+        _ => rng.below(size),
+    };
+    at.min(size.saturating_sub(1)) / align * align
+}
+
+fn length(rng: &mut Rng) -> u64 {
+    let top = [8, 64, 512, 4096, 4096 * 4][rng.index(5)];
+    rng.between(1, top)
+}
+
+/// A range anywhere, or whole sectors or pages.
+fn range(content: &Content, rng: &mut Rng) -> (u64, u64) {
+    match rng.below(3) {
+        0 => block(content, rng),
+        _ => (place(content, 1, rng), length(rng)),
+    }
+}
+
+/// A sector or a page.
+fn block(content: &Content, rng: &mut Rng) -> (u64, u64) {
+    let len = if rng.percent(50) { limits::SECTOR_BYTES } else { limits::PAGE_BYTES };
+    (place(content, len, rng), len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::apply;
+    use crate::workload::Moment;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn small_files_have_every_byte_damaged_and_every_length_truncated() {
+        let mut image = Image::empty();
+        image.put("small", &[9; 50]);
+        image.put("large", &[9; 5000]);
+        image.put("empty", b"");
+        let damages: Vec<Damage> = exhaustive(&image, SMALL_FILE_BYTES).collect();
+        let count = |name: &str| damages.iter().filter(|damage| damage.harm.name() == name).count();
+        assert_eq!((count("flip"), count("truncate"), count("missing")), (50, 50, 2));
+        assert!(damages.iter().all(|damage| damage.file != PathBuf::from("large")));
+        let hashes: BTreeSet<u128> = damages
+            .iter()
+            .map(|damage| apply(&image, damage).expect("it changes").hash())
+            .collect();
+        assert_eq!(hashes.len(), damages.len(), "no damage is done twice");
+    }
+
+    #[test]
+    fn a_sample_has_every_operator_and_the_same_seed_gives_the_same() {
+        let mut snapshots = Snapshots::default();
+        let mut image = Image::empty();
+        for number in 1..6u8 {
+            image.put("log", &vec![number; 3000 * usize::from(number)]);
+            image.put("db", &[number + 100; 9000]);
+            snapshots.push(Moment(u64::from(number)), image.clone());
+        }
+        let draw = || -> Vec<Damage> {
+            let mut rng = Rng::new(11);
+            (0..400).filter_map(|_| sample(&image, &snapshots, &mut rng)).collect()
+        };
+        let damages = draw();
+        assert_eq!(damages, draw());
+        let mut works: BTreeMap<&str, u32> = BTreeMap::new();
+        for damage in &damages {
+            assert_eq!(damage.to_string().parse::<Damage>().unwrap(), *damage);
+            if apply(&image, damage).is_some() {
+                *works.entry(damage.harm.name()).or_default() += 1;
+            }
+        }
+        assert_eq!(works.len(), 9, "{works:?}");
+        assert!(works.values().all(|count| *count > 3), "{works:?}");
+    }
+
+    #[test]
+    fn an_image_without_bytes_has_no_damage_but_its_files_missing_or_longer() {
+        let mut rng = Rng::new(1);
+        let snapshots = Snapshots::default();
+        assert_eq!(sample(&Image::empty(), &snapshots, &mut rng), None);
+        let mut image = Image::empty();
+        image.put("empty", b"");
+        for _ in 0..200 {
+            let _ = sample(&image, &snapshots, &mut rng).and_then(|one| apply(&image, &one));
+        }
+    }
+}
