@@ -527,11 +527,8 @@ impl Tracer {
 
     /// True if the thread reads the driver's empty input.
     fn is_idle(&mut self, tid: pid_t) -> bool {
-        let Some(expected) = self.stdin_identity else { return false };
-        match self.borrow(tid, 0) {
-            Some((handle, status)) => status.identity == expected && handle::waiting(&handle) == 0,
-            None => false,
-        }
+        let Some((handle, status)) = self.borrow(tid, 0) else { return false };
+        status.identity == self.stdin && handle::waiting(&handle) == 0
     }
 
     fn decide_watched(

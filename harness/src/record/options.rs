@@ -1,7 +1,6 @@
 //! What to record and how.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::plan::Plan;
 use crate::driver::Timeouts;
@@ -17,14 +16,14 @@ pub struct RecordOptions {
     pub seed: u64,
     /// How long answers may take.
     pub timeouts: Timeouts,
-    /// How long the program may take to end after its input ended, before it is killed.
-    pub patience: Duration,
     /// The processor on which tracer and program run together; nothing: wherever they like, at
     /// several times the cost.
     pub cpu: Option<usize>,
     /// Reads, closes and listings are traced and numbered too (with numbers of their own), so that
     /// failures can be planned for them.
     pub trace_reads: bool,
+    /// Where each process gets a private folder, named by UNPLUG_RUN; none where there is none.
+    pub run_root: Option<PathBuf>,
     /// The program's working directory; this process's where there is none.
     pub cwd: Option<PathBuf>,
 }
@@ -37,9 +36,9 @@ impl RecordOptions {
             plan: Plan::none(),
             seed: 0,
             timeouts: Timeouts::default(),
-            patience: Duration::from_secs(10),
             cpu: None,
             trace_reads: false,
+            run_root: None,
             cwd: None,
         }
     }

@@ -182,20 +182,6 @@ impl Child {
     }
 }
 
-/// Why the program could not be started, from the pipe that [`start`] returned.
-pub fn failure(pipe: &OwnedFd) -> Option<io::Error> {
-    let mut bytes = [0u8; 4];
-    nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).ok()?;
-    match nix::unistd::read(pipe, &mut bytes) {
-        Ok(4) => {
-            #[expect(clippy::host_endian_bytes, reason = "written by our own child")]
-            let number = i32::from_ne_bytes(bytes);
-            Some(io::Error::from_raw_os_error(number))
-        }
-        _ => None,
-    }
-}
-
 fn above_standard(fd: &impl std::os::fd::AsFd) -> io::Result<OwnedFd> {
     let fd: BorrowedFd = fd.as_fd();
     let copy = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(10))?;

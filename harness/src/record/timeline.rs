@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use libc::pid_t;
 
-use crate::driver::Timeline;
 use crate::driver::protocol::Id;
+use crate::driver::{Timeline, Watch};
 use crate::trace::{Event, EventKind};
 use crate::workload::{Answer, OpNo, Request};
 
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What both threads know.
 #[derive(Debug, Default)]
-pub struct State {
+pub(super) struct State {
     /// What happened.
     pub events: Vec<Event>,
     /// The program waits at its empty standard input.
@@ -38,11 +38,13 @@ pub struct State {
     pub outstanding: usize,
     /// Nothing is traced any more.
     pub over: bool,
+    /// How the last program itself ended: a wait status.
+    pub status: Option<i32>,
 }
 
 /// The shared timeline.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -51,6 +53,16 @@ impl Shared {
     /// Locks the state. A panic elsewhere does not make what was recorded less true.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A program is about to be started: its requests are numbered anew.
+    pub fn begin(&self) {
+        let mut state = self.lock();
+        state.over = false;
+        state.idle = false;
+        state.ids.clear();
+        state.outstanding = 0;
+        state.status = None;
     }
 
     /// The program has come to its empty standard input.
@@ -121,7 +133,19 @@ pub fn sleeps(tid: pid_t) -> bool {
 
 /// Places requests on the timeline; answers are placed by the tracer, who sees them first.
 #[derive(Debug)]
-pub struct Watcher(pub Arc<Shared>);
+pub struct Watcher(Arc<Shared>);
+
+impl Watcher {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+}
+
+impl Watch for Watcher {
+    fn timeline(&mut self) -> &mut dyn Timeline {
+        self
+    }
+}
 
 impl Timeline for Watcher {
     fn asking(&mut self, op: OpNo, request: &Request) {

@@ -49,8 +49,6 @@ pub struct Thread {
 /// What the tracer gives back.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// How the program itself ended: a wait status.
-    pub status: Option<c_int>,
     /// Unmodelled calls.
     pub unmodelled: BTreeMap<String, u64>,
     /// What could not be seen.
@@ -78,7 +76,7 @@ pub struct Tracer {
     pub(super) strikes: Strikes,
     pub(super) output: Output,
     pub(super) stdout: Identity,
-    pub(super) stdin_identity: Option<Identity>,
+    pub(super) stdin: Identity,
     pub(super) root_device: (u32, u32),
     pub(super) own_mask: Option<Vec<u8>>,
     pub(super) reads: bool,
@@ -265,7 +263,7 @@ impl Tracer {
             format!("process {} {}", if tgid == self.main { "main" } else { "child" }, say(status));
         self.push_as(thread, EventKind::Exit(text.into()), Arc::default());
         if tgid == self.main {
-            self.seen.status = Some(status);
+            self.shared.lock().status = Some(status);
             // The program's children belong to it: they are killed with it.
             self.shared.kill_all();
         }

@@ -1,0 +1,268 @@
+//! A recorder: starts driver processes under trace, one after the other, on one timeline, and gives
+//! the recording at the end. Nothing that it started outlives it, on any way out.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use libc::pid_t;
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+
+use super::handle;
+use super::options::RecordOptions;
+use super::output::Speech;
+use super::recording::Recording;
+use super::service::{self, Start};
+use super::spawn::{Command, Standard};
+use super::timeline::{Shared, Watcher};
+use super::tracer::{Seen, say};
+use super::world::World;
+use crate::base::limits::STDERR_BYTES;
+use crate::base::{HarnessError, Result};
+use crate::driver::process::RUN_VARIABLE;
+use crate::driver::{DriverFault, Host, Session, Target};
+use crate::trace::{Trace, Tree};
+
+/// How long a killed tree may take to be gone.
+const GRAVE: Duration = Duration::from_secs(30);
+/// How long a program that closed its output may take to die of what ails it.
+const DYING: Duration = Duration::from_secs(1);
+
+/// A recorder of one directory. It is a [`Host`]: whoever drives a workload can drive it recorded.
+#[derive(Debug)]
+pub struct Recorder {
+    target: Target,
+    options: RecordOptions,
+    shared: Arc<Shared>,
+    orders: Option<mpsc::Sender<Start>>,
+    tracing: Option<JoinHandle<std::io::Result<Seen>>>,
+    initial: Tree,
+    process: Option<Process>,
+    stderr: String,
+    overdue: bool,
+}
+
+/// The present process.
+#[derive(Debug)]
+struct Process {
+    reading: JoinHandle<String>,
+    _run_folder: Option<tempfile::TempDir>,
+}
+
+/// What `target`'s own start needs besides its pipes.
+impl Recorder {
+    /// Reads the directory as it stands and prepares to trace `target`.
+    pub fn new(target: &Target, options: &RecordOptions) -> Result<Self> {
+        Self::with(target, options, Speech::Protocol)
+    }
+
+    pub(super) fn with(target: &Target, options: &RecordOptions, speech: Speech) -> Result<Self> {
+        let (world, initial) = World::read(&options.root)
+            .map_err(|error| HarnessError::at("reading", &options.root, error))?;
+        let shared = Arc::new(Shared::default());
+        let (orders, received) = mpsc::channel();
+        let (theirs, wanted) = (shared.clone(), options.clone());
+        let tracing = thread::Builder::new()
+            .name("tracer".into())
+            .spawn(move || service::serve(&theirs, &received, world, &wanted, speech))
+            .map_err(|error| HarnessError::machine("starting the tracing thread", error))?;
+        Ok(Self {
+            target: target.clone(),
+            options: options.clone(),
+            shared,
+            orders: Some(orders),
+            tracing: Some(tracing),
+            initial,
+            process: None,
+            stderr: String::new(),
+            overdue: false,
+        })
+    }
+
+    /// Places requests on the recording's timeline.
+    pub fn watcher(&self) -> Watcher {
+        Watcher::new(self.shared.clone())
+    }
+
+    /// Starts the program with these descriptors. Its death makes the returned one readable.
+    pub(super) fn spawn(&mut self, stdin: OwnedFd, stdout: OwnedFd) -> Result<OwnedFd> {
+        let name = self.target.name.clone();
+        let machine = |error| HarnessError::machine(format!("recording {name}"), error);
+        let (errors, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| machine(errno.into()))?;
+        let mut env: Vec<(OsString, OsString)> =
+            self.target.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let run_folder = match &self.options.run_root {
+            None => None,
+            Some(root) => {
+                let folder = tempfile::Builder::new().prefix("run-").tempdir_in(root);
+                let folder = folder
+                    .map_err(|error| HarnessError::at("making a private folder in", root, error))?;
+                env.push((RUN_VARIABLE.into(), folder.path().into()));
+                Some(folder)
+            }
+        };
+        let argv = self.target.argv.iter().map(OsString::from).collect();
+        let command = Command { argv, env, cwd: self.options.cwd.clone() };
+        let standard = Standard { stdin, stdout, stderr };
+        let (tell, told) = mpsc::sync_channel(1);
+        self.shared.begin();
+        let order = Start { command, standard, tell };
+        let sent = self.orders.as_ref().map(|orders| orders.send(order));
+        if !matches!(sent, Some(Ok(()))) {
+            return Err(HarnessError::broken(format!("the tracer of {name} is gone")));
+        }
+        let (main, failure) = match told.recv() {
+            Ok(Ok(started)) => started,
+            Ok(Err(error)) => return Err(machine(error)),
+            Err(_) => return Err(HarnessError::broken(format!("the tracer of {name} is gone"))),
+        };
+        let death = handle::of_process(main).map_err(machine)?;
+        let reading = thread::Builder::new()
+            .name("stderr".into())
+            .spawn(move || keep_end(errors))
+            .map_err(machine)?;
+        self.process = Some(Process { reading, _run_folder: run_folder });
+        // The pipe ends when the program has begun, or says why it has not.
+        let mut said = [0; 4];
+        if File::from(failure).read_exact(&mut said).is_ok() {
+            #[expect(clippy::host_endian_bytes, reason = "written by our own child")]
+            let number = i32::from_ne_bytes(said);
+            let error = std::io::Error::from_raw_os_error(number);
+            let program = self.target.argv.first().cloned().unwrap_or_default();
+            return Err(HarnessError::broken(format!("cannot start {name} ({program}): {error}")));
+        }
+        Ok(death)
+    }
+
+    /// Waits for the end of everything that the present process started; kills it after `limit`.
+    /// True if that was not needed.
+    pub(super) fn wait(&mut self, limit: Duration) -> bool {
+        let ended = self.shared.wait_over(limit);
+        if !ended {
+            self.shared.kill_all();
+            self.shared.wait_over(GRAVE);
+        }
+        if let Some(process) = self.process.take() {
+            self.stderr = process.reading.join().unwrap_or_default();
+        }
+        ended
+    }
+
+    fn died(&self) -> DriverFault {
+        let how = match self.shared.lock().status {
+            Some(0) => "it exited with success before its time".into(),
+            Some(status) => format!("it {}", say(status)),
+            None => "it ended".into(),
+        };
+        DriverFault::Died { how, stderr: self.stderr.clone() }
+    }
+
+    /// The recording, once no process is there any more; one that is left is killed.
+    pub fn into_recording(mut self) -> Result<Recording> {
+        self.wait(Duration::ZERO);
+        self.orders = None;
+        let context = format!("tracing {}", self.target.name);
+        let joined = self.tracing.take().map(JoinHandle::join);
+        let seen = match joined {
+            Some(Ok(Ok(seen))) => seen,
+            Some(Ok(Err(error))) => return Err(HarnessError::machine(context, error)),
+            _ => return Err(HarnessError::broken(format!("{context}: the tracer panicked"))),
+        };
+        let mut state = self.shared.lock();
+        let events = std::mem::take(&mut state.events);
+        let status = state.status;
+        drop(state);
+        let paths = |set: std::collections::BTreeSet<Vec<u8>>| {
+            set.into_iter().map(|path| PathBuf::from(OsString::from_vec(path))).collect()
+        };
+        Ok(Recording {
+            trace: Trace {
+                initial: std::mem::take(&mut self.initial),
+                events,
+                unmodelled: seen.unmodelled,
+                blind: seen.blind,
+            },
+            exit: status.map_or_else(|| "never ended".into(), say),
+            clean: status == Some(0),
+            overdue: self.overdue,
+            operations: seen.operations,
+            looks: seen.looks,
+            struck: seen.struck,
+            stderr: std::mem::take(&mut self.stderr),
+            outside_written: paths(seen.outside_written),
+            outside_read: paths(seen.outside_read),
+        })
+    }
+}
+
+impl Host for Recorder {
+    fn start(&mut self) -> Result<Session> {
+        let name = self.target.name.clone();
+        let machine =
+            |errno: nix::errno::Errno| HarnessError::machine(format!("a pipe for {name}"), errno);
+        let (stdin, to) = pipe2(OFlag::O_CLOEXEC).map_err(machine)?;
+        let (from, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(machine)?;
+        let death = self.spawn(stdin, stdout)?;
+        Session::new(to, from, Some(death), self.options.timeouts)
+            .map_err(|error| HarnessError::machine(format!("talking to {name}"), error))
+    }
+
+    fn finish(&mut self, mut session: Session) -> Result<(), DriverFault> {
+        session.end_input();
+        let limit = self.options.timeouts.op;
+        if !self.wait(limit) {
+            self.overdue = true;
+            let waiting_for = "its exit after the end of its input".into();
+            return Err(DriverFault::Hung { waiting_for, after_ms: limit.as_millis() as u64 });
+        }
+        if self.shared.lock().status == Some(0) { Ok(()) } else { Err(self.died()) }
+    }
+
+    fn explain(&mut self, _session: &mut Session, fault: DriverFault) -> DriverFault {
+        let died = matches!(fault, DriverFault::Died { .. });
+        let ended = self.wait(if died { DYING } else { Duration::ZERO });
+        match fault {
+            DriverFault::Died { .. } if ended => self.died(),
+            DriverFault::Died { how, .. } => DriverFault::Died { how, stderr: self.stderr.clone() },
+            other => other,
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(tracing) = self.tracing.take() {
+            self.shared.kill_all();
+            // The end of the tracing thread ends what it traces, whatever happened to it.
+            let _ = tracing.join();
+        }
+    }
+}
+
+/// The number of a process, and the pipe on which its start fails.
+pub(super) type Started = std::io::Result<(pid_t, OwnedFd)>;
+
+/// Reads to the end and keeps the end.
+fn keep_end(pipe: OwnedFd) -> String {
+    let mut pipe = File::from(pipe);
+    let mut kept = Vec::new();
+    let mut piece = [0; 4096];
+    while let Ok(count) = pipe.read(&mut piece)
+        && count > 0
+    {
+        kept.extend_from_slice(&piece[..count]);
+        if kept.len() > 2 * STDERR_BYTES {
+            kept.drain(..kept.len() - STDERR_BYTES);
+        }
+    }
+    let start = kept.len().saturating_sub(STDERR_BYTES);
+    String::from_utf8_lossy(&kept[start..]).into_owned()
+}
