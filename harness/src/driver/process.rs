@@ -201,13 +201,13 @@ fn pidfd(pid: u32) -> std::io::Result<OwnedFd> {
 
 /// The last bytes of a stream.
 #[derive(Debug, Default)]
-struct Tail {
+pub(super) struct Tail {
     bytes: Vec<u8>,
     cut: bool,
 }
 
 impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > 2 * STDERR_BYTES {
             self.bytes.drain(..self.bytes.len() - STDERR_BYTES);
@@ -215,7 +215,7 @@ impl Tail {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let start = self.bytes.len().saturating_sub(STDERR_BYTES);
         let text = String::from_utf8_lossy(&self.bytes[start..]);
         if self.cut || start > 0 { format!("…{text}") } else { text.into_owned() }
