@@ -77,6 +77,13 @@ impl Memory {
         }
     }
 
+    /// Forgets the image that was numbered last: it will not be recovered.
+    pub fn forget_last(&mut self, hash: u128) {
+        if self.images.remove(&hash).is_some() {
+            self.recovered.pop();
+        }
+    }
+
     /// True the first time that this image is to be judged by this promise.
     pub fn first_time(&mut self, image: ImageNo, promise: u64) -> bool {
         self.judged.insert((image, promise))

@@ -1,0 +1,375 @@
+//! The bench: images come in with what is to be judged on them, are recovered once each, and are
+//! judged once a promise. Results come back in any order; nothing that is decided here depends on it:
+//! what failed is kept by the number of the visit, and every limit counts visits and not results.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::memory::{ImageNo, Known, Memory, RecoveryNo};
+use super::shape::{self, Shape};
+use crate::base::Result;
+use crate::fault::Budget;
+use crate::image::Image;
+use crate::oracle::{Judge, Kind, Loss, Verdict, Violation};
+use crate::recover::{Done, Extra, Pool, Recovery};
+use crate::scenario::Profile;
+use crate::workload::Moment;
+
+/// One image in so many is also closed and opened again.
+const STABLE_EVERY: u32 = 32;
+/// One image in so many is also written to.
+const WRITABLE_EVERY: u32 = 64;
+/// Jobs with numbers from here on confirm a failure. The pool rechecks every job whose number ends
+/// in 99.
+const CONFIRMING: u64 = 1 << 40;
+/// How many failing images of one kind are confirmed one by one.
+const CONFIRMED: u64 = 100;
+/// How many failing states are kept to be grouped; those beyond are counted.
+const FAILURES: usize = 50_000;
+/// How many images of one shape of recovery are offered for nested crashes.
+const SHAPE: usize = 4;
+
+/// What is to be judged on an image.
+#[derive(Clone, Debug)]
+pub struct Ask<T> {
+    /// When the crash struck.
+    pub moment: Moment,
+    /// What struck.
+    pub loss: Loss,
+    /// Under which profiles the state is legal.
+    pub profiles: BTreeSet<Profile>,
+    /// How the state came about.
+    pub what: T,
+}
+
+/// A state that failed.
+#[derive(Clone, Debug)]
+pub struct Failure<T> {
+    /// What was judged; more than one where a later visit of the same pair is legal under more
+    /// profiles.
+    pub asks: Vec<Ask<T>>,
+    /// What the image recovered to.
+    pub recovery: RecoveryNo,
+    /// What was violated.
+    pub violations: Vec<Violation>,
+}
+
+/// An image whose recovery writes: a candidate for nested crashes.
+#[derive(Clone, Debug)]
+pub struct Candidate<T> {
+    /// The image.
+    pub image: Image,
+    /// What was judged on it first.
+    pub ask: Ask<T>,
+}
+
+/// Two opinions about one image.
+#[derive(Clone, Debug)]
+pub struct Disagreement<T> {
+    /// The image.
+    pub image: Image,
+    /// What was judged on it first.
+    pub ask: Ask<T>,
+    /// What the worker saw.
+    pub first: Recovery,
+    /// What a fresh process saw.
+    pub second: Recovery,
+}
+
+/// Whether there is still budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// Go on.
+    Yes,
+    /// The budget is spent; the image was not judged.
+    Spent,
+}
+
+struct Waiting<T> {
+    image: Image,
+    asks: Vec<(u64, Ask<T>)>,
+}
+
+/// The bench.
+pub struct Bench<'a, T> {
+    judge: &'a Judge,
+    budget: &'a Budget,
+    pool: Pool,
+    /// What is known.
+    pub memory: Memory,
+    waiting: HashMap<ImageNo, Waiting<T>>,
+    visits: u64,
+    /// Judged pairs.
+    pub states: u64,
+    /// Distinct images really recovered.
+    pub recoveries: u64,
+    /// States whose image and promise had been judged.
+    pub repeated: u64,
+    /// Cases in which the oracle gave up.
+    pub undecided: u64,
+    /// Every property judged so far.
+    pub judged: BTreeSet<Kind>,
+    /// What failed, by the number of the visit.
+    pub failures: BTreeMap<u64, Failure<T>>,
+    failing: HashMap<(ImageNo, u64), u64>,
+    /// Failing states over the limit of those that are kept.
+    pub beyond: u64,
+    confirming: BTreeMap<Kind, u64>,
+    /// Failing images that were confirmed in a fresh process.
+    pub confirmed: u64,
+    /// By the shape of what recovery wrote, by the number of the visit.
+    pub writers: BTreeMap<Shape, BTreeMap<u64, Candidate<T>>>,
+    /// Distinct images whose recovery left something else than it found.
+    pub changed: u64,
+    /// By the number of the visit.
+    pub disagreements: BTreeMap<u64, Disagreement<T>>,
+}
+
+impl<'a, T: Clone> Bench<'a, T> {
+    /// A bench that recovers in `pool` and judges by `judge`.
+    pub fn new(judge: &'a Judge, budget: &'a Budget, pool: Pool) -> Self {
+        Self {
+            judge,
+            budget,
+            pool,
+            memory: Memory::default(),
+            waiting: HashMap::new(),
+            visits: 0,
+            states: 0,
+            recoveries: 0,
+            repeated: 0,
+            undecided: 0,
+            judged: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            failing: HashMap::new(),
+            beyond: 0,
+            confirming: BTreeMap::new(),
+            confirmed: 0,
+            writers: BTreeMap::new(),
+            changed: 0,
+            disagreements: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a state in: recovers its image where that was never done, and judges it.
+    pub fn visit(&mut self, image: &Image, ask: Ask<T>) -> Result<More> {
+        let known = self.memory.image(image.hash());
+        let (Known::New(no) | Known::Waiting(no) | Known::Recovered(no, _)) = known;
+        if matches!(known, Known::New(_)) && !self.budget.take() {
+            self.memory.forget_last(image.hash());
+            return Ok(More::Spent);
+        }
+        let visit = self.visits;
+        self.visits += 1;
+        let promise = self.judge.promise_key(ask.moment, ask.loss);
+        let first = self.memory.first_time(no, promise);
+        self.states += u64::from(first);
+        self.repeated += u64::from(!first);
+        match known {
+            Known::New(_) => {
+                let asks = vec![(visit, ask)];
+                self.waiting.insert(no, Waiting { image: image.clone(), asks });
+                self.pool.submit(u64::from(no.0), image.clone(), extra(no))?;
+                self.recoveries += 1;
+            }
+            Known::Waiting(_) => {
+                if let Some(waiting) = self.waiting.get_mut(&no) {
+                    waiting.asks.push((visit, ask));
+                }
+            }
+            Known::Recovered(_, recovery) if first => {
+                self.judge(no, recovery, visit, ask, &self.memory.recovery(recovery));
+            }
+            Known::Recovered(..) => self.widen(no, ask),
+        }
+        while let Some(done) = self.pool.try_next()? {
+            self.take(done)?;
+        }
+        Ok(More::Yes)
+    }
+
+    /// Waits for everything that was submitted.
+    pub fn settle(&mut self) -> Result<()> {
+        while let Some(done) = self.pool.next()? {
+            self.take(done)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, done: Done) -> Result<()> {
+        let no = ImageNo((done.id % CONFIRMING) as u32);
+        if done.id >= CONFIRMING {
+            return self.second_opinion(done);
+        }
+        let Some(Waiting { image, asks }) = self.waiting.remove(&no) else { return Ok(()) };
+        let recovery = self.memory.learn(no, &done.recovery);
+        let Some(first) = asks.first().cloned() else { return Ok(()) };
+        if let Some(again) = &done.again
+            && !alike(&done.recovery, again)
+        {
+            self.disagree(&first, &image, &done.recovery, again);
+        }
+        self.note_writer(&first, &image, done.left.as_ref());
+        let mut failed = BTreeSet::new();
+        for (visit, ask) in asks {
+            failed.extend(self.judge(no, recovery, visit, ask, &done.recovery));
+        }
+        for (result, kind, about) in [
+            (done.stable, Kind::Unstable, "closing and opening again changes the contents"),
+            (done.writable, Kind::NotWritable, "the recovered store does not take a write"),
+        ] {
+            let Some(result) = result else { continue };
+            self.judged.insert(kind);
+            if let Some(text) = result {
+                let sentence = format!("{about}: {text}");
+                let violation = Violation {
+                    kind,
+                    sentence,
+                    keys: Vec::new(),
+                    operations: Vec::new(),
+                    note: false,
+                };
+                self.fail(first.0, recovery, &first.1, vec![violation]);
+            }
+        }
+        self.confirm(no, image, done.recovery, first.1, &failed)
+    }
+
+    /// Judges one pair; the kinds that failed.
+    fn judge(
+        &mut self,
+        no: ImageNo,
+        recovery_no: RecoveryNo,
+        visit: u64,
+        ask: Ask<T>,
+        recovery: &Recovery,
+    ) -> Vec<Kind> {
+        let promise = self.judge.promise_key(ask.moment, ask.loss);
+        if self.failing.contains_key(&(no, promise)) {
+            self.widen(no, ask);
+            return Vec::new();
+        }
+        let Verdict { violations, judged, undecided } =
+            self.judge.at(ask.moment, ask.loss, recovery);
+        self.judged.extend(judged);
+        self.undecided += u64::from(undecided);
+        if violations.is_empty() {
+            return Vec::new();
+        }
+        self.failing.insert((no, promise), visit);
+        let kinds = violations.iter().map(|violation| violation.kind).collect();
+        self.fail(visit, recovery_no, &ask, violations);
+        kinds
+    }
+
+    fn fail(&mut self, visit: u64, recovery: RecoveryNo, ask: &Ask<T>, found: Vec<Violation>) {
+        if let Some(failure) = self.failures.get_mut(&visit) {
+            failure.violations.extend(found);
+            return;
+        }
+        let failure = Failure { asks: vec![ask.clone()], recovery, violations: found };
+        self.failures.insert(visit, failure);
+        if self.failures.len() > FAILURES {
+            self.failures.pop_last();
+            self.beyond += 1;
+        }
+    }
+
+    /// A pair that failed is legal under more profiles than was known.
+    fn widen(&mut self, no: ImageNo, ask: Ask<T>) {
+        let promise = self.judge.promise_key(ask.moment, ask.loss);
+        let Some(visit) = self.failing.get(&(no, promise)) else { return };
+        let Some(failure) = self.failures.get_mut(visit) else { return };
+        let known = |profile| failure.asks.iter().any(|ask| ask.profiles.contains(profile));
+        if !ask.profiles.iter().all(known) {
+            failure.asks.push(ask);
+        }
+    }
+
+    /// Has a failing image judged again in a fresh process and directory, for the first of each kind.
+    fn confirm(
+        &mut self,
+        no: ImageNo,
+        image: Image,
+        recovery: Recovery,
+        ask: Ask<T>,
+        failed: &BTreeSet<Kind>,
+    ) -> Result<()> {
+        let fresh = |kind: &&Kind| self.confirming.get(*kind).is_none_or(|done| *done < CONFIRMED);
+        let Some(kind) = failed.iter().find(fresh).copied() else { return Ok(()) };
+        // What did not open was judged twice by the pool already.
+        if matches!(recovery, Recovery::Opened(_)) {
+            *self.confirming.entry(kind).or_default() += 1;
+            let id = CONFIRMING + u64::from(no.0) * 100 + 99;
+            self.waiting.insert(no, Waiting { image: image.clone(), asks: vec![(0, ask)] });
+            self.pool.submit(id, image, Extra::default())?;
+        }
+        Ok(())
+    }
+
+    fn second_opinion(&mut self, done: Done) -> Result<()> {
+        let no = ImageNo(((done.id - CONFIRMING) / 100) as u32);
+        let Some(Waiting { image, asks }) = self.waiting.remove(&no) else { return Ok(()) };
+        let Known::Recovered(_, known) = self.memory.image(image.hash()) else { return Ok(()) };
+        let first = self.memory.recovery(known);
+        let others = [Some(&done.recovery), done.again.as_ref()];
+        match others.into_iter().flatten().find(|other| !alike(&first, other)) {
+            Some(other) => {
+                if let Some(ask) = asks.first() {
+                    self.disagree(ask, &image, &first, other);
+                }
+            }
+            None => self.confirmed += 1,
+        }
+        Ok(())
+    }
+
+    fn disagree(
+        &mut self,
+        (visit, ask): &(u64, Ask<T>),
+        image: &Image,
+        first: &Recovery,
+        second: &Recovery,
+    ) {
+        let disagreement = Disagreement {
+            image: image.clone(),
+            ask: ask.clone(),
+            first: first.clone(),
+            second: second.clone(),
+        };
+        self.disagreements.insert(*visit, disagreement);
+    }
+
+    fn note_writer(&mut self, (visit, ask): &(u64, Ask<T>), image: &Image, left: Option<&Image>) {
+        let Some(left) = left.filter(|left| left.hash() != image.hash()) else { return };
+        self.changed += 1;
+        let group = self.writers.entry(shape::of(image, left)).or_default();
+        if group.len() < SHAPE || group.last_key_value().is_some_and(|(last, _)| visit < last) {
+            group.insert(*visit, Candidate { image: image.clone(), ask: ask.clone() });
+            if group.len() > SHAPE {
+                group.pop_last();
+            }
+        }
+    }
+}
+
+/// What is looked at besides recovering.
+fn extra(no: ImageNo) -> Extra {
+    Extra {
+        stable: no.0 % STABLE_EVERY == 1,
+        writable: no.0 % WRITABLE_EVERY == 2,
+        left: true,
+    }
+}
+
+/// True if two recoveries of one image come to the same: texts may name processes and paths.
+pub fn alike(a: &Recovery, b: &Recovery) -> bool {
+    match (a, b) {
+        (Recovery::Opened(a), Recovery::Opened(b)) => {
+            a.contents == b.contents && a.contradiction.is_some() == b.contradiction.is_some()
+        }
+        (Recovery::Refused { stage: a, .. }, Recovery::Refused { stage: b, .. })
+        | (Recovery::Crashed { stage: a, .. }, Recovery::Crashed { stage: b, .. })
+        | (Recovery::Hung { stage: a }, Recovery::Hung { stage: b }) => a == b,
+        _ => false,
+    }
+}
