@@ -26,7 +26,7 @@ pub struct EventNo(pub u32);
 pub type Name = Arc<[u8]>;
 
 /// One name in one directory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The directory.
     pub dir: FileId,

@@ -9,7 +9,7 @@ use super::shape::{self, Shape};
 use crate::base::Result;
 use crate::fault::Budget;
 use crate::image::Image;
-use crate::oracle::{Judge, Kind, Loss, Verdict, Violation};
+use crate::oracle::{Judge, Kind, Loss, Trial, Verdict, Violation, judge_reopened, judge_written};
 use crate::recover::{Done, Extra, Pool, Recovery};
 use crate::scenario::Profile;
 use crate::workload::Moment;
@@ -213,22 +213,10 @@ impl<'a, T: Clone> Bench<'a, T> {
         for (visit, ask) in asks {
             failed.extend(self.judge(no, recovery, visit, ask, &done.recovery));
         }
-        for (result, kind, about) in [
-            (done.stable, Kind::Unstable, "closing and opening again changes the contents"),
-            (done.writable, Kind::NotWritable, "the recovered store does not take a write"),
-        ] {
-            let Some(result) = result else { continue };
-            self.judged.insert(kind);
-            if let Some(text) = result {
-                let sentence = format!("{about}: {text}");
-                let violation = Violation {
-                    kind,
-                    sentence,
-                    keys: Vec::new(),
-                    operations: Vec::new(),
-                    note: false,
-                };
-                self.fail(first.0, recovery, &first.1, vec![violation]);
+        for verdict in second_openings(&done) {
+            self.judged.extend(verdict.judged);
+            if !verdict.violations.is_empty() {
+                self.fail(first.0, recovery, &first.1, verdict.violations);
             }
         }
         self.confirm(no, image, done.recovery, first.1, &failed)
@@ -354,11 +342,24 @@ impl<'a, T: Clone> Bench<'a, T> {
 
 /// What is looked at besides recovering.
 fn extra(no: ImageNo) -> Extra {
-    Extra {
-        stable: no.0 % STABLE_EVERY == 1,
-        writable: no.0 % WRITABLE_EVERY == 2,
-        left: true,
-    }
+    Extra { stable: no.0 % STABLE_EVERY == 1, writable: no.0 % WRITABLE_EVERY == 2, left: true }
+}
+
+/// What a second opening and a put showed, where they were tried.
+fn second_openings(done: &Done) -> Vec<Verdict> {
+    let stable = done.stable.iter().filter_map(|(first, second)| match first {
+        Recovery::Opened(first) => second.as_ref().map(|second| judge_reopened(first, second)),
+        _ => None,
+    });
+    let written = done.writable.iter().filter_map(|tried| match &tried.first {
+        Recovery::Opened(first) => {
+            let trial =
+                Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
+            Some(judge_written(first, &trial, &tried.second))
+        }
+        _ => None,
+    });
+    stable.chain(written).collect()
 }
 
 /// True if two recoveries of one image come to the same: texts may name processes and paths.

@@ -9,7 +9,8 @@ use crate::base::{HarnessError, Result};
 use crate::driver::session::Dump;
 use crate::driver::{Capabilities, DriverFault, Session, Target, Timeline, Timeouts};
 use crate::record::{RecordOptions, Recording, record};
-use crate::recover::{Recovered, Recovery, Stage, failed};
+use crate::recover::converse::failed;
+use crate::recover::{Recovered, Recovery, Stage};
 use crate::trace::Trace;
 use crate::workload::{Answer, OpNo, Request};
 
@@ -80,9 +81,8 @@ fn processes<'a>(script: &Script<'a>) -> Vec<&'a [Request]> {
         return vec![script.requests];
     }
     let opens = |request: &Request| *request == Request::Open;
-    let mut starts: Vec<usize> = (0..script.requests.len())
-        .filter(|at| *at > 0 && opens(&script.requests[*at]))
-        .collect();
+    let mut starts: Vec<usize> =
+        (0..script.requests.len()).filter(|at| *at > 0 && opens(&script.requests[*at])).collect();
     starts.insert(0, 0);
     starts.push(script.requests.len());
     starts.windows(2).map(|pair| &script.requests[pair[0]..pair[1]]).collect()

@@ -50,7 +50,7 @@ fn files(image: &Image) -> BTreeMap<String, (u64, u128)> {
 fn plain(path: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
-    let mut flush = |word: &mut String, out: &mut String| {
+    let flush = |word: &mut String, out: &mut String| {
         let digits = word.chars().any(|c| c.is_ascii_digit());
         let hex = word.len() >= 4 && word.chars().all(|c| c.is_ascii_hexdigit());
         if digits && (hex || word.chars().all(|c| c.is_ascii_digit())) {

@@ -1,0 +1,7 @@
+//! The power fault.
+
+pub mod bench;
+pub mod join;
+pub mod memory;
+pub mod record;
+pub mod shape;
