@@ -1,7 +1,6 @@
 //! The power fault.
 
 pub mod bench;
-pub mod join;
 pub mod memory;
 pub mod record;
 pub mod shape;
