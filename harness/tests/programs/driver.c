@@ -9,7 +9,7 @@
 
 int main(int argc, char **argv) {
     static char line[1 << 20];
-    char path[4096], id[32], verb[32], rest[4096];
+    char path[8192], id[32], verb[32], rest[4096];
     int log = -1, later = -1, careless = argc > 1 && !strcmp(argv[1], "careless");
     while (fgets(line, sizeof line, stdin)) {
         rest[0] = 0;
@@ -19,7 +19,7 @@ int main(int argc, char **argv) {
             log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
             snprintf(path, sizeof path, "%s/later", rest);
             later = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
-            if (log < 0 || later < 0) { printf("err %s open\n", id); continue; }
+            if (log < 0 || later < 0) { printf("err %s open\n", id); fflush(stdout); continue; }
             printf("ack %s del\n", id);
         } else if (!strcmp(verb, "put") || !strcmp(verb, "del")) {
             int failed = write(log, line, strlen(line)) != (ssize_t)strlen(line) || fsync(log) != 0;
