@@ -67,12 +67,7 @@ struct Row {
     decision: Decision,
 }
 
-const fn row(
-    stop: Option<Stop>,
-    next: Next,
-    proof: Option<bool>,
-    decision: Decision,
-) -> Row {
+const fn row(stop: Option<Stop>, next: Next, proof: Option<bool>, decision: Decision) -> Row {
     Row { stop, next, proof, decision }
 }
 

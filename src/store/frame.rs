@@ -281,12 +281,20 @@ mod tests {
     use proptest::prelude::*;
 
     fn head(status: Status, position: u64) -> Head {
-        Head { status, transaction: 7, timestamp_ns: 8, position, durable_to: position / 2, chain: 9 }
+        Head {
+            status,
+            transaction: 7,
+            timestamp_ns: 8,
+            position,
+            durable_to: position / 2,
+            chain: 9,
+        }
     }
 
     fn samples() -> Vec<Vec<u8>> {
         let put = |key: &[u8], value: &[u8]| Op::Put(key.into(), Stored::Inline(value.into()));
-        let large = Op::Put(b"k3"[..].into(), Stored::File(ValueRef { id: 1, len: 70_000, crc: 5 }));
+        let large =
+            Op::Put(b"k3"[..].into(), Stored::File(ValueRef { id: 1, len: 70_000, crc: 5 }));
         let ops = [put(b"k1", b"value one"), Op::Del(b"k2"[..].into()), large];
         let bodies = [
             (Status::Committed, Body::Ops(&ops[..1])),
@@ -321,7 +329,9 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_every_sample_frame_is_caught() {
         for sample in samples() {
-            assert!(decode(&sample, 4096).is_ok_and(|frame| frame.ops().is_ok() || frame.count == 0));
+            assert!(
+                decode(&sample, 4096).is_ok_and(|frame| frame.ops().is_ok() || frame.count == 0)
+            );
             for bit in 0..sample.len() * 8 {
                 let mut bytes = sample.clone();
                 bytes[bit / 8] ^= 1 << (bit % 8);

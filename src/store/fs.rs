@@ -296,10 +296,8 @@ pub(crate) mod fuse {
     pub(crate) fn with<T>(fuse: Fuse, work: impl FnOnce() -> T) -> (T, bool) {
         FUSE.set(Some(fuse));
         let result = work();
-        let blown = !matches!(
-            FUSE.take(),
-            Some(Fuse::Kill(1..) | Fuse::From(1.., _) | Fuse::Once(1.., _))
-        );
+        let blown =
+            !matches!(FUSE.take(), Some(Fuse::Kill(1..) | Fuse::From(1.., _) | Fuse::Once(1.., _)));
         (result, blown)
     }
 

@@ -138,7 +138,9 @@ fn newest(bytes: &[u8]) -> (Option<Slot>, bool) {
     let mut best: Option<Slot> = None;
     for (index, raw) in bytes.chunks(SLOT_BYTES).enumerate() {
         match decode(raw).filter(|slot| slot.sequence % 2 == index as u64) {
-            Some(slot) if best.is_none_or(|best| best.sequence < slot.sequence) => best = Some(slot),
+            Some(slot) if best.is_none_or(|best| best.sequence < slot.sequence) => {
+                best = Some(slot)
+            }
             Some(_) => {}
             None => is_damaged |= raw.iter().any(|&byte| byte != 0),
         }

@@ -141,13 +141,12 @@ mod tests {
             prop_assert!(stream[whole.len()..].iter().all(|&byte| byte == 0));
             prop_assert!(stream.len() < whole.len() + DATA_BYTES + 1);
         }
+    }
 
-        #[test]
-        fn the_stream_is_the_same_beyond_one_flush(extra in 0usize..9000) {
-            let whole: Vec<u8> =
-                (0..FLUSH_BYTES + extra).map(|at| (at / 7) as u8).collect();
-            let stream = join(paged(1, std::slice::from_ref(&whole)), 1).unwrap();
-            prop_assert!(stream[..whole.len()] == whole[..]);
-        }
+    #[test]
+    fn the_stream_is_the_same_beyond_one_flush() {
+        let whole: Vec<u8> = (0..FLUSH_BYTES + 77).map(|at| (at / 7) as u8).collect();
+        let stream = join(paged(1, std::slice::from_ref(&whole)), 1).unwrap();
+        assert!(stream[..whole.len()] == whole[..]);
     }
 }

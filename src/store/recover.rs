@@ -51,7 +51,8 @@ pub(crate) struct Parts {
 pub(crate) fn recover(dir: Dir, options: &Options) -> Result<Parts, OpenError> {
     let mut mark = Mark::lock(&dir)?;
     let listing = Listing::new(dir.names()?);
-    if listing.is_bare() && mark.is_unborn && listing.proof.as_ref().is_none_or(|(at, _)| *at == 0) {
+    if listing.is_bare() && mark.is_unborn && listing.proof.as_ref().is_none_or(|(at, _)| *at == 0)
+    {
         return bear(dir, mark);
     }
     let mut report = Recovery::default();
@@ -87,6 +88,10 @@ pub(crate) fn recover(dir: Dir, options: &Options) -> Result<Parts, OpenError> {
         finish_checkpoint(&disk, &mut log, position, options)?;
     }
     tidy::tidy(&disk.dir, &listing, &replayed, &mut report.notices)?;
+    if report.is_unclean {
+        // True already, so it needs no sync; the next `open` need not do all this again.
+        mark.write(&disk.dir, log.end.position, disk.counters.totals())?;
+    }
     let next_value = listing.values.last().map_or(0, |id| id.saturating_add(1));
     let next_value = next_value.max(replayed.next_value);
     let (table, checkpoint) = (replayed.table, replayed.checkpoint);

@@ -166,10 +166,9 @@ impl Store {
         mut each: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let contents = self.contents();
-        let keys = contents.keys.range::<[u8], _>((
-            std::ops::Bound::Included(prefix),
-            std::ops::Bound::Unbounded,
-        ));
+        let keys = contents
+            .keys
+            .range::<[u8], _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
         for (key, stored) in keys.take_while(|(key, _)| key.starts_with(prefix)) {
             match stored {
                 Stored::Inline(value) => each(key, value)?,

@@ -15,8 +15,7 @@ pub(crate) fn write(dir: &Dir, id: u64, bytes: &[u8]) -> Result<ValueRef, IoFail
     let name = names::value(id);
     let path = dir.file(&name);
     let file = dir.create_new(&name)?;
-    let written =
-        fs::append_all(&file, &path, bytes).and_then(|()| fs::sync_all(&file, &path));
+    let written = fs::append_all(&file, &path, bytes).and_then(|()| fs::sync_all(&file, &path));
     if let Err(failure) = written {
         // No frame names it; if removing fails too, the next `open` removes it.
         let _ = dir.remove(&name);

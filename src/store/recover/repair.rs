@@ -44,10 +44,8 @@ pub(super) fn repair(dir: &Dir, state: &Replayed, is_marked: bool) -> Result<u64
         fs::cut(&file, &path, offset(end))?;
     }
     let proved = state.proved.max(state.base);
-    let unproved = state
-        .bytes
-        .get(offset(proved) as usize..offset(end) as usize)
-        .unwrap_or_default();
+    let unproved =
+        state.bytes.get(offset(proved) as usize..offset(end) as usize).unwrap_or_default();
     fs::write_at(&file, &path, unproved, offset(proved))?;
     fs::sync_all(&file, &path)?;
     Ok(unproved.len() as u64)

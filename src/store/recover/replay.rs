@@ -48,7 +48,8 @@ pub(crate) fn replay(
     for (index, &base) in bases.iter().enumerate() {
         let name = names::segment(base);
         let bytes = fs::read_all(&dir.open_read(&name)?, &dir.file(&name))?;
-        let found = segment(&mut state, &bytes, base, bases.get(index + 1).copied(), listing, witness);
+        let found =
+            segment(&mut state, &bytes, base, bases.get(index + 1).copied(), listing, witness);
         let is_last = match found {
             Ok(goes_on) => !goes_on,
             Err(damage) => {
@@ -91,9 +92,8 @@ fn segment(
         match frames.next_frame() {
             None => break None,
             Some(Err(bad)) => break Some(bad),
-            Some(Ok(frame)) => apply(state, listing, &frame).map_err(|bad| {
-                Damage::new(&*name, frames.offset(at) as u64, bad.reason())
-            })?,
+            Some(Ok(frame)) => apply(state, listing, &frame)
+                .map_err(|bad| Damage::new(&*name, frames.offset(at) as u64, bad.reason()))?,
         }
         (state.end.position, state.end.chain) = (frames.position, frames.chain);
     };
@@ -160,8 +160,7 @@ fn apply(state: &mut Replayed, listing: &Listing, frame: &Decoded<'_>) -> Result
             let ops = frame.ops()?;
             state.end.next_transaction += 1;
             let newest = ops.iter().filter_map(file_of).map(|file| file.id).max();
-            state.next_value =
-                state.next_value.max(newest.map_or(0, |id| id.saturating_add(1)));
+            state.next_value = state.next_value.max(newest.map_or(0, |id| id.saturating_add(1)));
             put_in_force(state, head.status, head.transaction, ops, head.position);
         }
         Status::Resolved => {

@@ -55,7 +55,8 @@ pub(super) fn tidy(
     let Some(checkpoint) = state.checkpoint.filter(|_| !state.fell_back) else { return Ok(()) };
     // The fallback: the checkpoint before and the log from there, or the log from its beginning.
     let keep = state.previous.unwrap_or(0);
-    for &position in listing.checkpoints.range(..checkpoint).filter(|&&at| Some(at) != state.previous)
+    for &position in
+        listing.checkpoints.range(..checkpoint).filter(|&&at| Some(at) != state.previous)
     {
         dir.remove(&names::checkpoint(position))?;
     }
