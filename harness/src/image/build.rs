@@ -361,3 +361,7 @@ fn garbage(effect: u32) -> PageBytes {
     }
     bytes
 }
+
+#[cfg(test)]
+#[path = "build_tests.rs"]
+mod tests;

@@ -25,7 +25,7 @@ pub mod view;
 mod xfs;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use effect::{Effect, EffectKind, EffectNo, Fill};
 pub use legal::Breach;

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::persistence::{
-    Crash, CrashState, EffectKind, EffectNo, Form, Loss, Model, Overlay, Profile, View,
-};
+use crate::persistence::{CrashState, EffectKind, EffectNo, Form, Loss, Model, Profile};
 use crate::trace::{
     Call, Event, EventKind, EventNo, FileId, FileOp, Name, NodeKind, Place, ResizeHow, SyncScope,
     Trace, TreeNode, Via, WriteSync,
@@ -276,33 +274,8 @@ pub(crate) fn durable_in(script: &Script, event: EventNo, what: What, expected: 
     }
 }
 
-/// The bytes of a file in a crash state; nothing where the name is not there.
-pub(crate) fn bytes(script: &Script, state: &CrashState, path: &str) -> Option<Vec<u8>> {
-    let model = script.model();
-    crate::image::Builder::new(&model).image(state).bytes(path)
-}
-
 pub(crate) const ALL: [Profile; 4] = Profile::ALL;
 pub(crate) const EXT4: Profile = Profile::Ext4;
 pub(crate) const XFS: Profile = Profile::Xfs;
 pub(crate) const BTRFS: Profile = Profile::Btrfs;
 pub(crate) const STRICT: Profile = Profile::Strict;
-
-#[test]
-fn a_script_is_a_model() {
-    let mut script = Script::new();
-    script.create("a");
-    let write = script.write("a", 0, &[1; 5000]);
-    let model = script.model();
-    assert_eq!(effects(&model, write, What::All).len(), 3);
-    let everything = CrashState::power(script.end(), Loss::default());
-    assert_eq!(bytes(&script, &everything, "a").unwrap(), [1; 5000]);
-    let view = View::at(&model, script.end());
-    let nothing = CrashState::power(script.end(), view.losing_all(STRICT));
-    assert_eq!(bytes(&script, &nothing, "a"), None);
-    let kill = CrashState { point: write, crash: Crash::Kill { pages: 1 } };
-    assert_eq!(bytes(&script, &kill, "a").unwrap(), [1; 4096]);
-    let overlay = Overlay::with_fsync(write, script.id("a"));
-    let model = Model::with(&script.trace, &overlay, Default::default());
-    assert!(model.is_durable(EffectNo(2), STRICT, script.end()));
-}
