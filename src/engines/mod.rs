@@ -3,6 +3,7 @@
 //! promises and nothing more.
 
 pub mod builtin;
+pub mod canary;
 #[cfg(feature = "redb")]
 pub mod redb;
 #[cfg(feature = "sqlite")]
@@ -28,6 +29,8 @@ pub fn all() -> Vec<Entry> {
     entries.extend(redb::ENTRIES);
     #[cfg(feature = "sqlite")]
     entries.extend(sqlite::ENTRIES);
+    entries.extend(canary::FLAWLESS);
+    entries.extend(canary::FLAWED);
     entries
 }
 
