@@ -36,8 +36,9 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
     // All are read before any is run: a mistake in the last must not cost the time of the first.
     let scenarios =
         files.iter().map(|path| folder::read(path)).collect::<Result<Vec<Scenario>>>()?;
-    for scenario in &scenarios {
-        target::resolve(&scenario.target, scenario.options.threads)?;
+    for (path, scenario) in files.iter().zip(&scenarios) {
+        target::resolve(&scenario.target, scenario.options.threads)
+            .map_err(|error| named(path, error))?;
     }
     let interrupted = interrupt::watch()?;
     let roots = Roots::make()?;

@@ -40,7 +40,9 @@ impl Opener for Redb {
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {
-        let database = Database::create(dir.join("store.redb")).map_err(|error| match error {
+        let path = dir.join("store.redb");
+        let created = caught(|| Database::create(path)).map_err(NotOpened::Failed)?;
+        let database = created.map_err(|error| match error {
             DatabaseError::Storage(StorageError::Corrupted(_)) => NotOpened::Refused(text(error)),
             error => NotOpened::Failed(text(error)),
         })?;
@@ -82,6 +84,17 @@ impl Engine for Store {
     }
 
     fn dump(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
+        caught(|| self.pairs(have))?
+    }
+
+    fn close(self: Box<Self>) -> Result<(), String> {
+        // Dropping a database closes it; redb has no call that would report a failure of that.
+        caught(|| drop(self))
+    }
+}
+
+impl Store {
+    fn pairs(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
         let transaction = self.database().begin_read().map_err(text)?;
         let table = match transaction.open_table(TABLE) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
@@ -93,9 +106,14 @@ impl Engine for Store {
         }
         Ok(())
     }
+}
 
-    fn close(self: Box<Self>) -> Result<(), String> {
-        // Dropping a database closes it; redb has no call that would report a failure of that.
-        Ok(())
-    }
+/// redb answers some damage to its file with a panic. An application that must go on catches it, as
+/// here; what it cannot say then is what was lost, so this is an `err` and never a recovery.
+fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        format!("redb panicked: {}", text.replace('\n', " "))
+    })
 }

@@ -43,7 +43,7 @@ pub const DEFAULT_MEDIA_CASES: u64 = 4_000;
 /// As above.
 pub const DEFAULT_IO_CASES: u64 = 400;
 /// The time at which a fault of a run without a budget is cut short, which is reported.
-pub const DEFAULT_FAULT_TIME: Duration = Duration::from_secs(60);
+pub const DEFAULT_FAULT_TIME: Duration = Duration::from_secs(20);
 /// A finding that fails this often in a row in fresh processes fails always.
 pub const CONFIRM_ALWAYS: u32 = 2;
 /// How often a finding that does not fail each time is judged again.

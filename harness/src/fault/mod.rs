@@ -7,7 +7,6 @@ pub mod budget;
 pub mod context;
 pub mod control;
 pub mod finding;
-
 pub mod kill;
 pub mod media;
 pub mod observer;
@@ -51,6 +50,7 @@ pub trait Fault: Sync {
 pub fn find(name: FaultName) -> Option<&'static dyn Fault> {
     match name {
         FaultName::Kill => Some(&kill::Kill),
-        FaultName::Power | FaultName::Media | FaultName::Io => None,
+        FaultName::Media => Some(&media::Media),
+        FaultName::Power | FaultName::Io => None,
     }
 }

@@ -6,7 +6,9 @@ use crate::recover::Stage;
 
 /// The violation.
 pub(super) fn violation(stage: Stage, how: &str, stderr: &str, after: &str) -> Violation {
-    let last = stderr.lines().rfind(|line| !line.trim().is_empty());
+    // What Rust programs add about backtraces is no reason.
+    let says = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: ");
+    let last = stderr.lines().rfind(says);
     let last: String = last.unwrap_or_default().trim().chars().take(160).collect();
     let said = if last.is_empty() { last } else { format!(" ({last})") };
     Violation {

@@ -34,7 +34,6 @@ mod strikes;
 pub mod timeline;
 mod token;
 mod tracer;
-pub mod whole;
 mod world;
 
 pub use errors::{can_be_short, errors_of};
@@ -44,4 +43,3 @@ pub use recorder::Recorder;
 pub use recording::Recording;
 pub use run::{record, record_workload};
 pub use timeline::Watcher;
-pub use whole::{Whole, record_whole, shell};

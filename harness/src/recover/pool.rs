@@ -22,6 +22,8 @@ pub struct Extra {
     pub writable: bool,
     /// Keep the directory as recovery left it.
     pub left: bool,
+    /// A refusal is an honest answer here (damage) and needs no second opinion.
+    pub may_refuse: bool,
 }
 
 /// An image that was recovered.
@@ -137,7 +139,8 @@ fn work(worker: &mut Worker, job: &Job) -> Result<Done> {
     let recovery = worker.recover(&job.image)?;
     let left = job.extra.left.then(|| worker.left()).transpose()?;
     let opened = matches!(recovery, Recovery::Opened(_));
-    let again = if !opened || job.id % RECHECK_EVERY == RECHECK_EVERY - 1 {
+    let refused = job.extra.may_refuse && matches!(recovery, Recovery::Refused { .. });
+    let again = if !(opened || refused) || job.id % RECHECK_EVERY == RECHECK_EVERY - 1 {
         Some(worker.confirm(&job.image)?)
     } else {
         None

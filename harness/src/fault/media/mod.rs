@@ -1,4 +1,114 @@
-//! The media fault.
-pub mod age;
-pub mod between;
-pub mod rest;
+//! The fault `media`: bytes damaged at rest, on a store that was closed cleanly and on stores that were
+//! killed. Small files exhaustively, large ones by a seeded sample; each damaged directory recovered
+//! from and judged once.
+//!
+//! Which operators there are is the media room's business, what must hold afterwards the oracle's.
+
+mod choose;
+mod rejudge;
+mod rest;
+mod tally;
+
+use crate::base::Result;
+use crate::oracle::called_for;
+use crate::recover::{Extra, Pool, Setup};
+use crate::scenario::{Case, FaultName};
+
+use super::budget::Stop;
+use super::context::Context;
+use super::observer::Progress;
+use super::outcome::{FaultOutcome, Rejudged};
+use super::{Fault, asked};
+use choose::Choice;
+use rest::{Rest, come_to_rest};
+use tally::{Struck, Tally};
+
+/// The fault.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Media;
+
+impl Fault for Media {
+    fn name(&self) -> FaultName {
+        FaultName::Media
+    }
+
+    fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome> {
+        let rests = at_rest(ctx)?;
+        let mut choices: Vec<Choice<'_>> = rests
+            .iter()
+            .enumerate()
+            .map(|(number, rest)| Choice::new(rest, ctx.rng.fork(&format!("store {number}"))))
+            .collect();
+        let mut tally = Tally::new(ctx, &rests);
+        let mut pool = Pool::start(&setup(ctx), ctx.options.workers)?;
+        let mut id = 0;
+        // In turn, so that a budget that ends early has seen each store.
+        while choices.iter().any(|choice| !choice.is_dry()) && ctx.budget.stopped().is_none() {
+            for (number, choice) in choices.iter_mut().enumerate() {
+                let Some((damage, image)) = choice.next() else { continue };
+                if !ctx.budget.take() {
+                    choice.give_back();
+                    break;
+                }
+                let struck = Struck { id, rest: number, damage, image: image.clone() };
+                tally.expect(struck);
+                pool.submit(id, image, Extra { may_refuse: true, ..Extra::default() })?;
+                id += 1;
+                while let Some(done) = pool.try_next()? {
+                    tally.take(done);
+                }
+            }
+            ctx.observer.on(Progress::Working {
+                fault: FaultName::Media,
+                totals: &tally.totals,
+                findings: tally.failing(),
+                budget: ctx.budget,
+            });
+        }
+        while let Some(done) = pool.next()? {
+            tally.take(done);
+        }
+        let left: u64 = choices.iter().map(Choice::exhaustive_left).sum();
+        let why = match ctx.budget.stopped() {
+            Some(Stop::Time) => "exhaustive damages of small files: the time was over",
+            Some(Stop::Interrupted) => "exhaustive damages of small files: interrupted",
+            _ => "exhaustive damages of small files: over the number of cases",
+        };
+        tally.totals.skip(why, left);
+        let mut outcome = tally.into_outcome();
+        outcome.called_for = called_for::of_damage(&ctx.control.capabilities);
+        Ok(outcome)
+    }
+
+    fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
+        rejudge::rejudge(ctx, case)
+    }
+
+    fn smaller(&self, case: &Case) -> Vec<Case> {
+        rejudge::smaller(case)
+    }
+}
+
+/// The store closed cleanly, and two that were killed at seeded acknowledgements.
+fn at_rest(ctx: &Context<'_>) -> Result<Vec<Rest>> {
+    let closed = come_to_rest(ctx, None)?;
+    let answered = u64::from(closed.acknowledged.max(2));
+    let mut rng = ctx.rng.fork("kills");
+    let early = rng.between(answered / 4, answered / 2).max(1);
+    let late = rng.between(answered / 2, answered - 1).max(1);
+    let mut rests = vec![closed];
+    for kill_after in [late, early] {
+        rests.push(come_to_rest(ctx, Some(kill_after as u32))?);
+    }
+    Ok(rests)
+}
+
+/// How a driver is started for recovery under this fault.
+fn setup(ctx: &Context<'_>) -> Setup {
+    Setup {
+        target: ctx.target.clone(),
+        capabilities: ctx.control.capabilities.clone(),
+        timeouts: asked::timeouts(ctx.options),
+        root: ctx.image_root.to_path_buf(),
+    }
+}

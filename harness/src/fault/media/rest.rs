@@ -10,16 +10,8 @@ use crate::driver::{Counter, Timeline};
 use crate::fault::asked;
 use crate::fault::context::Context;
 use crate::image::Image;
+use crate::media::Snapshots;
 use crate::workload::{Answer, History, Moment, OpNo, Request};
-
-/// The directory at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The acknowledgement after which it was taken.
-    pub moment: Moment,
-    /// What the directory held.
-    pub image: Image,
-}
 
 /// A store at rest, with how it came there.
 #[derive(Clone, Debug)]
@@ -32,8 +24,10 @@ pub struct Rest {
     pub end: Moment,
     /// What the directory holds.
     pub image: Image,
-    /// What it held after each acknowledgement, in their order.
-    pub snapshots: Vec<Snapshot>,
+    /// What it held after each acknowledgement.
+    pub snapshots: Snapshots,
+    /// How many requests were answered.
+    pub acknowledged: u32,
 }
 
 /// Runs the workload to its end, or kills the store after `kill_after` acknowledgements.
@@ -64,12 +58,14 @@ pub fn come_to_rest(ctx: &Context<'_>, kill_after: Option<u32>) -> Result<Rest> 
         }
     }
     watch.failed?;
+    let image = Image::load_after(&dir, &watch.last)?;
     Ok(Rest {
         killed: driven.end == End::Stopped,
         end: watch.counter.now(),
         history: watch.counter.into_history(),
-        image: Image::load_after(&dir, &watch.last)?,
+        image,
         snapshots: watch.snapshots,
+        acknowledged: watch.acknowledged,
     })
 }
 
@@ -78,7 +74,7 @@ struct Watcher {
     counter: Counter,
     dir: PathBuf,
     last: Image,
-    snapshots: Vec<Snapshot>,
+    snapshots: Snapshots,
     acknowledged: u32,
     kill_after: Option<u32>,
     failed: Result<()>,
@@ -90,7 +86,7 @@ impl Watcher {
             counter: Counter::default(),
             dir: dir.to_owned(),
             last: Image::empty(),
-            snapshots: Vec::new(),
+            snapshots: Snapshots::default(),
             acknowledged: 0,
             kill_after,
             failed: Ok(()),
@@ -108,7 +104,7 @@ impl Watcher {
         };
         self.last = image.clone();
         let moment = Moment(self.counter.now().0.saturating_sub(1));
-        self.snapshots.push(Snapshot { moment, image });
+        self.snapshots.push(moment, image);
         Ok(())
     }
 }

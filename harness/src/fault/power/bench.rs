@@ -342,7 +342,8 @@ impl<'a, T: Clone> Bench<'a, T> {
 
 /// What is looked at besides recovering.
 fn extra(no: ImageNo) -> Extra {
-    Extra { stable: no.0 % STABLE_EVERY == 1, writable: no.0 % WRITABLE_EVERY == 2, left: true }
+    let (stable, writable) = (no.0 % STABLE_EVERY == 1, no.0 % WRITABLE_EVERY == 2);
+    Extra { stable, writable, left: true, may_refuse: false }
 }
 
 /// What a second opening and a put showed, where they were tried.

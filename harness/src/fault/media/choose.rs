@@ -1,0 +1,102 @@
+//! Which damages a store gets, in which order: the exhaustive ones of its small files, shuffled, and a
+//! seeded sample of all its files, in turn; no damaged directory twice.
+
+use std::collections::BTreeSet;
+
+use crate::base::Rng;
+use crate::image::Image;
+use crate::media::choose::SMALL_FILE_BYTES;
+use crate::media::{Damage, apply, exhaustive, sample};
+
+use super::rest::Rest;
+
+/// After this many draws in a row without a new damaged directory there are none left worth waiting for.
+const DRY_AFTER: u32 = 2_000;
+
+/// The damages of one store still to be tried.
+pub struct Choice<'a> {
+    rest: &'a Rest,
+    exhaustive: Vec<Damage>,
+    rng: Rng,
+    seen: BTreeSet<u128>,
+    sample_next: bool,
+    from_exhaustive: bool,
+    dry: bool,
+}
+
+impl<'a> Choice<'a> {
+    /// Every damage that `rest` may get.
+    pub fn new(rest: &'a Rest, mut rng: Rng) -> Self {
+        let mut all: Vec<Damage> = exhaustive(&rest.image, SMALL_FILE_BYTES).collect();
+        rng.shuffle(&mut all);
+        Self {
+            rest,
+            exhaustive: all,
+            rng,
+            seen: BTreeSet::from([rest.image.hash()]),
+            sample_next: true,
+            from_exhaustive: false,
+            dry: false,
+        }
+    }
+
+    /// True if nothing new is to be expected.
+    pub fn is_dry(&self) -> bool {
+        self.dry && self.exhaustive.is_empty()
+    }
+
+    /// How many damages of small files were not tried.
+    pub fn exhaustive_left(&self) -> u64 {
+        self.exhaustive.len() as u64
+    }
+
+    /// The last damage was not tried after all.
+    pub fn give_back(&mut self) {
+        if self.from_exhaustive
+            && let Some(first) = self.exhaustive.first().cloned()
+        {
+            // Only its number is reported.
+            self.exhaustive.push(first);
+        }
+    }
+
+    /// The next damage with the directory that it leaves.
+    pub fn next(&mut self) -> Option<(Damage, Image)> {
+        self.sample_next = !self.sample_next;
+        let sampled = self.sample_next && !self.dry;
+        let found = if sampled { self.sampled() } else { self.exhausted() };
+        found.or_else(|| if sampled { self.exhausted() } else { self.sampled() })
+    }
+
+    fn exhausted(&mut self) -> Option<(Damage, Image)> {
+        while let Some(damage) = self.exhaustive.pop() {
+            if let Some(image) = self.fresh(&damage) {
+                self.from_exhaustive = true;
+                return Some((damage, image));
+            }
+        }
+        None
+    }
+
+    fn sampled(&mut self) -> Option<(Damage, Image)> {
+        for _ in 0..DRY_AFTER {
+            if self.dry {
+                break;
+            }
+            let Some(damage) = sample(&self.rest.image, &self.rest.snapshots, &mut self.rng) else {
+                continue;
+            };
+            if let Some(image) = self.fresh(&damage) {
+                self.from_exhaustive = false;
+                return Some((damage, image));
+            }
+        }
+        self.dry = true;
+        None
+    }
+
+    fn fresh(&mut self, damage: &Damage) -> Option<Image> {
+        let image = apply(&self.rest.image, damage)?;
+        self.seen.insert(image.hash()).then_some(image)
+    }
+}

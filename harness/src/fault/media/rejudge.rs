@@ -1,0 +1,101 @@
+//! One saved media case judged again, and smaller cases that might fail alike.
+
+use crate::base::{HarnessError, Result};
+use crate::fault::context::Context;
+use crate::fault::outcome::Rejudged;
+use crate::fault::stored;
+use crate::media::{Damage, Harm, apply_all};
+use crate::oracle::media::Damage as Harmed;
+use crate::oracle::{END, Judge, Loss};
+use crate::recover::Worker;
+use crate::scenario::{Case, MediaStrike, Strike};
+use crate::workload::Moment;
+
+use super::{setup, tally};
+
+/// Damages the base again and judges what a fresh driver makes of it.
+pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
+    let Strike::Media(strike) = &case.strike else {
+        return Err(HarnessError::input("case.strike: expected the fault `media`"));
+    };
+    let history = strike.history.parse()?;
+    let damages = damages(strike)?;
+    let base = stored::get(&case.files, &strike.base);
+    let image = apply_all(&base, &damages).ok_or_else(|| {
+        HarnessError::input("case.strike.damages: one of them changes nothing in `base`")
+    })?;
+    let harmed = Harmed {
+        loss: if strike.killed { Loss::Kill } else { Loss::None },
+        moment: END,
+        written_after: strike.written_after.map(Moment),
+        rollback: strike.rollback,
+        control_warned: case.control_warned,
+    };
+    let recovery = Worker::new(&setup(ctx))?.recover(&image)?;
+    let judge = Judge::new(&history, &ctx.control.capabilities);
+    let verdict = judge.damaged(&harmed, &recovery);
+    Ok(Rejudged { verdict, evidence: tally::evidence(&recovery) })
+}
+
+fn damages(strike: &MediaStrike) -> Result<Vec<Damage>> {
+    let parse = |(number, text): (usize, &String)| {
+        text.parse().map_err(|error: HarnessError| {
+            HarnessError::input(format!("case.strike.damages[{number}]: {error}"))
+        })
+    };
+    strike.damages.iter().enumerate().map(parse).collect()
+}
+
+/// Fewer damages, then shorter ranges. What a smaller damage may leave can be an earlier legal state,
+/// which only the snapshots of the run could tell: where that bears on the verdict nothing is shrunk.
+pub fn smaller(case: &Case) -> Vec<Case> {
+    let Strike::Media(strike) = &case.strike else { return Vec::new() };
+    let Ok(damages) = damages(strike) else { return Vec::new() };
+    if case.capabilities.split(' ').any(|word| word == "corruption=detected") {
+        return Vec::new();
+    }
+    let mut smaller: Vec<Vec<Damage>> = Vec::new();
+    if damages.len() > 1 {
+        for skip in 0..damages.len() {
+            let kept = damages.iter().enumerate().filter(|(at, _)| *at != skip);
+            smaller.push(kept.map(|(_, damage)| damage.clone()).collect());
+        }
+    }
+    for (at, damage) in damages.iter().enumerate() {
+        for harm in shorter(&damage.harm) {
+            let mut damages = damages.clone();
+            damages[at] = Damage { harm, ..damage.clone() };
+            smaller.push(damages);
+        }
+    }
+    smaller
+        .into_iter()
+        .map(|damages| {
+            let damages = damages.iter().map(Damage::to_string).collect();
+            let strike = MediaStrike { damages, ..strike.clone() };
+            Case { strike: Strike::Media(strike), ..case.clone() }
+        })
+        .collect()
+}
+
+/// Half the range, either half.
+fn shorter(harm: &Harm) -> Vec<Harm> {
+    let halves = |offset: u64, len: u64| {
+        let half = len / 2;
+        [(offset, half), (offset + half, len - half)].into_iter().filter(move |_| len > 1)
+    };
+    match *harm {
+        Harm::Zero { offset, len } => {
+            halves(offset, len).map(|(offset, len)| Harm::Zero { offset, len }).collect()
+        }
+        Harm::Garbage { offset, len, seed } => {
+            let garbage = |(offset, len)| Harm::Garbage { offset, len, seed };
+            halves(offset, len).map(garbage).collect()
+        }
+        Harm::ExtendZeros { len } if len > 1 => vec![Harm::ExtendZeros { len: len / 2 }],
+        Harm::ExtendGarbage { len, seed } if len > 1 => {
+            vec![Harm::ExtendGarbage { len: len / 2, seed }]
+        }
+        _ => Vec::new(),
+    }
+}

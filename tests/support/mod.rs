@@ -1,0 +1,130 @@
+//! What the end-to-end tests share: running the `unplug` executable in a folder of its own, and
+//! looking for what it may have left behind.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder for one test: reports and temporary files go below it, nothing else is touched.
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// A new one.
+    pub fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
+        Self { folder }
+    }
+
+    /// `unplug` with these arguments, not started yet. Every process that it starts inherits TMPDIR,
+    /// by which [`Place::processes`] knows them.
+    pub fn unplug(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_unplug"));
+        command
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("TMPDIR", self.folder.path().join("tmp"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.unplug(arguments).output().unwrap())
+    }
+
+    /// Runs `unplug run` with reports in this place.
+    pub fn torture(&self, arguments: &[&str]) -> Ran {
+        let out = self.out();
+        let mut all = vec!["run", "--out", out.to_str().unwrap()];
+        all.extend(arguments);
+        self.run(&all)
+    }
+
+    /// Where reports go.
+    pub fn out(&self) -> PathBuf {
+        self.folder.path().join("reports")
+    }
+
+    /// The folder of the only run.
+    pub fn only_run(&self) -> PathBuf {
+        let mut runs = list(&self.out());
+        assert_eq!(runs.len(), 1, "one run: {runs:?}");
+        runs.remove(0)
+    }
+
+    /// report.json of the only run.
+    pub fn report(&self) -> serde_json::Value {
+        let text = std::fs::read_to_string(self.only_run().join("report.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Temporary files that are still there.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        list(&self.folder.path().join("tmp"))
+    }
+
+    /// Processes that were started below this place and still run.
+    pub fn processes(&self) -> Vec<String> {
+        let mark = format!("TMPDIR={}", self.folder.path().join("tmp").display());
+        let mut found = Vec::new();
+        for process in list(Path::new("/proc")) {
+            let environ = std::fs::read(process.join("environ")).unwrap_or_default();
+            if environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()) {
+                let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+                found.push(String::from_utf8_lossy(&line).replace('\0', " "));
+            }
+        }
+        found
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; nothing if a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it printed besides.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// From what a command left.
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Fails the test with everything that was printed, unless it exited so.
+    #[track_caller]
+    pub fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails the test unless standard output or standard error has this text.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> &Self {
+        let said = format!("{}\n{}", self.stdout, self.stderr);
+        assert!(said.contains(text), "no `{text}` in:\n{said}");
+        self
+    }
+}
+
+/// What is in a folder, sorted; nothing if there is none.
+pub fn list(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}

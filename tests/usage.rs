@@ -1,0 +1,78 @@
+//! Usage and unusable input through the command line: exit code 2, and a message that names what is
+//! wrong and what was expected. A broken harness is 3.
+
+mod support;
+
+use support::Place;
+
+#[test]
+fn wrong_arguments_exit_2_and_name_the_option() {
+    let place = Place::new();
+    let cases: [(&[&str], &str); 9] = [
+        (&[], "Usage"),
+        (&["run", "--faults", "fire"], "expected one of kill, power, media, io"),
+        (&["run", "--profile", "zfs"], "expected one of ext4, xfs, btrfs, strict"),
+        (&["run", "--ops", "0"], "--ops: 0 is not in"),
+        (&["run", "--value-size", "0..9"], "--value-size"),
+        (&["run", "--budget", "soon"], "expected a time such as"),
+        (&["run", "no-such-engine"], "no engine `no-such-engine`"),
+        (&["run", "--budget", "1s", "--cases", "1"], "cannot be used with"),
+        (&["replay", "/no/such/file.json"], "/no/such/file.json: cannot be read"),
+    ];
+    for (arguments, message) in cases {
+        place.run(arguments).exits(2).says(message);
+    }
+    assert!(place.leftovers().is_empty() && !place.out().exists());
+}
+
+#[test]
+fn a_scenario_that_cannot_be_used_exits_2_and_names_file_and_field() {
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.json");
+    let good = r#"{"unplug":1,"target":{"engine":"redb"},"expect":{"outcome":"held"}}"#;
+    let cases = [
+        ("{", "not a JSON object"),
+        (&good.replace(":1", ":9"), "unplug: version 9: expected 1"),
+        (&good.replace("redb", "nosuch"), "no engine `nosuch`"),
+        (&good.replace("held", "fine"), "expect.outcome: `fine`: expected one of held"),
+        (&good.replace("}}", "},\"colour\":1}"), "unknown field `colour`"),
+        (
+            &good.replace(
+                "}}",
+                r#"},"case":{"capabilities":"","strike":{"fault":"media","history":{"operations":[]},
+                "base":"../../etc","killed":false,"damages":[]}}}"#,
+            ),
+            "expected a path below the scenario's folder",
+        ),
+    ];
+    for (text, message) in cases {
+        std::fs::write(&path, text).unwrap();
+        place.run(&["replay", path.to_str().unwrap()]).exits(2).says("bad.json").says(message);
+    }
+}
+
+#[test]
+fn a_driver_that_cannot_be_run_without_any_fault_is_a_broken_harness() {
+    let cases: [(&[&str], &str); 3] = [
+        (&["false"], "harness broken"),
+        (&["/no/such/program"], "cannot start"),
+        (&["sh", "-c", "echo hello; cat"], "not the protocol"),
+    ];
+    for (program, message) in cases {
+        let place = Place::new();
+        let arguments = [&["--"], program].concat();
+        place.torture(&arguments).exits(3).says(message);
+        assert_eq!(place.report()["outcome"], "harness-broken");
+        assert!(place.leftovers().is_empty());
+    }
+}
+
+#[test]
+fn lists_name_what_there_is() {
+    let place = Place::new();
+    place.run(&["list", "engines"]).exits(0).says("redb");
+    place.run(&["list", "profiles"]).exits(0).says("strict");
+    place.run(&["list", "faults"]).exits(0).says("media");
+    place.run(&["--help"]).exits(0).says("replay");
+}
