@@ -24,7 +24,7 @@ fn every_submitted_image_comes_back_once_with_its_number() {
         let mut image = Image::empty();
         let value = if id == 7 { "bad\n".to_string() } else { format!("{id}\n") };
         image.put("v", value.as_bytes());
-        let extra = Extra { stable: id == 3, writable: false, left: id == 5 };
+        let extra = Extra { stable: id == 3, writable: false, left: id == 5, may_refuse: false };
         pool.submit(id, image, extra).unwrap();
         done.extend(pool.try_next().unwrap());
     }
