@@ -126,7 +126,7 @@ mod tests {
         ] {
             let damage: Damage = text.parse().unwrap();
             for smaller in smaller_damages(std::slice::from_ref(&damage)) {
-                assert_ne!(smaller, [damage.clone()]);
+                assert_ne!(smaller, std::slice::from_ref(&damage));
                 for one in smaller {
                     assert_eq!(one.to_string().parse::<Damage>().unwrap(), one);
                 }
