@@ -341,3 +341,34 @@ fn the_oracle_agrees_with_trying_every_set_in_every_order() {
         assert!(count > 20, "{kinds:?} only {count} times: {counts:?}");
     }
 }
+
+#[test]
+fn histories_of_nothing_but_short_values_and_many_threads_are_still_decided() {
+    let (mut legal, mut illegal) = (0, 0);
+    for seed in 0..60 {
+        let rng = &mut Rng::new(seed);
+        let mut history = random_history(rng, 1);
+        history.operations.clear();
+        let mut outstanding: Vec<usize> = Vec::new();
+        for now in 0..300 {
+            let more = history.operations.len() < 100 && outstanding.len() < 4;
+            if more && (outstanding.is_empty() || rng.percent(60)) {
+                let (request, begun) = (random_request(rng, false), Moment(now));
+                outstanding.push(history.operations.len());
+                history.operations.push(Operation { request, begun, answered: None });
+            } else if !outstanding.is_empty() {
+                let at = outstanding.remove(rng.index(outstanding.len()));
+                history.operations[at].answered = Some((Moment(now), Answer::Ack));
+            }
+        }
+        let judge = Judge::new(&history, &random_capabilities(rng));
+        for _ in 0..4 {
+            let contents = random_contents(rng, &history);
+            let recovered = Recovered { contents, ..Recovered::default() };
+            let verdict = judge.at(crate::oracle::END, Loss::Power, &Recovery::Opened(recovered));
+            assert!(!verdict.undecided, "seed {seed}");
+            *(if verdict.held() { &mut legal } else { &mut illegal }) += 1;
+        }
+    }
+    assert!(legal > 20 && illegal > 20, "{legal} legal, {illegal} illegal");
+}

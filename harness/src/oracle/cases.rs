@@ -430,6 +430,21 @@ fn what_an_earlier_crash_was_allowed_to_take_is_not_asked_for_again() {
 }
 
 #[test]
+fn what_was_lost_lawfully_is_not_taken_for_the_reason_of_a_later_loss() {
+    let first = ("put a 1; put b 2; put d 4 ?", Power, "a=1 d=4");
+    let verdict = cycle("durable=sync", first, ("put c 3; sync", Power, "a=1 c=3"));
+    assert_eq!(names(&verdict), [(Vanished, false)]);
+}
+
+#[test]
+fn a_cycle_that_was_not_legal_explains_nothing_afterwards() {
+    let first = ("put a 1; put b 2 ?", Power, "a=9");
+    assert_eq!(names(&cycle("", first, ("put c 3", Power, "a=9 c=3"))), []);
+    let verdict = cycle("", first, ("put c 3", Power, "a=9 b=2 c=3"));
+    assert_eq!(names(&verdict), [(GhostKey, false)]);
+}
+
+#[test]
 fn a_note_needs_the_kill_to_come_after_the_power_cut() {
     let mut cycles = Cycles::new(&capabilities());
     cycles.then(&history("put a 1; put b 2 ?"), END_OF_CYCLE, Power, &contents("a=1 b=2"));

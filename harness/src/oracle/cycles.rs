@@ -197,7 +197,7 @@ impl CycleJudge<'_> {
             Loss::Power => {
                 let from = self.cycles.after_last_power_cut();
                 let since = self.cycles.over(from, &self.history, false);
-                from < self.cycles.past.len() && since.is_legal(moment, loss, contents)
+                since.is_legal(moment, loss, contents)
             }
         }
     }

@@ -4,7 +4,8 @@
 //!   acknowledged before an acknowledged `sync` or `close` was sent, `none` nothing, a close included.
 //! * Under a kill as `kill=` says: `ack`, `sync` likewise, `close` those acknowledged before an
 //!   acknowledged `close` was sent.
-//! * Without any fault, after a clean close: what the close covers and what would survive a kill.
+//! * Without any fault, after a clean close: what would survive a kill, and with it what the close
+//!   covers.
 //! * The initial state was there before: it has to survive as if a sync had covered it; against power
 //!   loss with `durable=none` it need not, because nothing need.
 //!
@@ -42,8 +43,8 @@ impl Promise {
             Durable::None => 0,
         };
         match loss {
-            Loss::None => Promise { before: kill().max(covered(true)), initial: true },
-            Loss::Kill => Promise { before: kill(), initial: true },
+            // Every promise against kills covers what a close covers.
+            Loss::None | Loss::Kill => Promise { before: kill(), initial: true },
             Loss::Power => {
                 Promise { before: power(), initial: capabilities.durable != Durable::None }
             }
