@@ -62,3 +62,70 @@ fn python_with_sqlite_is_recorded_true() {
     assert_eq!(recording.trace.blind, Vec::<String>::new());
     assert_true(&recording, &root);
 }
+
+#[test]
+fn threads_that_write_at_once_are_recorded_in_the_order_of_effect() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let program = compile(temp.path(), "threads", &[]);
+    for seed in 0..4 {
+        let root = temp.path().join(format!("root{seed}"));
+        std::fs::create_dir(&root).expect("made");
+        let mut options = RecordOptions::new(&root);
+        options.seed = seed;
+        if seed % 2 == 0 {
+            options = options.pinned();
+        }
+        let recording = run(&[program.as_os_str(), root.as_os_str()], &options);
+        assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+        assert_eq!(recording.trace.blind, Vec::<String>::new());
+        assert_true(&recording, &root);
+        let threads: BTreeSet<u32> =
+            recording.trace.events.iter().map(|event| event.thread).collect();
+        assert!(threads.len() >= 9, "{threads:?}");
+    }
+}
+
+#[test]
+fn forks_vforks_and_execs_are_followed_and_a_daemon_ends_with_the_program() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let program = compile(temp.path(), "forks", &[]);
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    let recording = run(&[program.as_os_str(), root.as_os_str()], &RecordOptions::new(&root));
+    assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+    assert_eq!(recording.trace.blind, Vec::<String>::new());
+    assert_true(&recording, &root);
+    let text = |name: &str| std::fs::read_to_string(root.join(name)).expect(name);
+    assert_eq!(text("exec"), "from a thread".repeat(5));
+    assert_eq!(text("vforked"), "vvvvv");
+    assert_eq!(text("grandchild"), "!!!!!");
+    assert_eq!(text("daemon"), "alive");
+    let name = program.file_name().expect("a name").to_string_lossy().into_owned();
+    assert_eq!(common::running(temp.path(), &name), Vec::<String>::new());
+}
+
+#[test]
+fn stores_into_a_large_sparse_mapping_are_found_between_the_calls() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let program = compile(temp.path(), "mapper", &[]);
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    let start = std::time::Instant::now();
+    let recording = run(&[program.as_os_str(), root.as_os_str()], &RecordOptions::new(&root));
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+    assert_eq!(recording.trace.blind, Vec::<String>::new());
+    let calls = calls(&recording.trace);
+    // Page and header of each round stand before the msync that makes them durable.
+    let round = ["store", "msync", "store", "msync", "write"];
+    let rounds = calls.windows(5).filter(|window| *window == round).count();
+    assert_eq!(rounds, 50, "{calls:?}");
+    assert_eq!(calls.last().map(String::as_str), Some("store"), "found at the exit");
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(root.join("map"))
+        .and_then(|file| file.set_len(50 << 20))
+        .expect("cut");
+    let told = common::replayed_cut(&recording.trace, "map", 50 << 20);
+    assert!(told == std::fs::read(root.join("map")).expect("read"));
+}

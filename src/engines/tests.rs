@@ -20,7 +20,8 @@ fn pairs(engine: &dyn Engine) -> BTreeMap<String, String> {
 
 #[test]
 fn every_engine_gives_back_what_was_put_after_each_reopen() {
-    for entry in all() {
+    let flawed = |entry: &Entry| canary::FLAWED.iter().any(|flawed| flawed.name == entry.name);
+    for entry in all().into_iter().filter(|entry| !flawed(entry)) {
         let opener = (entry.opener)(1);
         let dir = tempfile::tempdir().unwrap();
         let quiet = |text: &str| panic!("{}: warned of {text}", entry.name);

@@ -90,6 +90,11 @@ impl Content {
         if size < self.size { self.clip(size) } else { self.size = size }
     }
 
+    /// Sets the size and keeps what lies beyond it, as the pages of [`Content::set_page`] do.
+    pub(super) fn resize_raw(&mut self, size: u64) {
+        self.size = size;
+    }
+
     /// Writes bytes, making the file longer where they reach beyond its end. What would lie beyond
     /// the greatest file offset is not written.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) {

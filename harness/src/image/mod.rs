@@ -4,6 +4,7 @@
 //!
 //! What a crash state *is* belongs to `persistence`; here are only its bytes.
 
+pub mod build;
 pub mod content;
 mod convert;
 pub mod dir;
@@ -17,6 +18,7 @@ mod radix;
 pub mod tree;
 mod walk;
 
+pub use build::Builder;
 pub use content::Content;
 pub use dir::{Stats, Workdir};
 pub use page::Page;

@@ -97,6 +97,8 @@ impl Tracer {
             let mut state = shared.lock();
             self.output.push(bytes, &mut state)
         };
+        let lines = said.iter().filter(|kind| matches!(kind, EventKind::Line(_))).count();
+        self.seen.weakened += lines.saturating_sub(1) as u32;
         for kind in said {
             self.push(tid, kind, Arc::default());
         }

@@ -34,6 +34,7 @@ mod strikes;
 pub mod timeline;
 mod token;
 mod tracer;
+pub mod whole;
 mod world;
 
 pub use errors::{can_be_short, errors_of};
@@ -43,3 +44,4 @@ pub use recorder::Recorder;
 pub use recording::Recording;
 pub use run::{record, record_workload};
 pub use timeline::Watcher;
+pub use whole::{Whole, record_whole, shell};

@@ -195,6 +195,7 @@ impl Recorder {
             operations: seen.operations,
             looks: seen.looks,
             struck: seen.struck,
+            weakened: seen.weakened,
             stderr: std::mem::take(&mut self.stderr),
             outside_written: paths(seen.outside_written),
             outside_read: paths(seen.outside_read),

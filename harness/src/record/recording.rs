@@ -22,6 +22,9 @@ pub struct Recording {
     pub looks: u32,
     /// How many times the plan struck.
     pub struck: u32,
+    /// Lines of a whole program that were printed in one write with a later one: what each promises is
+    /// known only from that write on. Weakened promises.
+    pub weakened: u32,
     /// The end of the program's standard error.
     pub stderr: String,
     /// Files outside the recorded directory that the run opened for writing: where a recovery reads

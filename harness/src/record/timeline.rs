@@ -38,6 +38,8 @@ pub(super) struct State {
     pub outstanding: usize,
     /// Nothing is traced any more.
     pub over: bool,
+    /// Everything was killed: whatever is asked now reaches nobody.
+    pub killed: bool,
     /// How the last program itself ended: a wait status.
     pub status: Option<i32>,
 }
@@ -59,6 +61,7 @@ impl Shared {
     pub fn begin(&self) {
         let mut state = self.lock();
         state.over = false;
+        state.killed = false;
         state.idle = false;
         state.ids.clear();
         state.outstanding = 0;
@@ -95,7 +98,9 @@ impl Shared {
     /// Ends every process that is traced. Their numbers cannot be another's: a process leaves the
     /// list as soon as it was waited for.
     pub fn kill_all(&self) {
-        for process in &self.lock().processes {
+        let mut state = self.lock();
+        state.killed = true;
+        for process in &state.processes {
             // SAFETY: a plain kill of a process of our own.
             unsafe { libc::kill(*process, libc::SIGKILL) };
         }
@@ -106,7 +111,7 @@ impl Shared {
         let patience = Instant::now() + PATIENCE;
         let mut state = self.lock();
         let mut seen = None;
-        while !state.idle && !state.over && state.outstanding == 0 {
+        while !state.idle && !state.over && !state.killed && state.outstanding == 0 {
             let waited = self.changed.wait_timeout(state, QUIET);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if state.idle || state.over {
@@ -150,6 +155,9 @@ impl Watch for Watcher {
 impl Timeline for Watcher {
     fn asking(&mut self, op: OpNo, request: &Request) {
         let mut state = self.0.wait_idle();
+        if state.over || state.killed {
+            return;
+        }
         state.idle = false;
         state.outstanding += 1;
         state.events.push(Event {

@@ -57,6 +57,8 @@ pub struct Seen {
     pub operations: u32,
     /// Numbered looks.
     pub looks: u32,
+    /// Lines that came in one write with a later one.
+    pub weakened: u32,
     /// Planned strikes that struck.
     pub struck: u32,
     /// Files outside the recorded directory that were opened for writing.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::persistence::Profile;
+
 macro_rules! names {
     ($(#[$doc:meta])* $type:ident { $($(#[$each:meta])* $variant:ident = $name:literal,)+ }) => {
         $(#[$doc])*
@@ -46,20 +48,6 @@ names! {
         Media = "media",
         /// A call fails.
         Io = "io",
-    }
-}
-
-names! {
-    /// The persistence profiles, mildest first (PERSISTENCE.md).
-    Profile {
-        /// Linux's most common default.
-        Ext4 = "ext4",
-        /// XFS.
-        Xfs = "xfs",
-        /// Btrfs.
-        Btrfs = "btrfs",
-        /// Only what POSIX and the manual pages promise.
-        Strict = "strict",
     }
 }
 

@@ -19,7 +19,7 @@ pub fn compile(folder: &Path, name: &str, flags: &[&str]) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(format!("{name}.c"));
     let program = folder.join(name);
     let status = Command::new("cc")
-        .args(["-O1", "-g", "-Wall", "-Werror", "-pthread", "-o"])
+        .args(["-O1", "-g", "-Wall", "-pthread", "-o"])
         .arg(&program)
         .arg(&source)
         .args(flags)
@@ -136,4 +136,38 @@ pub fn calls(trace: &Trace) -> Vec<String> {
         _ => None,
     };
     trace.events.iter().filter_map(|event| call(&event.kind)).collect()
+}
+
+/// Processes whose program lies in `folder` and has this name.
+pub fn running(folder: &Path, name: &str) -> Vec<String> {
+    let program = folder.join(name);
+    let processes = std::fs::read_dir("/proc").expect("listed").filter_map(Result::ok);
+    processes
+        .filter(|entry| {
+            std::fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe == program)
+        })
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// The first `len` bytes of a replayed file, without making the rest.
+pub fn replayed_cut(trace: &Trace, name: &str, len: u64) -> Vec<u8> {
+    use unplug_harness::trace::FileOp;
+    let mut trace = trace.clone();
+    let far = |op: &FileOp| match op {
+        FileOp::Write { offset, .. } => *offset >= len,
+        _ => false,
+    };
+    trace.events.retain(|event| !matches!(&event.kind, EventKind::Call(call) if far(&call.op)));
+    for event in &mut trace.events {
+        if let EventKind::Call(call) = &mut event.kind
+            && let FileOp::Resize { to, .. } = &mut call.op
+        {
+            *to = (*to).min(len);
+        }
+    }
+    match replay(&trace).expect("replayed").remove(name.as_bytes()) {
+        Some(Replayed::File(_, bytes)) => bytes,
+        other => panic!("{name} is {other:?}"),
+    }
 }

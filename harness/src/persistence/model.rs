@@ -1,0 +1,342 @@
+//! The model of one trace: its effects, and when each becomes durable under each profile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::breakdown::Breakdown;
+use super::durable::{Durable, NEVER, Seen};
+use super::effect::{Effect, EffectKind, EffectNo};
+use super::facts::Facts;
+use super::overlay::Overlay;
+use super::profile::{Profile, ProfileSet};
+use super::snapshot::PageBytes;
+use crate::base::limits::PAGE_BYTES;
+use crate::trace::{
+    Event, EventKind, EventNo, FileId, FileOp, NodeKind, Place, SyncScope, Trace, Tree, WriteSync,
+};
+
+/// Properties of the device that a profile does not fix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    /// True if the device writes whole 4,096-byte pages or nothing (`--atomic-write 4096`): no page
+    /// is torn.
+    pub atomic_pages: bool,
+}
+
+/// A node that the trace made.
+#[derive(Clone, Debug)]
+pub struct NewNode {
+    /// Its identity.
+    pub file: FileId,
+    /// What it is.
+    pub node: NodeKind,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// The model of one trace.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(super) device: Device,
+    tree: Tree,
+    pub(super) breakdown: Breakdown,
+    /// By profile and effect: the event that made it durable.
+    durable_at: [Vec<u32>; 4],
+    /// By profile: the events that made something durable.
+    barriers: [BTreeSet<u32>; 4],
+    /// By event number: how many effects came before it; one more entry than events.
+    starts: Vec<u32>,
+    /// By event: true if it changed files or durability.
+    changes: Vec<bool>,
+    /// By event: pages of a write that a kill could have cut.
+    cuts: BTreeMap<u32, u32>,
+    nodes: Vec<NewNode>,
+    /// What each name led to before the first event.
+    initial_names: BTreeMap<FileId, BTreeMap<crate::trace::Name, FileId>>,
+}
+
+impl Model {
+    /// The model of a trace as it was recorded.
+    pub fn new(trace: &Trace) -> Model {
+        Model::with(trace, &Overlay::default(), Device::default())
+    }
+
+    /// The model of a trace under an overlay, on a device.
+    pub fn with(trace: &Trace, overlay: &Overlay, device: Device) -> Model {
+        let mut work = Work {
+            breakdown: Breakdown::new(&trace.initial),
+            facts: Facts::new(&trace.initial),
+            durable: Profile::ALL.map(Durable::new),
+            overlay,
+        };
+        let mut starts = Vec::with_capacity(trace.events.len() + 1);
+        let mut changes = Vec::with_capacity(trace.events.len());
+        let mut nodes = Vec::new();
+        let mut cuts = BTreeMap::new();
+        for (now, event) in (0u32..).zip(&trace.events) {
+            starts.push(work.breakdown.effects.len() as u32);
+            changes.push(work.event(now, event));
+            match &event.kind {
+                EventKind::Call(call) => match &call.op {
+                    FileOp::Create { file, node, mode, .. } => {
+                        nodes.push(NewNode { file: *file, node: node.clone(), mode: *mode });
+                    }
+                    FileOp::CreateUnnamed { file, mode } => {
+                        nodes.push(NewNode { file: *file, node: NodeKind::File, mode: *mode });
+                    }
+                    FileOp::Write { offset, bytes, .. } => {
+                        let last = offset.saturating_add((bytes.len() as u64).saturating_sub(1));
+                        let pages = last / PAGE_BYTES - offset / PAGE_BYTES;
+                        if pages > 0 {
+                            cuts.insert(now, u32::try_from(pages).unwrap_or(u32::MAX));
+                        }
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        starts.push(work.breakdown.effects.len() as u32);
+        let mut initial_names: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for node in &trace.initial {
+            if let Some(at) = &node.at {
+                initial_names.entry(at.dir).or_default().insert(at.name.clone(), node.file);
+            }
+        }
+        let durable_at = work.durable.map(|durable| durable.at);
+        let barriers = Profile::ALL.map(|profile| {
+            durable_at[profile.index()].iter().copied().filter(|at| *at != NEVER).collect()
+        });
+        Model {
+            device,
+            tree: trace.initial.clone(),
+            breakdown: work.breakdown,
+            durable_at,
+            barriers,
+            starts,
+            changes,
+            cuts,
+            nodes,
+            initial_names,
+        }
+    }
+
+    /// The directory before the first event.
+    pub fn initial(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The nodes that the trace made, in order.
+    pub fn nodes(&self) -> &[NewNode] {
+        &self.nodes
+    }
+
+    /// Every effect, by number.
+    pub fn effects(&self) -> &[Effect] {
+        &self.breakdown.effects
+    }
+
+    /// One effect.
+    pub fn effect(&self, effect: EffectNo) -> Option<&Effect> {
+        self.breakdown.effects.get(effect.0 as usize)
+    }
+
+    pub(super) fn kind(&self, effect: u32) -> &EffectKind {
+        &self.breakdown.effects[effect as usize].kind
+    }
+
+    /// How many events the trace has: the last crash point.
+    pub fn last_point(&self) -> EventNo {
+        EventNo(self.changes.len() as u32)
+    }
+
+    /// How many effects happened before a crash point.
+    pub fn effects_before(&self, point: EventNo) -> u32 {
+        self.starts[(point.0 as usize).min(self.starts.len() - 1)]
+    }
+
+    /// The effects of one event.
+    pub fn effects_of(&self, event: EventNo) -> std::ops::Range<u32> {
+        let next = EventNo(event.0.saturating_add(1));
+        self.effects_before(event)..self.effects_before(next)
+    }
+
+    /// True if the event changed files or what is durable.
+    pub fn changes_files(&self, event: EventNo) -> bool {
+        self.changes.get(event.0 as usize).copied().unwrap_or(false)
+    }
+
+    /// After how many of its pages a kill could cut this write: 1 up to this; 0 if it could not.
+    pub fn kill_cuts(&self, event: EventNo) -> u32 {
+        self.cuts.get(&event.0).copied().unwrap_or(0)
+    }
+
+    /// The event that made an effect durable under a profile, if one did.
+    pub fn durable_by(&self, effect: EffectNo, profile: Profile) -> Option<EventNo> {
+        let at = *self.durable_at[profile.index()].get(effect.0 as usize)?;
+        (at != NEVER).then_some(EventNo(at))
+    }
+
+    /// True if an effect was durable under a profile when the crash came.
+    pub fn is_durable(&self, effect: EffectNo, profile: Profile, point: EventNo) -> bool {
+        self.durable_by(effect, profile).is_some_and(|by| by < point)
+    }
+
+    /// The profiles under which an effect was durable when the crash came.
+    pub fn durable_in(&self, effect: EffectNo, point: EventNo) -> ProfileSet {
+        Profile::ALL
+            .into_iter()
+            .filter(|profile| self.is_durable(effect, *profile, point))
+            .collect()
+    }
+
+    pub(super) fn durable_at(&self, profile: Profile) -> &[u32] {
+        &self.durable_at[profile.index()]
+    }
+
+    /// True if some event from one point to another made anything durable under a profile.
+    pub(super) fn became_durable(&self, profile: Profile, from: EventNo, to: EventNo) -> bool {
+        from < to && self.barriers[profile.index()].range(from.0..to.0).next().is_some()
+    }
+
+    /// The page of a `Data` effect as it was in the page cache right after it.
+    pub fn page_after(&self, effect: EffectNo) -> PageBytes {
+        let work = &self.breakdown;
+        work.snapshots.page_after(&work.effects, &work.chains, &work.initial, effect.0)
+    }
+
+    /// A file's bytes within one page before the first event: at most a page's worth.
+    pub fn initial_page(&self, file: FileId, page: u64) -> &[u8] {
+        self.breakdown.initial.get(&file).map_or(&[], |initial| initial.page(page))
+    }
+
+    /// A file's size before the first event.
+    pub fn initial_size(&self, file: FileId) -> u64 {
+        self.breakdown.initial.get(&file).map_or(0, |initial| initial.bytes.len() as u64)
+    }
+
+    /// What a name led to before the first event.
+    pub fn initial_name(&self, place: &Place) -> Option<FileId> {
+        self.initial_names.get(&place.dir)?.get(&place.name).copied()
+    }
+
+    /// The effects on one page of a file, in program order: its `Data`, and each `Resize` that
+    /// discarded it.
+    pub fn page_effects(&self, file: FileId, page: u64) -> &[u32] {
+        self.breakdown.chains.page(file, page)
+    }
+
+    /// The pages of a file that a `Resize` discarded.
+    pub fn discarded_pages(&self, resize: EffectNo) -> Vec<u64> {
+        let EffectKind::Resize { file, from, to } = *self.kind(resize.0) else { return Vec::new() };
+        let pages = self.breakdown.chains.pages.get(&file).filter(|_| to < from);
+        let beyond = pages.into_iter().flat_map(|pages| pages.range(to.div_ceil(PAGE_BYTES)..));
+        beyond
+            .filter(|(_, chain)| chain.binary_search(&resize.0).is_ok())
+            .map(|(no, _)| *no)
+            .collect()
+    }
+
+    /// Every `Grow` and `Resize` of a file, in program order.
+    pub fn size_effects(&self, file: FileId) -> &[u32] {
+        self.breakdown.chains.sizes.get(&file).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every effect that touched a name, in program order.
+    pub fn name_effects(&self, place: &Place) -> &[u32] {
+        self.breakdown.chains.names.get(place).map_or(&[], Vec::as_slice)
+    }
+}
+
+struct Work<'a> {
+    breakdown: Breakdown,
+    facts: Facts,
+    durable: [Durable; 4],
+    overlay: &'a Overlay,
+}
+
+impl Work<'_> {
+    /// Takes in one event; true if it changed files or durability.
+    fn event(&mut self, now: u32, event: &Event) -> bool {
+        let mut changed = false;
+        if let EventKind::Call(call) = &event.kind {
+            changed = self.call(now, &call.op);
+        }
+        let added = self.overlay.added_syncs.iter().filter(|sync| sync.after == EventNo(now));
+        for sync in added {
+            changed = true;
+            match sync.file {
+                Some(file) => self.sync(now, file, sync.scope),
+                None => self.sync_all(now),
+            }
+        }
+        changed
+    }
+
+    fn call(&mut self, now: u32, op: &FileOp) -> bool {
+        let first = self.breakdown.effects.len() as u32;
+        let strict = &self.durable[Profile::Strict.index()];
+        self.breakdown.add(EventNo(now), op, &|effect| strict.is_durable(effect));
+        self.facts.add(op, first, &self.breakdown.effects[first as usize..]);
+        let (durable, seen) = self.parts();
+        for durable in durable {
+            durable.add(now, first, seen);
+        }
+        for effect in first..self.breakdown.effects.len() as u32 {
+            let kind = &self.breakdown.effects[effect as usize].kind;
+            if self.overlay.forces(EventNo(now), kind) {
+                let (durable, seen) = self.parts();
+                for durable in durable {
+                    durable.force(now, effect, seen);
+                }
+            }
+        }
+        let removed = self.overlay.removed_syncs.contains(&EventNo(now));
+        match op {
+            _ if removed => {}
+            FileOp::Sync { file, scope } => self.sync(now, *file, *scope),
+            FileOp::SyncAll => self.sync_all(now),
+            FileOp::FailedSync { file, scope } => self.failed_sync(*file, *scope),
+            FileOp::Write { file, offset, bytes, sync, .. } if *sync != WriteSync::None => {
+                let range = (*offset, offset.saturating_add(bytes.len() as u64));
+                let (durable, seen) = self.parts();
+                for durable in durable {
+                    durable.write_synced(now, *file, range, *sync == WriteSync::Full, seen);
+                }
+            }
+            _ => {}
+        }
+        let syncs = matches!(op, FileOp::Sync { .. } | FileOp::SyncAll | FileOp::FailedSync { .. });
+        syncs || first < self.breakdown.effects.len() as u32
+    }
+
+    fn parts(&mut self) -> (&mut [Durable; 4], Seen<'_>) {
+        let Breakdown { effects, chains, .. } = &self.breakdown;
+        (&mut self.durable, Seen { effects, chains, facts: &self.facts })
+    }
+
+    fn sync(&mut self, now: u32, file: FileId, scope: SyncScope) {
+        let (durable, seen) = self.parts();
+        for durable in durable {
+            durable.sync(now, file, scope, seen);
+        }
+    }
+
+    fn sync_all(&mut self, now: u32) {
+        let (durable, seen) = self.parts();
+        for durable in durable {
+            durable.sync_all(now, seen);
+        }
+    }
+
+    fn failed_sync(&mut self, file: FileId, scope: SyncScope) {
+        for profile in Profile::ALL {
+            let (durable, seen) = self.parts();
+            let pairs = durable[profile.index()].failed(file, scope, seen);
+            if profile == Profile::Xfs {
+                for (grow, data) in pairs {
+                    self.breakdown.chains.need(grow, data, profile.into(), false);
+                }
+            }
+        }
+    }
+}

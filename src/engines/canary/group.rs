@@ -1,0 +1,104 @@
+//! The store behind a lock, and its group commit: whoever finds no sync under way makes one for all
+//! that was written until then, the others wait for it.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use unplug_harness::driver::Engine;
+use unplug_harness::workload::Mutation;
+
+use super::flaw::{Flaw, Variant};
+use super::store::Store;
+
+/// A store that threads share.
+#[derive(Debug)]
+pub struct Shared {
+    store: Mutex<Store>,
+    /// True while a thread syncs the log without holding the store.
+    syncing: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Shared {
+    /// Shares `store`.
+    pub fn new(store: Store) -> Self {
+        Self { store: Mutex::new(store), syncing: Mutex::new(false), changed: Condvar::new() }
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns once frame `number` is durable.
+    fn wait_for(&self, number: u64) -> Result<(), String> {
+        loop {
+            let mut syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+            while *syncing {
+                syncing = self.changed.wait(syncing).unwrap_or_else(PoisonError::into_inner);
+            }
+            let store = self.store();
+            if store.synced >= number {
+                return Ok(());
+            }
+            store.healthy()?;
+            *syncing = true;
+            drop(syncing);
+            let (log, segment, covered) = (Arc::clone(&store.log), store.segment, store.last);
+            let late = store.flaw == Some(Flaw::GroupAcksLateWrites);
+            drop(store);
+            let result = log.sync_data();
+            if late {
+                // The mistake needs a moment in which another thread writes.
+                std::thread::yield_now();
+            }
+            let mut store = self.store();
+            match result {
+                // A rotation has synced the old segment itself.
+                Ok(()) if store.segment == segment => {
+                    let covered = if late { store.last } else { covered };
+                    store.synced = store.synced.max(covered);
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    let text = error.to_string();
+                    store.poisoned.get_or_insert(text);
+                }
+            }
+            drop(store);
+            *self.syncing.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl Engine for Shared {
+    fn write(&self, mutations: &[Mutation]) -> Result<(), String> {
+        let mut store = self.store();
+        store.write(mutations)?;
+        if store.variant != Variant::Group {
+            return Ok(());
+        }
+        let number = store.last;
+        drop(store);
+        self.wait_for(number)
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        let mut store = self.store();
+        store.healthy()?;
+        store.sync_log()
+    }
+
+    fn checkpoint(&self) -> Result<(), String> {
+        self.store().checkpoint()
+    }
+
+    fn dump(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
+        self.store().pairs.iter().for_each(|(key, value)| have(key, value));
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), String> {
+        let store = self.store.into_inner().unwrap_or_else(PoisonError::into_inner);
+        store.close()
+    }
+}

@@ -1,0 +1,328 @@
+//! The store's only way to the disk: one directory, whole reads, whole writes, honest syncs.
+//!
+//! Every call is repeated on EINTR and continued when it was short. No file is ever opened with
+//! O_TRUNC. A name is durable only after `sync_dir`, and a file that must appear whole or not at
+//! all goes through `publish`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::error::IoFailure;
+
+/// The directory of a store.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    path: PathBuf,
+    handle: File,
+}
+
+/// Repeats a call that a signal interrupted.
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+impl Dir {
+    /// Opens the directory, making it (and its name durable) where it is missing.
+    pub(crate) fn create(path: &Path) -> Result<Self, IoFailure> {
+        match Self::open(path) {
+            Err(failure) if failure.source.kind() == ErrorKind::NotFound => {}
+            other => return other,
+        }
+        let fail = |action, error| IoFailure::new(action, path, error);
+        match change(|| fs::create_dir(path)) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(fail("create", error));
+            }
+            _ => {}
+        }
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let handle = retry(|| File::open(parent)).map_err(|e| IoFailure::new("open", parent, e))?;
+        change(|| handle.sync_all()).map_err(|e| IoFailure::new("sync", parent, e))?;
+        Self::open(path)
+    }
+
+    /// Opens the directory if it is there.
+    pub(crate) fn open(path: &Path) -> Result<Self, IoFailure> {
+        let handle = retry(|| File::open(path)).map_err(|e| IoFailure::new("open", path, e))?;
+        Ok(Self { path: path.to_path_buf(), handle })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The names in the directory that are text, in no order.
+    pub(crate) fn names(&self) -> Result<Vec<String>, IoFailure> {
+        let fail = |error| IoFailure::new("list", &self.path, error);
+        let mut names = Vec::new();
+        for entry in retry(|| fs::read_dir(&self.path)).map_err(fail)? {
+            if let Ok(name) = entry.map_err(fail)?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Makes every name created, removed or changed in the directory durable.
+    pub(crate) fn sync(&self) -> Result<(), IoFailure> {
+        change(|| self.handle.sync_all()).map_err(|e| IoFailure::new("sync", &self.path, e))
+    }
+
+    /// Opens a file that is there, for reading and for writing at any place.
+    pub(crate) fn open_file(&self, name: &str) -> Result<File, IoFailure> {
+        let path = self.file(name);
+        retry(|| OpenOptions::new().read(true).write(true).open(&path))
+            .map_err(|e| IoFailure::new("open", &path, e))
+    }
+
+    /// Opens a file that is there, for reading.
+    pub(crate) fn open_read(&self, name: &str) -> Result<File, IoFailure> {
+        let path = self.file(name);
+        retry(|| File::open(&path)).map_err(|e| IoFailure::new("open", &path, e))
+    }
+
+    /// Opens a file that is there so that every write goes to its end.
+    pub(crate) fn open_append(&self, name: &str) -> Result<File, IoFailure> {
+        let path = self.file(name);
+        retry(|| OpenOptions::new().append(true).open(&path))
+            .map_err(|e| IoFailure::new("open", &path, e))
+    }
+
+    /// Creates a file that must not be there yet.
+    pub(crate) fn create_new(&self, name: &str) -> Result<File, IoFailure> {
+        let path = self.file(name);
+        change(|| OpenOptions::new().read(true).write(true).create_new(true).open(&path))
+            .map_err(|e| IoFailure::new("create", &path, e))
+    }
+
+    /// Opens a file, creating an empty one where it is missing.
+    pub(crate) fn open_or_create(&self, name: &str) -> Result<File, IoFailure> {
+        let path = self.file(name);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        change(|| options.open(&path)).map_err(|e| IoFailure::new("open", &path, e))
+    }
+
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), IoFailure> {
+        let (from, to) = (self.file(from), self.file(to));
+        change(|| fs::rename(&from, &to)).map_err(|e| IoFailure::new("rename", &from, e))
+    }
+
+    /// Removes a file; that it is gone already is no failure.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), IoFailure> {
+        let path = self.file(name);
+        match change(|| fs::remove_file(&path)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(IoFailure::new("remove", &path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// True if there is a file of this name.
+    pub(crate) fn has(&self, name: &str) -> Result<bool, IoFailure> {
+        let path = self.file(name);
+        retry(|| path.try_exists()).map_err(|e| IoFailure::new("inspect", &path, e))
+    }
+
+    /// Writes `name` so that it appears whole or not at all: beside it, synced, then renamed. The
+    /// new name is durable after the next `sync`, which is the caller's.
+    pub(crate) fn publish(&self, name: &str, bytes: &[u8]) -> Result<(), IoFailure> {
+        self.publish_with(name, |file, path| append_all(file, path, bytes))
+    }
+
+    /// The same for a file that is written piece by piece.
+    pub(crate) fn publish_with(
+        &self,
+        name: &str,
+        write: impl FnOnce(&File, &Path) -> Result<(), IoFailure>,
+    ) -> Result<(), IoFailure> {
+        let temporary = temporary_name(name);
+        let file = match self.create_new(&temporary) {
+            // Left by an attempt that failed; it belongs to nobody.
+            Err(failure) if failure.source.kind() == ErrorKind::AlreadyExists => {
+                self.remove(&temporary)?;
+                self.create_new(&temporary)?
+            }
+            other => other?,
+        };
+        let path = self.file(&temporary);
+        let renamed = write(&file, &path)
+            .and_then(|()| sync_all(&file, &path))
+            .and_then(|()| self.rename(&temporary, name));
+        if renamed.is_err() {
+            // Tidiness alone: whatever is left is removed by the next `open`.
+            let _ = self.remove(&temporary);
+        }
+        renamed
+    }
+}
+
+/// The name under which `publish` prepares `name`.
+pub(crate) fn temporary_name(name: &str) -> String {
+    format!("{name}.tmp")
+}
+
+/// Reads a whole file. The size asked of the system is a hint; the end is where a read says so.
+pub(crate) fn read_all(file: &File, path: &Path) -> Result<Vec<u8>, IoFailure> {
+    let size = retry(|| file.metadata()).map_err(|e| IoFailure::new("inspect", path, e))?.len();
+    let size = usize::try_from(size)
+        .map_err(|_| IoFailure::new("read", path, ErrorKind::FileTooLarge.into()))?;
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(size)
+        .map_err(|_| IoFailure::new("read", path, ErrorKind::OutOfMemory.into()))?;
+    bytes.resize(size, 0);
+    let mut have = 0;
+    while have < size {
+        let read = retry(|| file.read_at(&mut bytes[have..], have as u64))
+            .map_err(|e| IoFailure::new("read", path, e))?;
+        if read == 0 {
+            // Shorter than its size said: not the end of a log but a file changed under us.
+            return Err(IoFailure::new("read", path, ErrorKind::UnexpectedEof.into()));
+        }
+        have += read;
+    }
+    Ok(bytes)
+}
+
+/// Reads up to `len` bytes from the start of a file.
+pub(crate) fn read_start(file: &File, path: &Path, len: usize) -> Result<Vec<u8>, IoFailure> {
+    let mut bytes = vec![0; len];
+    let mut have = 0;
+    while have < len {
+        match retry(|| file.read_at(&mut bytes[have..], have as u64)) {
+            Ok(0) => break,
+            Ok(read) => have += read,
+            Err(error) => return Err(IoFailure::new("read", path, error)),
+        }
+    }
+    bytes.truncate(have);
+    Ok(bytes)
+}
+
+/// Writes all bytes at the file's own offset (its end where it was opened to append).
+pub(crate) fn append_all(mut file: &File, path: &Path, bytes: &[u8]) -> Result<(), IoFailure> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = change(|| io::Write::write(&mut file, rest))
+            .map_err(|e| IoFailure::new("write", path, e))?;
+        if written == 0 {
+            return Err(IoFailure::new("write", path, ErrorKind::WriteZero.into()));
+        }
+        rest = &rest[written..];
+    }
+    Ok(())
+}
+
+/// Writes all bytes at `offset`.
+pub(crate) fn write_at(
+    file: &File,
+    path: &Path,
+    bytes: &[u8],
+    offset: u64,
+) -> Result<(), IoFailure> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let written = change(|| file.write_at(&bytes[done..], offset + done as u64))
+            .map_err(|e| IoFailure::new("write", path, e))?;
+        if written == 0 {
+            return Err(IoFailure::new("write", path, ErrorKind::WriteZero.into()));
+        }
+        done += written;
+    }
+    Ok(())
+}
+
+/// Cuts a file to `len` bytes.
+pub(crate) fn cut(file: &File, path: &Path, len: u64) -> Result<(), IoFailure> {
+    change(|| file.set_len(len)).map_err(|e| IoFailure::new("cut", path, e))
+}
+
+/// Makes a file's bytes and size durable (fsync).
+pub(crate) fn sync_all(file: &File, path: &Path) -> Result<(), IoFailure> {
+    change(|| file.sync_all()).map_err(|e| IoFailure::new("sync", path, e))
+}
+
+/// Makes a file's bytes, and the size needed to read them, durable (fdatasync).
+pub(crate) fn sync_data(file: &File, path: &Path) -> Result<(), IoFailure> {
+    change(|| file.sync_data()).map_err(|e| IoFailure::new("sync", path, e))
+}
+
+/// Every call that changes something goes through here, so that a test can stop the store at the
+/// n-th of them.
+fn change<T>(call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    #[cfg(test)]
+    fuse::burn()?;
+    retry(call)
+}
+
+/// A fuse that makes this thread's n-th change fail: alone, or with all that follow, which is what
+/// a kill at that place leaves.
+#[cfg(test)]
+pub(crate) mod fuse {
+    use std::cell::Cell;
+    use std::io;
+
+    #[derive(Clone, Copy)]
+    pub(crate) enum Fuse {
+        /// The n-th change and all after it fail: a kill.
+        Kill(usize),
+        /// The n-th change fails once with this error number.
+        Once(usize, i32),
+        /// The n-th change and all after it fail with this error number: a disk that stays broken.
+        From(usize, i32),
+    }
+
+    thread_local! {
+        static FUSE: Cell<Option<Fuse>> = const { Cell::new(None) };
+    }
+
+    /// Runs `work` with the fuse set; true if it blew.
+    pub(crate) fn with<T>(fuse: Fuse, work: impl FnOnce() -> T) -> (T, bool) {
+        FUSE.set(Some(fuse));
+        let result = work();
+        let blown =
+            !matches!(FUSE.take(), Some(Fuse::Kill(1..) | Fuse::From(1.., _) | Fuse::Once(1.., _)));
+        (result, blown)
+    }
+
+    pub(super) fn burn() -> io::Result<()> {
+        let error = |errno| Err(io::Error::from_raw_os_error(errno));
+        match FUSE.get() {
+            None => Ok(()),
+            Some(Fuse::Kill(0)) => error(5),
+            Some(Fuse::From(0, errno)) => error(errno),
+            Some(Fuse::Once(0, errno)) => {
+                FUSE.set(None);
+                error(errno)
+            }
+            Some(Fuse::Kill(n)) => {
+                FUSE.set(Some(Fuse::Kill(n - 1)));
+                Ok(())
+            }
+            Some(Fuse::From(n, errno)) => {
+                FUSE.set(Some(Fuse::From(n - 1, errno)));
+                Ok(())
+            }
+            Some(Fuse::Once(n, errno)) => {
+                FUSE.set(Some(Fuse::Once(n - 1, errno)));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Removes what crashes left behind, and only what can be proved to belong to nothing.
+
+use std::collections::BTreeSet;
+
+use crate::store::error::{IoFailure, OpenError};
+use crate::store::fs::Dir;
+use crate::store::names::{self, Listing};
+use crate::store::report::Notice;
+use crate::store::table::Table;
+use crate::store::values;
+
+use super::Replayed;
+
+/// Makes sure that the file of every value is there. Its bytes are checked when they are read.
+pub(super) fn check_values(
+    listing: &Listing,
+    table: &Table,
+    salvage: bool,
+    notices: &mut Vec<Notice>,
+) -> Result<(), OpenError> {
+    for file in table.live_files().filter(|file| !listing.values.contains(&file.id)) {
+        if !salvage {
+            return Err(values::missing(file).into());
+        }
+        notices.push(Notice::ValueMissing { file: names::value(file.id) });
+    }
+    Ok(())
+}
+
+/// Removes temporary files, value files that no frame names, and what an interrupted compaction
+/// was about to remove. Nothing needs to be synced: what comes back is removed again, and no name
+/// is used twice.
+pub(super) fn tidy(
+    dir: &Dir,
+    listing: &Listing,
+    state: &Replayed,
+    notices: &mut Vec<Notice>,
+) -> Result<(), IoFailure> {
+    if state.damage.is_some() {
+        return Ok(());
+    }
+    for name in &listing.temporaries {
+        dir.remove(name)?;
+    }
+    if !listing.values.is_empty() {
+        let live = state.table.live_files().map(|file| file.id);
+        let known: BTreeSet<u64> =
+            live.chain(state.table.dead.iter().map(|dead| dead.id)).collect();
+        for &id in listing.values.difference(&known) {
+            let file = names::value(id);
+            dir.remove(&file)?;
+            notices.push(Notice::OrphanRemoved { file });
+        }
+    }
+    let Some(checkpoint) = state.checkpoint.filter(|_| !state.fell_back) else { return Ok(()) };
+    // The fallback: the checkpoint before and the log from there, or the log from its beginning.
+    let keep = state.previous.unwrap_or(0);
+    for &position in
+        listing.checkpoints.range(..checkpoint).filter(|&&at| Some(at) != state.previous)
+    {
+        dir.remove(&names::checkpoint(position))?;
+    }
+    for &base in listing.segments.range(..keep) {
+        dir.remove(&names::segment(base))?;
+    }
+    let missing = state.previous.filter(|previous| !listing.checkpoints.contains(previous));
+    let file = match missing {
+        Some(previous) => names::checkpoint(previous),
+        None if !listing.segments.contains(&keep) => names::segment(keep),
+        None => return Ok(()),
+    };
+    notices.push(Notice::FallbackMissing { file });
+    Ok(())
+}
