@@ -1,0 +1,147 @@
+//! The visits, one after the other: each strategy at each point, then random ones without end.
+
+use std::collections::BTreeMap;
+
+use super::batch::Batch;
+use super::points::{Point, points, spread};
+use super::seen::Seen;
+use super::strategy::{Site, Skipped, Strategy};
+use super::{
+    durable::Durable, everything::Everything, forms::Forms, groups::Groups, keep_one::KeepOne,
+    lose_one::LoseOne, random::Random, subsets::Subsets,
+};
+use crate::base::Rng;
+use crate::persistence::{CrashState, Model, ProfileSet, View};
+use crate::trace::Trace;
+
+/// So many points in a row without a new random state end the exploration: there is nothing left.
+const DRY: u32 = 2_000;
+
+static ORDER: [&(dyn Strategy + Sync); 8] =
+    [&Everything, &Durable, &LoseOne, &KeepOne, &Forms, &Groups, &Subsets, &Random];
+
+/// A crash state to visit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The state.
+    pub state: CrashState,
+    /// The asked-for profiles under which it is legal; a kill is legal under all.
+    pub profiles: ProfileSet,
+    /// Which strategy found it.
+    pub strategy: &'static str,
+    /// True for a kill: judged by the kill promise.
+    pub kill: bool,
+}
+
+/// Goes through the crash states of one trace. It ends only where every state it can think of was
+/// visited.
+pub struct Explorer<'m> {
+    view: View<'m>,
+    asked: ProfileSet,
+    rng: Rng,
+    points: Vec<Point>,
+    order: Vec<usize>,
+    /// Which strategy is at work, and where in `order`.
+    strategy: usize,
+    next: usize,
+    batch: Batch,
+    seen: Seen,
+    skipped: Skipped,
+    dry: u32,
+    visited: BTreeMap<&'static str, u64>,
+}
+
+impl<'m> Explorer<'m> {
+    /// An exploration of `trace`, of which `model` is the model, for the asked-for profiles. The same
+    /// generator gives the same visits.
+    pub fn new(trace: &Trace, model: &'m Model, asked: ProfileSet, rng: &Rng) -> Self {
+        let points = points(trace, model);
+        Explorer {
+            view: View::new(model),
+            asked,
+            rng: rng.fork("explore"),
+            order: spread(points.len()),
+            points,
+            strategy: 0,
+            next: 0,
+            batch: Batch::default(),
+            seen: Seen::default(),
+            skipped: Skipped::new(),
+            dry: 0,
+            visited: BTreeMap::new(),
+        }
+    }
+
+    /// The crash points.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    /// What was capped or left out so far, by reason.
+    pub fn skipped(&self) -> &BTreeMap<String, u64> {
+        &self.skipped
+    }
+
+    /// How many states each strategy gave so far.
+    pub fn visited(&self) -> &BTreeMap<&'static str, u64> {
+        &self.visited
+    }
+
+    /// Fills the batch at the next point; false at the end.
+    fn refill(&mut self) -> bool {
+        let Some(strategy) = ORDER.get(self.strategy) else { return false };
+        let endless = self.strategy + 1 == ORDER.len();
+        let at = if endless {
+            self.dry += 1;
+            if self.dry > DRY {
+                self.strategy += 1;
+                return false;
+            }
+            self.rng.index(self.points.len())
+        } else if let Some(at) = self.order.get(self.next) {
+            self.next += 1;
+            *at
+        } else {
+            self.strategy += 1;
+            self.next = 0;
+            return true;
+        };
+        let point = self.points[at];
+        if strategy.telling_only() && !point.telling {
+            return true;
+        }
+        self.view.advance(point.at);
+        self.batch = Batch::default();
+        let mut site = Site {
+            view: &self.view,
+            asked: self.asked,
+            rng: &mut self.rng,
+            skipped: &mut self.skipped,
+        };
+        strategy.propose(&mut site, &mut self.batch);
+        true
+    }
+}
+
+impl Iterator for Explorer<'_> {
+    type Item = Visit;
+
+    fn next(&mut self) -> Option<Visit> {
+        loop {
+            let Some(state) = self.batch.next() else {
+                if !self.refill() {
+                    return None;
+                }
+                continue;
+            };
+            let profiles = self.view.legal_in(&state, self.asked);
+            if profiles.is_empty() || !self.seen.is_new(&state) {
+                continue;
+            }
+            self.dry = 0;
+            let strategy = ORDER[self.strategy].name();
+            *self.visited.entry(strategy).or_default() += 1;
+            return Some(Visit { profiles, strategy, kill: state.is_kill(), state });
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The crash points that matter: after each event that changed files or what is durable, and after
+//! each answer or printed line (the promise changes there; the point before it is that of the change
+//! before it). Between two of them nothing changes.
+
+use crate::persistence::Model;
+use crate::trace::{EventKind, EventNo, Trace};
+
+/// A crash point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Events before this one have happened.
+    pub at: EventNo,
+    /// False if a later point has the same states and more was promised by then, without a request
+    /// in between: what is legal there is legal here.
+    pub telling: bool,
+}
+
+/// The crash points of a trace, in order; the first is before everything.
+pub fn points(trace: &Trace, model: &Model) -> Vec<Point> {
+    let mut points = vec![Point { at: EventNo(0), telling: true }];
+    // True while nothing happened since the last point but what has no effect at all.
+    let mut same = true;
+    for (no, event) in (0u32..).zip(&trace.events) {
+        let changes = model.changes_files(EventNo(no));
+        let promises = matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_));
+        if matches!(event.kind, EventKind::Request { .. }) {
+            same = false;
+        }
+        if changes || promises {
+            if let Some(last) = points.last_mut().filter(|_| same && !changes) {
+                last.telling = false;
+            }
+            points.push(Point { at: EventNo(no + 1), telling: true });
+            same = true;
+        }
+    }
+    points
+}
+
+/// An order in which a part of the points, visited first, is spread over all of them: every 16th,
+/// then those in the middle between, and so on; within each round in order. Few points stay in order.
+pub(super) fn spread(count: usize) -> Vec<usize> {
+    const ROUNDS: [usize; 16] = [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15];
+    if count <= 512 {
+        return (0..count).collect();
+    }
+    ROUNDS.iter().flat_map(|start| (*start..count).step_by(ROUNDS.len())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::tests::script::Script;
+    use crate::workload::{Answer, OpNo, Request};
+
+    #[test]
+    fn points_stand_after_changes_and_after_answers_and_nowhere_else() {
+        let mut script = Script::new();
+        script.event(EventKind::Request { op: OpNo(0), request: Request::Sync });
+        script.create("a");
+        script.event(EventKind::Warn("nothing".into()));
+        script.fsync("a");
+        script.event(EventKind::Reply { op: OpNo(0), answer: Answer::Ack });
+        script.event(EventKind::Request { op: OpNo(1), request: Request::Sync });
+        script.event(EventKind::Reply { op: OpNo(1), answer: Answer::Ack });
+        let points = points(&script.trace, &script.model());
+        let at: Vec<(u32, bool)> = points.iter().map(|point| (point.at.0, point.telling)).collect();
+        assert_eq!(at, [(0, true), (2, true), (4, false), (5, true), (7, true)]);
+    }
+
+    #[test]
+    fn a_spread_order_has_every_point_once() {
+        for count in [0, 3, 512, 513, 2000] {
+            let mut order = spread(count);
+            order.sort_unstable();
+            assert_eq!(order, (0..count).collect::<Vec<_>>());
+        }
+    }
+}
