@@ -1,6 +1,7 @@
 //! The fault `kill`: child writers, each on its own store in a real directory, are killed with
-//! SIGKILL: at the n-th acknowledgement, while a request is being served, inside recovery; cycle
-//! after cycle, what survived being the next cycle's base.
+//! SIGKILL: at the n-th acknowledgement, while a request is being served, before, inside (a write cut
+//! short) or after an exact file operation, and inside recovery; cycle after cycle, what survived
+//! being the next cycle's base.
 //!
 //! A kill loses nothing that the program had handed to the kernel, so it never shows a missing fsync.
 //! Seeds alone replay these moments only as closely as a live process allows; so a finding carries the

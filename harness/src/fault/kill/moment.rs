@@ -4,7 +4,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::base::Rng;
+use crate::base::limits::PAGE_BYTES;
+use crate::driver::protocol::Id;
 use crate::driver::{Counter, Timeline, Watch};
+use crate::record::{Strike, Watcher};
 use crate::workload::{Answer, OpNo, Request};
 
 /// A moment in the life of a writer.
@@ -16,6 +19,10 @@ pub(super) enum Moment {
     During(u32, Duration),
     /// So long after `open` was sent, most likely inside recovery.
     Recovery(Duration),
+    /// At an exact file operation of the writer.
+    Call(Strike),
+    /// At an exact file operation of a recovery.
+    RecoveryCall(Strike),
 }
 
 impl fmt::Display for Moment {
@@ -28,17 +35,18 @@ impl fmt::Display for Moment {
             Self::Recovery(after) => {
                 write!(f, "{} µs after open was sent, inside recovery", after.as_micros())
             }
+            Self::Call(strike) => write!(f, "{strike}"),
+            Self::RecoveryCall(strike) => write!(f, "{strike}, inside recovery"),
         }
     }
 }
 
 impl Moment {
-    /// What findings are grouped by.
-    pub(super) fn class(self) -> &'static str {
+    /// What the recorder is told, if the moment is an exact operation.
+    pub(super) fn strike(self) -> Option<Strike> {
         match self {
-            Self::Answered(_) => "at an acknowledgement",
-            Self::During(..) => "while a write was being served",
-            Self::Recovery(_) => "inside recovery",
+            Self::Call(strike) | Self::RecoveryCall(strike) => Some(strike),
+            _ => None,
         }
     }
 }
@@ -48,11 +56,19 @@ impl Moment {
 pub(super) struct Pace {
     open: Duration,
     write: Duration,
+    /// File operations of one recovery, and of a cycle.
+    recovery_calls: u32,
+    cycle_calls: u32,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { open: Duration::from_millis(3), write: Duration::from_micros(200) }
+        Self {
+            open: Duration::from_millis(3),
+            write: Duration::from_micros(200),
+            recovery_calls: 20,
+            cycle_calls: 100,
+        }
     }
 }
 
@@ -60,6 +76,30 @@ impl Pace {
     /// A moment somewhere in the service of `nth`, or shortly after.
     pub(super) fn during(&self, nth: u32, rng: &mut Rng) -> Moment {
         Moment::During(nth, self.write.mul_f64(rng.below(1300) as f64 / 1000.0))
+    }
+
+    /// At, inside or after some operation of a cycle, or of a recovery.
+    pub(super) fn call(&self, recovery: bool, rng: &mut Rng) -> Moment {
+        let calls = if recovery { self.recovery_calls } else { self.cycle_calls };
+        let nth = 1 + rng.below(u64::from(calls.max(1))) as u32;
+        let strike = match rng.below(3) {
+            0 => Strike::KillBefore(nth),
+            1 => Strike::KillInside { nth, bytes: rng.below(4 * PAGE_BYTES) },
+            _ => Strike::KillAfter(nth),
+        };
+        if recovery { Moment::RecoveryCall(strike) } else { Moment::Call(strike) }
+    }
+
+    /// Learns how many operations there are from a run that the strike came too late for.
+    pub(super) fn missed(&mut self, recovery: bool, calls: u32) {
+        let known = if recovery { &mut self.recovery_calls } else { &mut self.cycle_calls };
+        *known = calls.max(1);
+    }
+
+    /// Learns that there are more than was thought, perhaps.
+    pub(super) fn struck(&mut self, recovery: bool) {
+        let known = if recovery { &mut self.recovery_calls } else { &mut self.cycle_calls };
+        *known += 1 + *known / 16;
     }
 
     /// A moment somewhere in the second part of the time from the process's start to the answer of
@@ -85,11 +125,14 @@ pub(super) struct Killer {
     sent: u32,
     dumped: bool,
     since: Option<(OpNo, Instant)>,
+    /// The recorder's own watcher, where it strikes.
+    recorder: Option<Watcher>,
 }
 
 impl Killer {
-    pub(super) fn new(moment: Moment, pace: Pace) -> Self {
+    pub(super) fn new(moment: Moment, pace: Pace, recorder: Option<Watcher>) -> Self {
         Self {
+            recorder,
             counter: Counter::default(),
             pace,
             warnings: Vec::new(),
@@ -103,26 +146,38 @@ impl Killer {
 }
 
 impl Timeline for Killer {
+    fn numbered(&mut self, op: OpNo, id: Id) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.numbered(op, id);
+        }
+    }
+
     fn asking(&mut self, op: OpNo, request: &Request) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.asking(op, request);
+        }
         self.counter.asking(op, request);
         self.sent += u32::from(!request.mutations().is_empty());
         self.since = Some((op, Instant::now()));
     }
 
     fn answered(&mut self, op: OpNo, answer: &Answer) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.answered(op, answer);
+        }
         self.counter.answered(op, answer);
         let request = self.counter.history().operations.get(op.0 as usize).map(|op| &op.request);
         let took = self.since.filter(|(asked, _)| *asked == op).map(|(_, since)| since.elapsed());
         match request {
             Some(Request::Dump) => self.dumped = true,
             Some(Request::Open) => {
-                if let Some(took) = took {
+                if let Some(took) = took.filter(|_| self.recorder.is_none()) {
                     Pace::learn(&mut self.pace.open, took);
                 }
             }
             Some(Request::Write(_) | Request::Batch(_)) => {
                 self.answered += 1;
-                if let Some(took) = took {
+                if let Some(took) = took.filter(|_| self.recorder.is_none()) {
                     Pace::learn(&mut self.pace.write, took);
                 }
             }

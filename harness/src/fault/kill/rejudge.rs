@@ -2,7 +2,7 @@
 
 use crate::base::{HarnessError, Result};
 use crate::driver::Capabilities;
-use crate::oracle::{END, Loss, Trial, Verdict, judge_reopened, judge_written};
+use crate::oracle::{Loss, Trial, Verdict, judge_reopened, judge_written};
 use crate::recover::{Recovery, Worker};
 use crate::scenario::{Case, CycleText, Strike};
 use crate::workload::text::{parse_key, parse_value};
@@ -11,7 +11,7 @@ use crate::workload::{Contents, History};
 use super::super::context::Context;
 use super::super::outcome::Rejudged;
 use super::super::stored;
-use super::tally::{cycles, evidence};
+use super::tally::{cycles, end, evidence};
 use crate::image::Image;
 
 /// The verdict on `case`.
@@ -28,7 +28,7 @@ pub(super) fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
     let mut worker = Worker::new(&setup)?;
     let recovery = worker.recover(&image)?;
     let cycles = cycles(&capabilities, &earlier);
-    let mut verdict = cycles.judge(&history).at(END, Loss::Kill, &recovery);
+    let mut verdict = cycles.judge(&history).at(end(&history), Loss::Kill, &recovery);
     if verdict.violations.is_empty() {
         verdict.merge(again(&mut worker, &image)?);
     }

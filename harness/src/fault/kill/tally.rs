@@ -6,8 +6,8 @@ use crate::image::Image;
 use crate::oracle::{Cycles, Verdict};
 use crate::recover::Recovery;
 use crate::scenario::{Case, CycleText, FaultName, Files, HistoryText, KillStrike, Strike};
-use crate::workload::History;
 use crate::workload::text::print_value;
+use crate::workload::{History, Moment};
 
 use super::super::context::Context;
 use super::super::finding::{Cause, Finding};
@@ -26,7 +26,6 @@ pub(super) struct Left<'a> {
     /// The cycles before, with what recovery showed after each.
     pub(super) earlier: &'a [(History, crate::workload::Contents)],
     pub(super) moment: String,
-    pub(super) class: &'static str,
 }
 
 /// The common count.
@@ -70,7 +69,7 @@ impl<'a> Tally<'a> {
         outcome.judged.extend(&verdict.judged);
         for violation in verdict.violations {
             let cause = Cause {
-                sentence: format!("the process was killed {}", left.class),
+                sentence: "the process was killed; what it had written stayed".into(),
                 ..Cause::default()
             };
             let id = Finding::stable_id(Some(FaultName::Kill), violation.kind, &cause);
@@ -78,6 +77,8 @@ impl<'a> Tally<'a> {
                 known.states += 1;
                 continue;
             }
+            let mut evidence = format!("killed {}\n", left.moment);
+            evidence.push_str(&self::evidence(recovery));
             let finding = Finding {
                 id,
                 kind: violation.kind,
@@ -91,7 +92,7 @@ impl<'a> Tally<'a> {
                 case: self.case(left),
                 trace: None,
                 image: Some(left.image.clone()),
-                evidence: evidence(recovery),
+                evidence,
                 frequency: None,
             };
             self.ctx.observer.on(Progress::Suspected(&finding));
@@ -158,7 +159,15 @@ pub(super) fn cycles(
 ) -> Cycles {
     let mut cycles = Cycles::new(capabilities);
     for (history, shown) in earlier {
-        cycles.then(history, crate::oracle::END, crate::oracle::Loss::Kill, shown);
+        cycles.then(history, end(history), crate::oracle::Loss::Kill, shown);
     }
     cycles
+}
+
+/// The moment after everything in `history`.
+pub(super) fn end(history: &History) -> Moment {
+    let moments = history.operations.iter().map(|operation| {
+        operation.answered.as_ref().map_or(operation.begun, |(moment, _)| *moment)
+    });
+    Moment(moments.max().map_or(0, |last| last.0 + 1))
 }

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use crate::base::{HarnessError, Result, Rng};
 use crate::driver::drive::{Driven, End, Plan, Processes, drive};
 use crate::image::Image;
-use crate::oracle::{END, Loss};
+use crate::oracle::Loss;
+use crate::record::{self, RecordOptions, Recorder};
 use crate::recover::{Recovery, Worker, of_driven};
 use crate::workload::generate::{Mix, generate};
 use crate::workload::{Answer, Contents, History, Request};
@@ -16,7 +17,7 @@ use super::super::asked;
 use super::super::context::Context;
 use super::moment::{Killer, Moment, Pace};
 use super::rejudge::again;
-use super::tally::{Left, Tally, cycles};
+use super::tally::{Left, Tally, cycles, end};
 
 /// So many cycles on one store; then a new one, so that young stores are killed as well.
 const CYCLES: usize = 12;
@@ -24,6 +25,8 @@ const CYCLES: usize = 12;
 const WRITES: u32 = 30;
 /// Kills inside recovery, in percent.
 const INSIDE_RECOVERY: u64 = 25;
+/// Kills at an exact file operation, in percent.
+const EXACT: u64 = 40;
 /// A second opening and a put are tried on one case in so many.
 const TRIED_EVERY: u64 = 8;
 
@@ -95,30 +98,34 @@ impl<'a> Writer<'a> {
             self.new_store()?;
         }
         while self.rng.percent(INSIDE_RECOVERY) {
-            let moment = self.pace.recovery(&mut self.rng);
-            let (killer, driven) = self.drive(&[Request::Open], moment)?;
-            self.pace = killer.pace;
+            let moment = match self.exact() {
+                true => self.pace.call(true, &mut self.rng),
+                false => self.pace.recovery(&mut self.rng),
+            };
+            let Run { killer, driven, struck } = self.drive(&[Request::Open], moment)?;
             self.tally.killed(1);
-            let history = killer.counter.into_history();
-            if !matches!(driven.end, End::Stopped | End::Finished) {
+            if !struck && !matches!(driven.end, End::Stopped | End::Finished) {
                 // It failed by itself before the kill: the recovery below says so again.
                 break;
             }
             // Nothing was shown: what had been promised before is still what must be there.
-            let before = self.pending.take().map_or(history, |(before, _)| before);
-            self.pending = Some((before, moment));
+            self.nothing_shown(killer.counter.into_history(), moment);
         }
         let image = Image::load(&self.dir)?;
         let nth = 1 + self.rng.below(u64::from(WRITES)) as u32;
-        let moment = match self.rng.percent(50) {
-            true => Moment::Answered(nth),
-            false => self.pace.during(nth, &mut self.rng),
+        let moment = match (self.exact(), self.rng.percent(50)) {
+            (true, _) => self.pace.call(false, &mut self.rng),
+            (false, true) => Moment::Answered(nth),
+            (false, false) => self.pace.during(nth, &mut self.rng),
         };
         let mut requests = vec![Request::Open, Request::Dump];
         requests.extend(self.writes());
-        let (killer, driven) = self.drive(&requests, moment)?;
-        self.pace = killer.pace;
-        self.tally.killed(requests.len().min(killer.counter.history().operations.len()));
+        let Run { killer, driven, struck } = self.drive(&requests, moment)?;
+        self.tally.killed(killer.counter.history().operations.len());
+        if struck && driven.dumps.is_empty() {
+            self.nothing_shown(killer.counter.into_history(), moment);
+            return Ok(());
+        }
         let warnings = killer.warnings.clone();
         let mut history = killer.counter.into_history();
         let answers: Vec<Answer> = history
@@ -127,18 +134,21 @@ impl<'a> Writer<'a> {
             .map_while(|operation| operation.answered.as_ref().map(|(_, answer)| answer.clone()))
             .take(2)
             .collect();
-        let recovery = of_driven(&driven, &answers, warnings);
+        // What happens to the writer after recovery's dump is no part of recovery.
+        let shown = !driven.dumps.is_empty();
+        let recovered = Driven {
+            end: if shown { End::Finished } else { driven.end.clone() },
+            dumps: driven.dumps.first().cloned().into_iter().collect(),
+            ..driven
+        };
+        let recovery = of_driven(&recovered, &answers, warnings);
         let held = self.judge(&image, &recovery)?;
         let Recovery::Opened(recovered) = recovery else { return self.new_store() };
         if !held {
             return self.new_store();
         }
-        if let End::Failed(fault) = &driven.end {
+        if let (End::Failed(fault), false) = (&driven.end, struck) {
             self.tally.note(format!("kill: after a recovery that held the driver failed: {fault}"));
-        }
-        if driven.dumps.is_empty() {
-            // The kill came before the dump: nothing was shown.
-            return Ok(());
         }
         if let Some((before, _)) = self.pending.take() {
             self.earlier.push((before, recovered.contents.clone()));
@@ -148,6 +158,17 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// True if the next kill is to strike at an exact operation.
+    fn exact(&mut self) -> bool {
+        self.rng.percent(EXACT)
+    }
+
+    /// A kill came before recovery showed anything.
+    fn nothing_shown(&mut self, history: History, moment: Moment) {
+        let before = self.pending.take().map_or(history, |(before, _)| before);
+        self.pending = Some((before, moment));
+    }
+
     /// Judges what recovery made of the last kill. True if it held.
     fn judge(&mut self, image: &Image, recovery: &Recovery) -> Result<bool> {
         let Some((history, moment)) = &self.pending else { return Ok(true) };
@@ -155,19 +176,13 @@ impl<'a> Writer<'a> {
             return Ok(true);
         }
         let cycles = cycles(&self.ctx.control.capabilities, &self.earlier);
-        let mut verdict = cycles.judge(history).at(END, Loss::Kill, recovery);
+        let mut verdict = cycles.judge(history).at(end(history), Loss::Kill, recovery);
         self.judged += 1;
         if verdict.violations.is_empty() && self.judged % TRIED_EVERY == 1 {
             verdict.merge(again(&mut self.worker, image)?);
         }
         let held = verdict.violations.is_empty();
-        let left = Left {
-            image,
-            history,
-            earlier: &self.earlier,
-            moment: moment.to_string(),
-            class: moment.class(),
-        };
+        let left = Left { image, history, earlier: &self.earlier, moment: moment.to_string() };
         self.tally.judged(&left, recovery, verdict);
         Ok(held)
     }
@@ -193,17 +208,43 @@ impl<'a> Writer<'a> {
         workload.requests.into_iter().filter(middle).collect()
     }
 
-    fn drive(&self, requests: &[Request], moment: Moment) -> Result<(Killer, Driven)> {
+    fn drive(&mut self, requests: &[Request], moment: Moment) -> Result<Run> {
         let timeouts = asked::timeouts(self.ctx.options);
-        let mut host = Processes::new(self.ctx.target, timeouts, self.folder.path());
-        let mut killer = Killer::new(moment, self.pace);
         let plan = Plan {
             dir: &self.dir,
             requests,
             threads: self.ctx.options.threads,
             capabilities: Some(&self.ctx.control.capabilities),
         };
-        let driven = drive(&mut host, &mut killer, &plan)?;
-        Ok((killer, driven))
+        let Some(strike) = moment.strike() else {
+            let mut host = Processes::new(self.ctx.target, timeouts, self.folder.path());
+            let mut killer = Killer::new(moment, self.pace, None);
+            let driven = drive(&mut host, &mut killer, &plan)?;
+            self.pace = killer.pace;
+            return Ok(Run { killer, driven, struck: false });
+        };
+        let mut options = RecordOptions::new(&self.dir).pinned();
+        options.plan = record::Plan::one(strike);
+        options.timeouts = timeouts;
+        options.seed = self.rng.next_u64();
+        options.run_root = Some(self.folder.path().to_path_buf());
+        let mut recorder = Recorder::new(self.ctx.target, &options)?;
+        let mut killer = Killer::new(moment, self.pace, Some(recorder.watcher()));
+        let driven = drive(&mut recorder, &mut killer, &plan)?;
+        let recording = recorder.into_recording()?;
+        let (recovery, struck) = (requests.len() == 1, recording.struck > 0);
+        match struck {
+            true => self.pace.struck(recovery),
+            false => self.pace.missed(recovery, recording.operations),
+        }
+        Ok(Run { killer, driven, struck })
     }
+}
+
+/// One process's life.
+struct Run {
+    killer: Killer,
+    driven: Driven,
+    /// True if the kill struck at its exact operation.
+    struck: bool,
 }
