@@ -265,10 +265,12 @@ pub(crate) fn sync_data(file: &File, path: &Path) -> Result<(), IoFailure> {
 
 /// Every call that changes something goes through here, so that a test can stop the store at the
 /// n-th of them.
-fn change<T>(call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    #[cfg(test)]
-    fuse::burn()?;
-    retry(call)
+fn change<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    retry(|| {
+        #[cfg(test)]
+        fuse::burn()?;
+        call()
+    })
 }
 
 /// A fuse that makes this thread's n-th change fail: alone, or with all that follow, which is what
@@ -278,7 +280,7 @@ pub(crate) mod fuse {
     use std::cell::Cell;
     use std::io;
 
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, Debug)]
     pub(crate) enum Fuse {
         /// The n-th change and all after it fail: a kill.
         Kill(usize),
@@ -290,39 +292,33 @@ pub(crate) mod fuse {
 
     thread_local! {
         static FUSE: Cell<Option<Fuse>> = const { Cell::new(None) };
+        static BLOWN: Cell<bool> = const { Cell::new(false) };
     }
 
     /// Runs `work` with the fuse set; true if it blew.
     pub(crate) fn with<T>(fuse: Fuse, work: impl FnOnce() -> T) -> (T, bool) {
         FUSE.set(Some(fuse));
+        BLOWN.set(false);
         let result = work();
-        let blown =
-            !matches!(FUSE.take(), Some(Fuse::Kill(1..) | Fuse::From(1.., _) | Fuse::Once(1.., _)));
-        (result, blown)
+        FUSE.set(None);
+        (result, BLOWN.get())
     }
 
     pub(super) fn burn() -> io::Result<()> {
-        let error = |errno| Err(io::Error::from_raw_os_error(errno));
-        match FUSE.get() {
-            None => Ok(()),
-            Some(Fuse::Kill(0)) => error(5),
-            Some(Fuse::From(0, errno)) => error(errno),
-            Some(Fuse::Once(0, errno)) => {
-                FUSE.set(None);
-                error(errno)
-            }
-            Some(Fuse::Kill(n)) => {
-                FUSE.set(Some(Fuse::Kill(n - 1)));
-                Ok(())
-            }
-            Some(Fuse::From(n, errno)) => {
-                FUSE.set(Some(Fuse::From(n - 1, errno)));
-                Ok(())
-            }
-            Some(Fuse::Once(n, errno)) => {
-                FUSE.set(Some(Fuse::Once(n - 1, errno)));
-                Ok(())
-            }
+        let (left, errno) = match FUSE.get() {
+            None => (None, 0),
+            Some(Fuse::Kill(0)) => (Some(Fuse::Kill(0)), 5),
+            Some(Fuse::From(0, errno)) => (Some(Fuse::From(0, errno)), errno),
+            Some(Fuse::Once(0, errno)) => (None, errno),
+            Some(Fuse::Kill(n)) => (Some(Fuse::Kill(n - 1)), 0),
+            Some(Fuse::From(n, errno)) => (Some(Fuse::From(n - 1, errno)), 0),
+            Some(Fuse::Once(n, errno)) => (Some(Fuse::Once(n - 1, errno)), 0),
+        };
+        FUSE.set(left);
+        if errno == 0 {
+            return Ok(());
         }
+        BLOWN.set(true);
+        Err(io::Error::from_raw_os_error(errno))
     }
 }

@@ -13,6 +13,7 @@ mod checkpoint;
 mod commit;
 mod compact;
 mod counters;
+mod cursor;
 mod decide;
 mod disk;
 mod error;
@@ -30,15 +31,21 @@ mod segment;
 #[allow(clippy::module_inception)]
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod values;
+mod verify;
 
 pub use batch::Batch;
 pub use counters::Totals;
+pub use cursor::{Cursor, LoggedFrame, read_frames};
 pub use error::{Damage, IoFailure, OpenError, ReadError, WriteError};
-pub use frame::Status;
+pub use frame::{Head, Status};
+pub use op::{Op, Stored, ValueRef};
 pub use options::{
     Clock, Durability, LARGE_VALUE_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_VALUE_BYTES,
     OnDamage, Options,
 };
 pub use report::{Notice, Recovery};
 pub use store::{Stats, Store};
+pub use verify::{Verified, verify};

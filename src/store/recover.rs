@@ -15,8 +15,6 @@
 pub(crate) mod load;
 mod repair;
 pub(crate) mod replay;
-#[cfg(test)]
-mod tests;
 mod tidy;
 
 use std::io;

@@ -77,7 +77,11 @@ pub(super) fn set_aside(
     // The newest first, so that being cut short leaves no gap that was not there.
     let mut names: Vec<String> = names.collect();
     names.sort_by(|a, b| b.rsplit('-').next().cmp(&a.rsplit('-').next()));
-    for name in names.into_iter().chain(listing.temporaries.iter().cloned()) {
+    // Values that only what was dropped could name, and what would prove it.
+    let known = super::tidy::known_values(&state.table);
+    let values = listing.values.difference(&known).map(|&id| names::value(id));
+    let rest = values.chain(listing.temporaries.iter().cloned());
+    for name in names.into_iter().chain(rest) {
         let kept = format!("{}{name}", names::LOST);
         dir.rename(&name, &kept)?;
         kept_in.push(kept);

@@ -27,6 +27,12 @@ pub(super) fn check_values(
     Ok(())
 }
 
+/// The value files that something names: a key, a prepared transaction, or a fallback.
+pub(super) fn known_values(table: &Table) -> BTreeSet<u64> {
+    let live = table.live_files().map(|file| file.id);
+    live.chain(table.dead.iter().map(|dead| dead.id)).collect()
+}
+
 /// Removes temporary files, value files that no frame names, and what an interrupted compaction
 /// was about to remove. Nothing needs to be synced: what comes back is removed again, and no name
 /// is used twice.
@@ -43,10 +49,7 @@ pub(super) fn tidy(
         dir.remove(name)?;
     }
     if !listing.values.is_empty() {
-        let live = state.table.live_files().map(|file| file.id);
-        let known: BTreeSet<u64> =
-            live.chain(state.table.dead.iter().map(|dead| dead.id)).collect();
-        for &id in listing.values.difference(&known) {
+        for &id in listing.values.difference(&known_values(&state.table)) {
             let file = names::value(id);
             dir.remove(&file)?;
             notices.push(Notice::OrphanRemoved { file });
