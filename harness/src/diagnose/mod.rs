@@ -1,1 +1,18 @@
-//! Diagnosis: cause, counterfactual, source line. Pure.
+//! Diagnosis: why states fail. From the failing states of one recording: which lost effects they have
+//! in common, which calls these come from, what promise they break, and which sync would have made
+//! every one of them impossible. Pure: it re-runs the model, never the program.
+//!
+//! A cause is told in terms that do not shift from run to run (call, file with the numbers in its name
+//! left out, what was being asked), so that the same flaw has the same name in every run; event
+//! numbers are in its `detail` and its `counterfactual` alone.
+
+pub mod cause;
+pub mod group;
+pub mod names;
+pub mod remedy;
+pub mod site;
+
+pub use cause::Cause;
+pub use group::{Failing, Group, Scene, group};
+pub use names::{Names, plain};
+pub use site::{Part, Site};

@@ -1,0 +1,64 @@
+//! A cause and its words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::site::{Part, Site};
+use crate::oracle::Kind;
+use crate::trace::EventNo;
+
+/// Why states fail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// One plain sentence, without event numbers: the same flaw has the same in every run.
+    pub sentence: String,
+    /// The same in parts, for programs.
+    pub parts: BTreeMap<String, String>,
+    /// The events of the case that stands for all, in words.
+    pub detail: String,
+    /// What would make the failing states impossible, if that was found.
+    pub counterfactual: Option<String>,
+    /// The call whose effect was lost: where the source line is to be looked for.
+    pub guilty: Option<EventNo>,
+    /// The acknowledgement that promised it, where one did.
+    pub promised: Option<EventNo>,
+}
+
+/// What the failing states of one cause lost; nothing where they lost nothing.
+pub(super) type Lost = BTreeSet<Site>;
+
+/// The sentence and the parts of a loss.
+pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool) -> Cause {
+    let words: Vec<String> = lost.iter().map(Site::words).collect();
+    let can = match (torn, lost.iter().all(|site| site.part == Part::Bytes)) {
+        (true, true) => "can be torn",
+        _ => "can be lost",
+    };
+    let when = match kind {
+        Kind::LostAck => "after it was promised",
+        _ => "while what depends on it survives",
+    };
+    let sentence = format!("{} {can} {when}", words.join(" and "));
+    let mut cause = Cause { sentence, ..Cause::default() };
+    let mut part = |name: &str, value: &dyn Fn(&Site) -> String| {
+        let values: BTreeSet<String> = lost.iter().map(value).collect();
+        let values: Vec<String> = values.into_iter().collect();
+        cause.parts.insert(name.into(), values.join(", "));
+    };
+    part("call", &|site| site.call.clone());
+    part("file", &|site| site.file.clone());
+    part("during", &|site| site.during.words().into());
+    part("part", &|site| format!("{:?}", site.part).to_lowercase());
+    cause
+}
+
+/// The sentence and the parts where nothing was lost: the moment alone matters.
+pub(super) fn of_moment(between: &(String, String), inside: bool) -> Cause {
+    let (before, after) = between;
+    let sentence = match inside {
+        true => format!("the store is stopped inside {after}, after {before}"),
+        false => format!("the store is stopped between {before} and {after}"),
+    };
+    let parts = [("after", before), ("before", after)];
+    let parts = parts.map(|(name, value)| (name.to_owned(), value.clone()));
+    Cause { sentence, parts: parts.into(), ..Cause::default() }
+}

@@ -1,0 +1,309 @@
+//! Failing states with the same kind and the same cause are one finding.
+//!
+//! A cause is a set of sites ([`Site`]) whose loss suffices. The states that lost least are looked at
+//! first: what a single loss explains needs no more. A state that lost what an earlier group's states
+//! lost, among other things, belongs to that group. Of any other state the fewest sites are sought
+//! that explain it: a part of the loss that passes at the same crash point is no cause, and where the
+//! caller can try (`probe`), what fails by itself is one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cause::{Cause, Lost, of_loss, of_moment};
+use super::remedy;
+use super::site::{Site, Sites};
+use crate::oracle::Kind;
+use crate::persistence::{Crash, CrashState, Device, EffectNo, Model, Overlay, Profile};
+use crate::trace::{EventKind, EventNo, Trace};
+use crate::workload::{Answer, OpNo};
+
+/// How many tries of the caller's one state may cost.
+const PROBES: usize = 12;
+
+/// One recording and the model by which its states were judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The recording.
+    pub trace: &'a Trace,
+    /// The model of it.
+    pub model: &'a Model,
+    /// The overlay under which the model was made.
+    pub overlay: &'a Overlay,
+    /// The device for which it was made.
+    pub device: Device,
+}
+
+/// One failing state.
+#[derive(Clone, Copy, Debug)]
+pub struct Failing<'a> {
+    /// The state.
+    pub state: &'a CrashState,
+    /// A profile under which it is legal: the mildest.
+    pub profile: Profile,
+    /// What was violated.
+    pub kind: Kind,
+    /// The operations that the violation names.
+    pub operations: &'a [OpNo],
+}
+
+/// Failing states with one kind and one cause.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What is violated.
+    pub kind: Kind,
+    /// The failing states, by their index; the one that stands for all first.
+    pub members: Vec<usize>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Groups failing states. `passing` are states that were judged and held; `probe` says of a state that
+/// lost less than a failing one whether it fails alike, or nothing where it cannot be tried.
+pub fn group(
+    scene: &Scene<'_>,
+    failing: &[Failing<'_>],
+    passing: &[&CrashState],
+    mut probe: impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
+) -> Vec<Group> {
+    let sites = Sites::new(scene.trace, scene.model);
+    let seen: Vec<Seen> = failing.iter().map(|one| Seen::new(&sites, one)).collect();
+    let passing = by_point(passing);
+    let mut order: Vec<usize> = (0..failing.len()).collect();
+    order.sort_by_key(|&at| {
+        let (one, seen) = (&failing[at], &seen[at]);
+        (seen.sites.len(), seen.parts.len(), seen.effects.len(), one.state.point, at)
+    });
+    let mut found: Vec<Found> = Vec::new();
+    for at in order {
+        let (one, seen) = (&failing[at], &seen[at]);
+        if let Some(group) = found.iter_mut().find(|group| group.explains(one.kind, seen)) {
+            group.members.push(at);
+            continue;
+        }
+        let lost = fewest(scene, one, seen, &passing, &mut probe);
+        let known = found
+            .iter_mut()
+            .find(|group| group.kind == one.kind && !lost.is_empty() && group.lost == lost);
+        match known {
+            Some(group) => group.members.push(at),
+            None => found.push(Found {
+                kind: one.kind,
+                moment: lost.is_empty().then(|| seen.moment.clone()),
+                torn: !lost.is_empty() && seen.whole(&lost, one.state).is_empty(),
+                lost,
+                members: vec![at],
+            }),
+        }
+    }
+    let tell = |found: Found| tell(scene, &sites, failing, &seen, found);
+    let mut groups: Vec<Group> = found.into_iter().map(tell).collect();
+    groups.sort_by(|a, b| (a.kind, &a.cause.sentence).cmp(&(b.kind, &b.cause.sentence)));
+    groups
+}
+
+/// What is seen of one failing state.
+struct Seen {
+    sites: BTreeMap<Site, Vec<EffectNo>>,
+    effects: Vec<EffectNo>,
+    /// The sites of which something survived in part.
+    parts: BTreeSet<Site>,
+    /// Where it was stopped.
+    moment: Moment,
+}
+
+/// Between which calls, and whether inside the second one.
+type Moment = ((String, String), bool);
+
+impl Seen {
+    fn new(sites: &Sites<'_>, one: &Failing<'_>) -> Seen {
+        let effects = remedy::lost_effects(one.state);
+        let mut by_site: BTreeMap<Site, Vec<EffectNo>> = BTreeMap::new();
+        for effect in &effects {
+            if let Some(site) = sites.of(*effect) {
+                by_site.entry(site).or_default().push(*effect);
+            }
+        }
+        let forms = one.state.loss().map_or(&[][..], |loss| loss.forms());
+        let parts = forms.iter().filter_map(|(effect, _)| sites.of(EffectNo(*effect))).collect();
+        let inside = matches!(one.state.crash, Crash::Kill { pages } if pages > 0);
+        let moment = (sites.around(one.state.point), inside);
+        Seen { sites: by_site, parts, effects, moment }
+    }
+}
+
+impl Seen {
+    /// The effects of these sites that were lost in whole.
+    fn whole(&self, lost: &Lost, state: &CrashState) -> Vec<EffectNo> {
+        let effects = lost.iter().filter_map(|site| self.sites.get(site)).flatten().copied();
+        let whole = |effect: &EffectNo| state.loss().is_some_and(|loss| loss.is_lost(effect.0));
+        effects.filter(whole).collect()
+    }
+}
+
+struct Found {
+    kind: Kind,
+    lost: Lost,
+    torn: bool,
+    moment: Option<Moment>,
+    members: Vec<usize>,
+}
+
+impl Found {
+    /// True if a state that lost this much fails for the reason of this group.
+    fn explains(&self, kind: Kind, seen: &Seen) -> bool {
+        let moment = self
+            .moment
+            .as_ref()
+            .is_none_or(|moment| seen.sites.is_empty() && *moment == seen.moment);
+        // A page that may be lost may be torn too; that one may be torn explains no lost one.
+        let torn = !self.torn || self.lost.is_subset(&seen.parts);
+        let lost = self.lost.iter().all(|site| seen.sites.contains_key(site));
+        kind == self.kind && moment && torn && lost
+    }
+}
+
+/// The passing states of each crash point, as the sets of effects that they lost.
+fn by_point(passing: &[&CrashState]) -> BTreeMap<EventNo, Vec<BTreeSet<EffectNo>>> {
+    let mut by_point: BTreeMap<EventNo, Vec<BTreeSet<EffectNo>>> = BTreeMap::new();
+    for state in passing.iter().filter(|state| !state.is_kill()) {
+        let lost = remedy::lost_effects(state).into_iter().collect();
+        by_point.entry(state.point).or_default().push(lost);
+    }
+    by_point
+}
+
+/// The fewest sites of a state that explain its failure.
+fn fewest(
+    scene: &Scene<'_>,
+    one: &Failing<'_>,
+    seen: &Seen,
+    passing: &BTreeMap<EventNo, Vec<BTreeSet<EffectNo>>>,
+    probe: &mut impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
+) -> Lost {
+    let all: Vec<&Site> = seen.sites.keys().collect();
+    let whole = || all.iter().map(|site| (*site).clone()).collect();
+    if all.len() < 2 {
+        return whole();
+    }
+    let empty = Vec::new();
+    let passing = passing.get(&one.state.point).unwrap_or(&empty);
+    let held = |effects: &[EffectNo]| {
+        passing.iter().any(|lost| effects.iter().all(|effect| lost.contains(effect)))
+    };
+    let singles = all.iter().map(|site| vec![*site]);
+    let pairs = (0..all.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let pairs = pairs.map(|(a, b)| vec![all[b], all[a]]);
+    let candidates = singles.chain(pairs).filter(|candidate| candidate.len() < all.len());
+    let mut probes = 0;
+    let mut likely: Option<Lost> = None;
+    for candidate in candidates {
+        let effects: Vec<EffectNo> =
+            candidate.iter().flat_map(|site| seen.sites[*site].iter().copied()).collect();
+        if held(&effects) {
+            continue;
+        }
+        let lost = || candidate.iter().map(|site| (*site).clone()).collect::<Lost>();
+        let state = only(one.state, &effects);
+        let possible = probes < PROBES && scene.model.is_legal(&state, one.profile);
+        probes += usize::from(possible);
+        match possible.then(|| probe(one, &state)).flatten() {
+            Some(true) => return lost(),
+            Some(false) => {}
+            // Not tried, and nothing speaks against it.
+            None if likely.is_none() && candidate.len() == 1 => likely = Some(lost()),
+            None => {}
+        }
+    }
+    likely.unwrap_or_else(whole)
+}
+
+/// The state that lost only these effects, as far as it lost them.
+fn only(state: &CrashState, effects: &[EffectNo]) -> CrashState {
+    let Some(loss) = state.loss() else { return state.clone() };
+    let lost: Vec<u32> =
+        loss.lost().filter(|effect| effects.contains(effect)).map(|effect| effect.0).collect();
+    let forms = loss.forms().iter().filter(|(effect, _)| effects.contains(&EffectNo(*effect)));
+    CrashState::power(state.point, crate::persistence::Loss::new(&lost, forms.copied().collect()))
+}
+
+fn tell(
+    scene: &Scene<'_>,
+    sites: &Sites<'_>,
+    failing: &[Failing<'_>],
+    seen: &[Seen],
+    found: Found,
+) -> Group {
+    let first = found.members[0];
+    let (one, what) = (&failing[first], &seen[first]);
+    let mut cause = match &found.moment {
+        Some((between, inside)) => of_moment(between, *inside),
+        None => of_loss(one.kind, &found.lost, found.torn),
+    };
+    let lost = found.lost.iter().filter_map(|site| what.sites.get(site)).flatten();
+    let lost: Vec<EffectNo> = lost.copied().collect();
+    cause.promised = promised(scene.trace, one);
+    let latest = lost.iter().max().copied();
+    cause.guilty = latest.and_then(|effect| scene.model.effect(effect)).map(|found| found.event);
+    cause.detail = detail(scene, sites, one, &cause, latest);
+    let members: Vec<&Failing<'_>> = found.members.iter().map(|at| &failing[*at]).collect();
+    if !lost.is_empty() {
+        cause.counterfactual = remedy::find(scene, sites, &found.lost, &members, one);
+    }
+    Group { kind: found.kind, members: found.members, cause }
+}
+
+/// The acknowledgement of the first operation that the violation names.
+fn promised(trace: &Trace, one: &Failing<'_>) -> Option<EventNo> {
+    let events = trace.events.iter().take(one.state.point.0 as usize);
+    let acked = |kind: &EventKind| match kind {
+        EventKind::Reply { op, answer: Answer::Ack } => one.operations.first() == Some(op),
+        _ => false,
+    };
+    let mut events = events.enumerate().filter(|(_, event)| acked(&event.kind));
+    events.next().map(|(number, _)| EventNo(number as u32))
+}
+
+/// The case that stands for all, with its events.
+fn detail(
+    scene: &Scene<'_>,
+    sites: &Sites<'_>,
+    one: &Failing<'_>,
+    cause: &Cause,
+    latest: Option<EffectNo>,
+) -> String {
+    let point = one.state.point.0;
+    let Some(effect) = latest else { return format!("stopped before event {point}") };
+    let mut text = format!("stopped before event {point}; lost: {}", sites.event(effect));
+    match scene.model.durable_by(effect, one.profile) {
+        Some(by) if by >= one.state.point => {
+            let call = sites.call(by).unwrap_or("event");
+            text.push_str(&format!(", durable only by event {} ({call})", by.0));
+        }
+        Some(_) => {}
+        None => text.push_str(", never made durable"),
+    }
+    if let Some(promised) = cause.promised {
+        text.push_str(&format!("; promised by the acknowledgement at event {}", promised.0));
+    }
+    text
+}
+
+impl Sites<'_> {
+    /// The calls that changed files right before and right after a crash point.
+    fn around(&self, point: EventNo) -> (String, String) {
+        let name = |event: EventNo| -> String {
+            let call = self.call(event).unwrap_or("the end");
+            let site = self.site_of(event);
+            match site {
+                Some(site) => format!("{call} of {} {}", site.file, site.during.words()),
+                None => format!("{call} {}", self.during(event).words()),
+            }
+        };
+        let before = (0..point.0).rev().map(EventNo).find(|event| self.changes(*event));
+        let after = (point.0..self.end().0).map(EventNo).find(|event| self.changes(*event));
+        let before = before.map_or("the beginning".into(), name);
+        (before, after.map_or("the end".into(), name))
+    }
+}
+
+#[cfg(test)]
+mod tests;

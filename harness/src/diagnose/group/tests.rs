@@ -1,0 +1,287 @@
+//! Recordings written by hand, every legal single loss of which is judged by a rule, and what the
+//! diagnosis says.
+
+use super::*;
+use crate::persistence::tests::script::Script;
+use crate::persistence::{Form, Loss};
+use crate::workload::{Mutation, Request};
+
+/// A recording with requests and acknowledgements.
+struct Recording {
+    script: Script,
+    next: u32,
+}
+
+impl Recording {
+    fn new() -> Recording {
+        Recording { script: Script::new(), next: 0 }
+    }
+
+    fn request(&mut self, request: Request, work: impl FnOnce(&mut Script)) -> EventNo {
+        let op = OpNo(self.next);
+        self.next += 1;
+        self.script.event(EventKind::Request { op, request });
+        work(&mut self.script);
+        self.script.event(EventKind::Reply { op, answer: Answer::Ack })
+    }
+
+    fn put(&mut self, work: impl FnOnce(&mut Script)) -> EventNo {
+        let put = Mutation::Put("k".into(), "v".into());
+        self.request(Request::Write(put), work)
+    }
+
+    /// Every state at `point` that lost one effect that is pending there, or some of them.
+    fn losses(&self, point: EventNo, profile: Profile) -> Vec<CrashState> {
+        let model = self.script.model();
+        let pending: Vec<u32> = (0..model.effects_before(point))
+            .filter(|effect| !model.is_durable(EffectNo(*effect), profile, point))
+            .collect();
+        let mut states = Vec::new();
+        for mask in 1..1u32 << pending.len().min(8) {
+            let lost: Vec<u32> =
+                (0..8).filter(|bit| mask & (1 << bit) != 0).map(|bit| pending[bit]).collect();
+            let state = CrashState::power(point, Loss::new(&lost, Vec::new()));
+            if model.is_legal(&state, profile) {
+                states.push(state);
+            }
+        }
+        states
+    }
+}
+
+/// Judges by a rule: which of the states fail, as what.
+fn diagnose(
+    recording: &Recording,
+    states: &[CrashState],
+    fails: impl Fn(&Model, &CrashState) -> bool,
+    kind: Kind,
+) -> Vec<Group> {
+    let model = recording.script.model();
+    let overlay = Overlay::default();
+    let (failing, passing): (Vec<_>, Vec<_>) =
+        states.iter().partition(|state| fails(&model, state));
+    let operations = [OpNo(1)];
+    let failing: Vec<Failing<'_>> = failing
+        .into_iter()
+        .map(|state| Failing { state, profile: Profile::Strict, kind, operations: &operations })
+        .collect();
+    assert!(!failing.is_empty());
+    let scene = Scene {
+        trace: &recording.script.trace,
+        model: &model,
+        overlay: &overlay,
+        device: Device::default(),
+    };
+    let groups = group(&scene, &failing, &passing, |_, _| None);
+    let members: usize = groups.iter().map(|group| group.members.len()).sum();
+    assert_eq!(members, failing.len(), "each failing state is in one group");
+    groups
+}
+
+fn loses(model: &Model, state: &CrashState, event: EventNo) -> bool {
+    let loss = state.loss().unwrap();
+    model.effects_of(event).any(|effect| loss.is_lost(effect))
+}
+
+#[test]
+fn a_missing_fsync_is_named_with_the_call_that_it_is_missing_after() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("log.000001");
+        script.fsync("");
+    });
+    let mut write = EventNo(0);
+    let acked = recording.put(|script| {
+        write = script.write("log.000001", 0, b"frame");
+    });
+    let point = EventNo(acked.0 + 1);
+    let states = recording.losses(point, Profile::Strict);
+    let groups =
+        diagnose(&recording, &states, |model, state| loses(model, state, write), Kind::LostAck);
+    assert_eq!(groups.len(), 1);
+    let cause = &groups[0].cause;
+    assert_eq!(
+        cause.sentence,
+        "what call puts into log.# while writing can be lost after it was promised"
+    );
+    assert_eq!((cause.guilty, cause.promised), (Some(write), Some(acked)));
+    let count = groups[0].members.len();
+    assert_eq!(
+        cause.counterfactual.as_deref().unwrap(),
+        match count {
+            1 =>
+                format!("add fsync of log.000001 after event {} and this failure vanishes", write.0),
+            _ => format!(
+                "add fsync of log.000001 after event {} and all {count} failures vanish",
+                write.0
+            ),
+        }
+    );
+    assert!(cause.detail.contains("never made durable"), "{}", cause.detail);
+}
+
+#[test]
+fn an_innocent_loss_beside_the_guilty_one_is_not_blamed() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("log");
+        script.create("cache");
+        script.fsync("");
+    });
+    let (mut guilty, mut innocent) = (EventNo(0), EventNo(0));
+    let acked = recording.put(|script| {
+        innocent = script.write("cache", 0, b"x");
+        guilty = script.write("log", 0, b"frame");
+    });
+    let states = recording.losses(EventNo(acked.0 + 1), Profile::Strict);
+    let blamed = |states: &[CrashState]| {
+        let fails = |model: &Model, state: &CrashState| loses(model, state, guilty);
+        diagnose(&recording, states, fails, Kind::LostAck)
+    };
+    let groups = blamed(&states);
+    assert_eq!(groups.len(), 1);
+    assert!(groups[0].cause.sentence.starts_with("what call puts into log while"));
+    // Also where no failing state lost the guilty one alone: that the other passes is enough.
+    let model = recording.script.model();
+    let mixed: Vec<CrashState> =
+        states.into_iter().filter(|state| loses(&model, state, innocent)).collect();
+    let groups = blamed(&mixed);
+    assert_eq!(groups.len(), 1);
+    assert!(groups[0].cause.sentence.starts_with("what call puts into log while"));
+}
+
+#[test]
+fn a_missing_directory_fsync_is_told_from_a_missing_file_fsync() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |_| {});
+    let (mut made, mut write) = (EventNo(0), EventNo(0));
+    let acked = recording.put(|script| {
+        made = script.create("seg-1");
+        write = script.write("seg-1", 0, b"frame");
+    });
+    let states = recording.losses(EventNo(acked.0 + 1), Profile::Strict);
+    let fails =
+        |model: &Model, state: &CrashState| loses(model, state, made) || loses(model, state, write);
+    let groups = diagnose(&recording, &states, fails, Kind::LostAck);
+    let sentences: Vec<&str> = groups.iter().map(|group| group.cause.sentence.as_str()).collect();
+    assert_eq!(
+        sentences,
+        [
+            "the name seg-# that call makes while writing can be lost after it was promised",
+            "what call puts into seg-# while writing can be lost after it was promised",
+        ]
+    );
+    let remedy = groups[0].cause.counterfactual.as_deref().unwrap();
+    assert!(remedy.starts_with("add fsync of the store's directory after event"), "{remedy}");
+    assert!(remedy.contains(" vanish"), "{remedy}");
+}
+
+#[test]
+fn one_flaw_at_many_places_is_one_cause() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("log");
+        script.fsync("");
+    });
+    let mut writes = Vec::new();
+    let mut acks = Vec::new();
+    for number in 0..4u64 {
+        acks.push(recording.put(|script| {
+            writes.push(script.write("log", number * 4096, &[1; 4096]));
+        }));
+    }
+    let mut states = Vec::new();
+    for acked in &acks {
+        states.extend(recording.losses(EventNo(acked.0 + 1), Profile::Strict));
+    }
+    let fails =
+        |model: &Model, state: &CrashState| writes.iter().any(|write| loses(model, state, *write));
+    let groups = diagnose(&recording, &states, fails, Kind::LostAck);
+    assert_eq!(groups.len(), 1);
+    let remedy = groups[0].cause.counterfactual.as_deref().unwrap();
+    let count = groups[0].members.len();
+    assert!(remedy.starts_with("add fsync of log after each such call (4 of them)"), "{remedy}");
+    assert!(remedy.ends_with(&format!("all {count} failures vanish")), "{remedy}");
+}
+
+#[test]
+fn a_torn_page_and_a_lost_one_have_one_cause_if_both_fail_and_a_torn_one_its_own_if_not() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("db");
+        script.write("db", 0, &[1; 4096]);
+        script.sync_all();
+    });
+    let mut write = EventNo(0);
+    let acked = recording.put(|script| {
+        write = script.write("db", 0, &[2; 4096]);
+    });
+    let point = EventNo(acked.0 + 1);
+    let model = recording.script.model();
+    let effect = model.effects_of(write).start;
+    let form = Form::Sectors { arrived: 0x0f, garbage: false };
+    let torn = CrashState::power(point, Loss::new(&[], vec![(effect, form)]));
+    let lost = CrashState::power(point, Loss::new(&[effect], Vec::new()));
+    let both = diagnose(&recording, &[torn.clone(), lost.clone()], |_, _| true, Kind::CorruptValue);
+    assert_eq!(both.len(), 1);
+    assert!(both[0].cause.sentence.contains("can be lost"), "{}", both[0].cause.sentence);
+    let one =
+        diagnose(&recording, &[torn.clone(), lost], |_, state| *state == torn, Kind::CorruptValue);
+    assert_eq!(one.len(), 1);
+    assert!(one[0].cause.sentence.contains("can be torn"), "{}", one[0].cause.sentence);
+}
+
+#[test]
+fn a_kill_is_told_by_where_it_struck() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("log");
+    });
+    let mut write = EventNo(0);
+    recording.put(|script| {
+        write = script.write("log", 0, b"a");
+        script.write("log", 1, b"b");
+    });
+    let states = [CrashState::kill(EventNo(write.0 + 1))];
+    let groups = diagnose(&recording, &states, |_, _| true, Kind::TornBatch);
+    assert_eq!(
+        groups[0].cause.sentence,
+        "the store is stopped between call of log while writing and call of log while writing"
+    );
+    assert_eq!(groups[0].cause.counterfactual, None);
+}
+
+#[test]
+fn what_the_caller_can_try_decides_where_nothing_else_does() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("a");
+        script.create("b");
+        script.fsync("");
+    });
+    let acked = recording.put(|script| {
+        script.write("a", 0, b"x");
+        script.write("b", 0, b"x");
+    });
+    let states = recording.losses(EventNo(acked.0 + 1), Profile::Strict);
+    let all = states.iter().max_by_key(|state| state.loss().unwrap().count()).unwrap();
+    let model = recording.script.model();
+    let scene = Scene {
+        trace: &recording.script.trace,
+        model: &model,
+        overlay: &Overlay::default(),
+        device: Device::default(),
+    };
+    let failing =
+        [Failing { state: all, profile: Profile::Strict, kind: Kind::LostAck, operations: &[] }];
+    let b = recording.script.id("b");
+    let loses_b = |state: &CrashState| {
+        let lost = state.loss().unwrap().lost();
+        lost.into_iter().any(|effect| model.effect(effect).unwrap().kind.file() == b)
+    };
+    let groups = group(&scene, &failing, &[], |_, state| Some(loses_b(state)));
+    assert_eq!(groups[0].cause.parts["file"], "b");
+    let together = |_: &Failing<'_>, _: &CrashState| Some(false);
+    let groups = group(&scene, &failing, &[], together);
+    assert_eq!(groups[0].cause.parts["file"], "a, b");
+}

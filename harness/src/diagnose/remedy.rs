@@ -1,0 +1,138 @@
+//! The counterfactual: which sync, had it been made, would have made failing states impossible. It is
+//! tried in the model: syncs are added as an overlay, and the states are looked at again under the
+//! same profile. What it claims it has tried; where states were too many to try all, it says so.
+
+use std::collections::BTreeSet;
+
+use super::group::{Failing, Scene};
+use super::site::{Site, Sites};
+use crate::persistence::{AddedSync, CrashState, EffectNo, Form, Loss, Model};
+use crate::trace::{EventNo, FileId, SyncScope};
+
+/// The most states that one remedy is tried on.
+const TRIED: usize = 400;
+
+/// Finds a sync that makes `members` impossible; `first` stands for them.
+pub(super) fn find(
+    scene: &Scene<'_>,
+    sites: &Sites<'_>,
+    lost: &BTreeSet<Site>,
+    members: &[&Failing<'_>],
+    first: &Failing<'_>,
+) -> Option<String> {
+    let mut effects: Vec<EffectNo> = lost_effects(first.state);
+    effects.retain(|effect| sites.of(*effect).is_some_and(|site| lost.contains(&site)));
+    // After the last effect of each file that counts.
+    let mut places: Vec<(EventNo, FileId)> = Vec::new();
+    for effect in effects {
+        let (Some(file), Some(found)) = (sites.synced_by(effect), scene.model.effect(effect))
+        else {
+            continue;
+        };
+        places.retain(|(_, other)| *other != file);
+        places.push((found.event, file));
+    }
+    let tried: Vec<&Failing<'_>> = members.iter().copied().take(TRIED).collect();
+    for (after, file) in &places {
+        if gone(scene, &[(*after, *file)], &tried) == tried.len() {
+            let what = fsync(sites, *file, *after);
+            return Some(format!(
+                "add {what} after event {} and {}",
+                after.0,
+                all(&tried, members)
+            ));
+        }
+    }
+    // No single one: after every such call.
+    let mut everywhere: BTreeSet<(EventNo, FileId)> = BTreeSet::new();
+    for number in 0..scene.model.effects().len() as u32 {
+        let effect = EffectNo(number);
+        if sites.of(effect).is_some_and(|site| lost.contains(&site)) {
+            let event = scene.model.effect(effect).map(|found| found.event);
+            everywhere.extend(event.zip(sites.synced_by(effect)));
+        }
+    }
+    let everywhere: Vec<(EventNo, FileId)> = everywhere.into_iter().collect();
+    let (after, file) = *everywhere.first()?;
+    let gone = gone(scene, &everywhere, &tried);
+    let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
+    let what = fsync(sites, file, after);
+    let calls: BTreeSet<&str> = lost.iter().map(|site| site.call.as_str()).collect();
+    let calls: Vec<&str> = calls.into_iter().collect();
+    let places = format!("after each such {} ({} of them)", calls.join(" and "), events.len());
+    match gone {
+        0 => None,
+        _ if gone == tried.len() => {
+            Some(format!("add {what} {places} and {}", all(&tried, members)))
+        }
+        _ => Some(format!("add {what} {places} and {gone} of {} failures vanish", tried.len())),
+    }
+}
+
+fn all(tried: &[&Failing<'_>], members: &[&Failing<'_>]) -> String {
+    match (tried.len(), members.len()) {
+        (1, 1) => "this failure vanishes".into(),
+        (some, whole) if some == whole => format!("all {whole} failures vanish"),
+        (some, whole) => format!("all {some} failures that were tried of {whole} vanish"),
+    }
+}
+
+fn fsync(sites: &Sites<'_>, file: FileId, at: EventNo) -> String {
+    match sites.names.path(file, at).as_str() {
+        "." => "fsync of the store's directory".into(),
+        path => format!("fsync of {path}"),
+    }
+}
+
+/// How many of the states cannot be with these syncs.
+fn gone(scene: &Scene<'_>, syncs: &[(EventNo, FileId)], states: &[&Failing<'_>]) -> usize {
+    let mut overlay = scene.overlay.clone();
+    overlay.added_syncs.extend(syncs.iter().map(|(after, file)| AddedSync {
+        after: *after,
+        file: Some(*file),
+        scope: SyncScope::Full,
+    }));
+    let model = Model::with(scene.trace, &overlay, scene.device);
+    let gone = states.iter().filter(|failing| {
+        let state = translate(scene.model, &model, failing.state);
+        !model.is_legal(&state, failing.profile)
+    });
+    gone.count()
+}
+
+/// A state in the numbers of another model of the same trace. Syncs may leave an effect out (a punch
+/// into what was never written needs no zeros); all others are the same in the same order.
+fn translate(from: &Model, to: &Model, state: &CrashState) -> CrashState {
+    if from.effects().len() == to.effects().len() {
+        return state.clone();
+    }
+    let Some(loss) = state.loss() else { return state.clone() };
+    let number = |effect: EffectNo| -> Option<u32> {
+        let found = from.effect(effect)?;
+        let before = from.effects_of(found.event);
+        let alike = |model: &Model, at: u32| {
+            let other = model.effect(EffectNo(at)).map(|other| &other.kind);
+            other.is_some_and(|other| {
+                (other.word(), other.file()) == (found.kind.word(), found.kind.file())
+            })
+        };
+        let rank = (before.start..effect.0).filter(|at| alike(from, *at)).count();
+        to.effects_of(found.event).filter(|at| alike(to, *at)).nth(rank)
+    };
+    let lost: Vec<u32> = loss.lost().filter_map(number).collect();
+    let forms: Vec<(u32, Form)> = loss
+        .forms()
+        .iter()
+        .filter_map(|(effect, form)| Some((number(EffectNo(*effect))?, *form)))
+        .collect();
+    CrashState::power(state.point, Loss::new(&lost, forms))
+}
+
+/// Every effect that a state lost, in whole or in part.
+pub(super) fn lost_effects(state: &CrashState) -> Vec<EffectNo> {
+    let Some(loss) = state.loss() else { return Vec::new() };
+    let parts = loss.forms().iter().map(|(effect, _)| EffectNo(*effect));
+    let mut effects: Vec<EffectNo> = loss.lost().chain(parts).collect();
+    effects.sort_unstable();
+    effects
+}

@@ -1,0 +1,202 @@
+//! What can be lost, in terms of the program: which call on which file, what of it, and what the
+//! program had been asked for at the time. Effects of one site are lost for one reason.
+
+use super::names::{Names, plain};
+use crate::persistence::{EffectKind, EffectNo, Model};
+use crate::trace::{EventKind, EventNo, FileId, Trace};
+use crate::workload::{OpNo, Request};
+
+/// What of a call can be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Bytes, or the growth that they need to be read.
+    Bytes,
+    /// A size that was set.
+    Size,
+    /// A name that came, by a creation, a link or a rename.
+    Name,
+    /// That a name went.
+    Removal,
+}
+
+/// One sort of thing that can be lost.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site {
+    /// The call's name.
+    pub call: String,
+    /// The file's path, the numbers in it left out.
+    pub file: String,
+    /// What of it.
+    pub part: Part,
+    /// What had been asked for.
+    pub during: During,
+}
+
+/// What a program had been asked for when it made a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum During {
+    /// `open`.
+    Open,
+    /// A put, a delete or a batch.
+    Write,
+    /// `sync`.
+    Sync,
+    /// `checkpoint`.
+    Checkpoint,
+    /// `dump`.
+    Dump,
+    /// `close`.
+    Close,
+    /// Nothing was outstanding.
+    Idle,
+}
+
+impl During {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            During::Open => "while opening",
+            During::Write => "while writing",
+            During::Sync => "in a sync",
+            During::Checkpoint => "in a checkpoint",
+            During::Dump => "while reading",
+            During::Close => "while closing",
+            During::Idle => "in the background",
+        }
+    }
+}
+
+impl Site {
+    /// In words: `what write puts into wal/#.log while writing`.
+    pub fn words(&self) -> String {
+        let Site { call, file, part, during } = self;
+        let during = during.words();
+        match part {
+            Part::Bytes => format!("what {call} puts into {file} {during}"),
+            Part::Size => format!("the size that {call} gives {file} {during}"),
+            Part::Name => format!("the name {file} that {call} makes {during}"),
+            Part::Removal => format!("the removal of {file} by {call} {during}"),
+        }
+    }
+}
+
+/// What is known of a trace for telling sites.
+#[derive(Clone, Debug)]
+pub struct Sites<'a> {
+    trace: &'a Trace,
+    model: &'a Model,
+    /// The names of the files.
+    pub names: Names,
+    /// By event.
+    during: Vec<During>,
+}
+
+impl<'a> Sites<'a> {
+    /// The sites of a trace.
+    pub fn new(trace: &'a Trace, model: &'a Model) -> Self {
+        Self { trace, model, names: Names::new(trace), during: during(trace) }
+    }
+
+    /// Where an effect comes from; nothing for a number that the model does not have.
+    pub fn of(&self, effect: EffectNo) -> Option<Site> {
+        let effect = self.model.effect(effect)?;
+        let at = effect.event;
+        let (part, path) = match &effect.kind {
+            EffectKind::Data { file, .. } | EffectKind::Grow { file, .. } => {
+                (Part::Bytes, self.names.path(*file, at))
+            }
+            EffectKind::Resize { file, .. } => (Part::Size, self.names.path(*file, at)),
+            EffectKind::Link { at: place, .. } => (Part::Name, self.names.place(place, at)),
+            EffectKind::Rename { to, .. } => (Part::Name, self.names.place(to, at)),
+            EffectKind::Exchange { a, .. } => (Part::Name, self.names.place(a, at)),
+            EffectKind::Unlink { at: place, .. } => (Part::Removal, self.names.place(place, at)),
+            EffectKind::Leave { from, .. } => (Part::Removal, self.names.place(from, at)),
+        };
+        let call = self.call(at).unwrap_or("call").to_owned();
+        Some(Site { call, file: plain(&path), part, during: self.during(at) })
+    }
+
+    /// The file or directory whose fsync would make an effect durable.
+    pub fn synced_by(&self, effect: EffectNo) -> Option<FileId> {
+        Some(match &self.model.effect(effect)?.kind {
+            EffectKind::Data { file, .. }
+            | EffectKind::Grow { file, .. }
+            | EffectKind::Resize { file, .. } => *file,
+            EffectKind::Link { at, .. } | EffectKind::Unlink { at, .. } => at.dir,
+            EffectKind::Rename { to, .. } => to.dir,
+            EffectKind::Exchange { a, .. } => a.dir,
+            EffectKind::Leave { from, .. } => from.dir,
+        })
+    }
+
+    /// What had been asked for at an event.
+    pub fn during(&self, at: EventNo) -> During {
+        self.during.get(at.0 as usize).copied().unwrap_or(During::Idle)
+    }
+
+    /// The name of the call that an event is.
+    pub fn call(&self, at: EventNo) -> Option<&'a str> {
+        match &self.trace.events.get(at.0 as usize)?.kind {
+            EventKind::Call(call) => Some(&call.name),
+            _ => None,
+        }
+    }
+
+    /// The site of the first effect of an event.
+    pub(super) fn site_of(&self, at: EventNo) -> Option<Site> {
+        self.model.effects_of(at).next().and_then(|effect| self.of(EffectNo(effect)))
+    }
+
+    /// True if an event changed files or what is durable.
+    pub(super) fn changes(&self, at: EventNo) -> bool {
+        self.model.changes_files(at)
+    }
+
+    /// The last crash point.
+    pub(super) fn end(&self) -> EventNo {
+        self.model.last_point()
+    }
+
+    /// `event 49, write to wal/000001.log`.
+    pub fn event(&self, effect: EffectNo) -> String {
+        let Some(found) = self.model.effect(effect) else { return format!("effect {effect}") };
+        let at = found.event;
+        let call = self.call(at).unwrap_or("call");
+        let file = match &found.kind {
+            EffectKind::Link { at: place, .. } | EffectKind::Unlink { at: place, .. } => {
+                self.names.place(place, at)
+            }
+            EffectKind::Rename { from, to, .. } => {
+                format!("{} to {}", self.names.place(from, at), self.names.place(to, at))
+            }
+            kind => self.names.path(kind.file(), at),
+        };
+        format!("event {}, {call} of {file}", at.0)
+    }
+}
+
+/// For each event what had been asked for: the latest request that is still outstanding.
+fn during(trace: &Trace) -> Vec<During> {
+    let mut outstanding: Vec<(OpNo, During)> = Vec::new();
+    let mut all = Vec::with_capacity(trace.events.len());
+    for event in &trace.events {
+        match &event.kind {
+            EventKind::Request { op, request } => outstanding.push((*op, class(request))),
+            EventKind::Reply { op, .. } => outstanding.retain(|(other, _)| other != op),
+            _ => {}
+        }
+        all.push(outstanding.last().map_or(During::Idle, |(_, during)| *during));
+    }
+    all
+}
+
+fn class(request: &Request) -> During {
+    match request {
+        Request::Open => During::Open,
+        Request::Write(_) | Request::Batch(_) => During::Write,
+        Request::Sync => During::Sync,
+        Request::Checkpoint => During::Checkpoint,
+        Request::Dump => During::Dump,
+        Request::Close => During::Close,
+    }
+}
