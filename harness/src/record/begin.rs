@@ -29,7 +29,7 @@ impl Tracer {
             return self.enter(thread, pending);
         }
         self.number(tid);
-        self.compare_mappings(Some(tid))?;
+        self.compare_before(tid, &pending.work)?;
         pending.no = self.next_call(pending.name);
         if self.strikes.is_empty() {
             return self.enter(thread, pending);

@@ -119,7 +119,7 @@ impl Mappings {
         self.compared += 1;
         let mut stores = Vec::new();
         for (id, shadow) in &mut self.files {
-            if must || shadow.chunks.len() as u64 * CHUNK_BYTES <= LARGE_BYTES {
+            if must || !shadow.is_large() {
                 shadow.compare(*id, &mut stores)?;
             }
         }
@@ -128,7 +128,7 @@ impl Mappings {
 
     /// True if a file is too large to be compared at every event.
     pub fn is_coarse(&self) -> bool {
-        self.files.values().any(|shadow| shadow.chunks.len() as u64 * CHUNK_BYTES > LARGE_BYTES)
+        self.files.values().any(Shadow::is_large)
     }
 
     /// What a call did to a file is known from the call.
@@ -157,6 +157,10 @@ impl Mappings {
 }
 
 impl Shadow {
+    fn is_large(&self) -> bool {
+        self.chunks.len() as u64 * CHUNK_BYTES > LARGE_BYTES
+    }
+
     /// The chunks that hold data now, whole, in order.
     fn read(&self) -> io::Result<Vec<(u64, Vec<u8>)>> {
         let mut chunks = Vec::new();
@@ -262,6 +266,11 @@ fn data_after(file: &File, from: u64, size: u64) -> Option<(u64, u64)> {
     let start = seek(from, libc::SEEK_DATA)?;
     let end = seek(start, libc::SEEK_HOLE).unwrap_or(size).min(size);
     (start < end).then_some((start, end))
+}
+
+/// The first byte of data at or after `from`; nothing where only a hole follows.
+pub fn next_data(file: &File, from: u64) -> Option<u64> {
+    data_after(file, from, u64::MAX).map(|(start, _)| start)
 }
 
 /// True if blocks are missing between `from` and `to`: writing there takes space.

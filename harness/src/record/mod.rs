@@ -34,6 +34,7 @@ mod strikes;
 pub mod timeline;
 mod token;
 mod tracer;
+mod verify;
 pub mod whole;
 mod world;
 

@@ -45,6 +45,7 @@ pub struct Recorder {
     tracing: Option<JoinHandle<std::io::Result<Seen>>>,
     initial: Tree,
     process: Option<Process>,
+    run_folders: Vec<PathBuf>,
     stderr: String,
     overdue: bool,
 }
@@ -81,6 +82,7 @@ impl Recorder {
             tracing: Some(tracing),
             initial,
             process: None,
+            run_folders: Vec::new(),
             stderr: String::new(),
             overdue: false,
         })
@@ -104,6 +106,7 @@ impl Recorder {
                 let folder = tempfile::Builder::new().prefix("run-").tempdir_in(root);
                 let folder = folder
                     .map_err(|error| HarnessError::at("making a private folder in", root, error))?;
+                self.run_folders.extend(folder.path().canonicalize().ok());
                 env.push((RUN_VARIABLE.into(), folder.path().into()));
                 Some(folder)
             }
@@ -179,8 +182,13 @@ impl Recorder {
         let events = std::mem::take(&mut state.events);
         let status = state.status;
         drop(state);
+        // The private folders are the program's to use: they are gone before any recovery.
+        let own = &self.run_folders;
         let paths = |set: std::collections::BTreeSet<Vec<u8>>| {
-            set.into_iter().map(|path| PathBuf::from(OsString::from_vec(path))).collect()
+            set.into_iter()
+                .map(|path| PathBuf::from(OsString::from_vec(path)))
+                .filter(|path| !own.iter().any(|folder| path.starts_with(folder)))
+                .collect()
         };
         Ok(Recording {
             trace: Trace {
@@ -196,6 +204,7 @@ impl Recorder {
             looks: seen.looks,
             struck: seen.struck,
             weakened: seen.weakened,
+            coarse: seen.coarse,
             stderr: std::mem::take(&mut self.stderr),
             outside_written: paths(seen.outside_written),
             outside_read: paths(seen.outside_read),

@@ -25,6 +25,9 @@ pub struct Recording {
     /// Lines of a whole program that were printed in one write with a later one: what each promises is
     /// known only from that write on. Weakened promises.
     pub weakened: u32,
+    /// A shared mapping is so large that stores into it were looked for only at syncs and answers: the
+    /// states between them, as a kill would leave them, are not known.
+    pub coarse: bool,
     /// The end of the program's standard error.
     pub stderr: String,
     /// Files outside the recorded directory that the run opened for writing: where a recovery reads

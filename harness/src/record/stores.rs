@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use libc::pid_t;
 
+use super::pending::Work;
 use super::ptrace::{self, Change};
 use super::timeline::sleeps;
 use super::tracer::{At, Tracer};
@@ -17,11 +18,23 @@ impl Tracer {
     /// Compares what is mapped with what was known. `tid` is the thread whose event comes next, or
     /// nothing at the end of a process.
     pub(super) fn compare_mappings(&mut self, tid: Option<pid_t>) -> io::Result<()> {
+        self.compare(tid, true)
+    }
+
+    /// The same before a call: files too large to be read at every event are left out unless the
+    /// call decides what is durable. Their states in between are not known, which is said.
+    pub(super) fn compare_before(&mut self, tid: pid_t, work: &Work) -> io::Result<()> {
+        let syncs = matches!(work, Work::Sync { .. } | Work::SyncRanges(_) | Work::SyncAll);
+        let own = work.file(|_| None).is_some_and(|file| self.mappings.has(file));
+        self.seen.coarse |= !syncs && self.mappings.is_coarse();
+        self.compare(Some(tid), syncs || own)
+    }
+
+    fn compare(&mut self, tid: Option<pid_t>, must: bool) -> io::Result<()> {
         if self.mappings.is_empty() || self.killed {
             return Ok(());
         }
         let stopped = self.stop_others(tid)?;
-        let must = true;
         let stores = self.mappings.compare(must)?;
         let thread = match tid {
             Some(tid) => self.number(tid),

@@ -59,6 +59,8 @@ pub struct Seen {
     pub looks: u32,
     /// Lines that came in one write with a later one.
     pub weakened: u32,
+    /// Stores into a large mapping were looked for only where it decides what is durable or promised.
+    pub coarse: bool,
     /// Planned strikes that struck.
     pub struck: u32,
     /// Files outside the recorded directory that were opened for writing.

@@ -4,6 +4,7 @@
 pub mod event;
 mod history;
 pub mod replay;
+pub mod sparse;
 
 pub use event::{
     Call, Event, EventKind, EventNo, FileId, FileOp, Name, NodeKind, Place, ResizeHow, SyncScope,

@@ -6,12 +6,16 @@
 use std::collections::BTreeMap;
 
 use super::event::{EventKind, FileId, FileOp, Name, NodeKind, Trace};
+use super::sparse::Sparse;
+
+/// The largest file of ext4, in bytes: a length beyond it is not believed.
+pub const FILE_BYTES: u64 = 1 << 44;
 
 /// A node of the replayed tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replayed {
     /// A regular file: which one, so that hard links can be told from copies, and its bytes.
-    File(FileId, Vec<u8>),
+    File(FileId, Sparse),
     /// A directory.
     Dir,
     /// A symbolic link with its target.
@@ -32,7 +36,7 @@ pub struct Contradiction {
 #[derive(Clone, Debug)]
 struct Node {
     kind: NodeKind,
-    bytes: Vec<u8>,
+    bytes: Sparse,
     names: BTreeMap<Name, FileId>,
 }
 
@@ -40,14 +44,14 @@ struct Node {
 pub fn replay(trace: &Trace) -> Result<BTreeMap<Vec<u8>, Replayed>, Contradiction> {
     let mut nodes: BTreeMap<FileId, Node> = BTreeMap::new();
     for (index, node) in trace.initial.iter().enumerate() {
-        nodes.entry(node.file).or_insert_with(|| new(node.node.clone(), node.bytes.to_vec()));
+        nodes.entry(node.file).or_insert_with(|| new(node.node.clone(), Sparse::of(&node.bytes)));
         if let Some(at) = &node.at {
             let wrong = Contradiction { event: 0, why: format!("initial node {index} is nowhere") };
             let dir = nodes.get_mut(&at.dir).ok_or(wrong)?;
             dir.names.insert(at.name.clone(), node.file);
         }
     }
-    nodes.entry(FileId::ROOT).or_insert_with(|| new(NodeKind::Dir, Vec::new()));
+    nodes.entry(FileId::ROOT).or_insert_with(|| new(NodeKind::Dir, Sparse::default()));
     for (event, kind) in trace.events.iter().map(|event| &event.kind).enumerate() {
         if let EventKind::Call(call) = kind {
             apply(&mut nodes, &call.op).map_err(|why| Contradiction { event, why })?;
@@ -58,13 +62,11 @@ pub fn replay(trace: &Trace) -> Result<BTreeMap<Vec<u8>, Replayed>, Contradictio
     Ok(paths)
 }
 
-fn new(kind: NodeKind, bytes: Vec<u8>) -> Node {
+fn new(kind: NodeKind, bytes: Sparse) -> Node {
     Node { kind, bytes, names: BTreeMap::new() }
 }
 
 fn apply(nodes: &mut BTreeMap<FileId, Node>, op: &FileOp) -> Result<(), String> {
-    /// No recorded file is this long: a length beyond it is not believed.
-    const MOST: u64 = 1 << 36;
     let missing = |file: FileId| format!("file {} was never made", file.0);
     let expect = |nodes: &BTreeMap<FileId, Node>, place: &super::event::Place, file| {
         let found = nodes.get(&place.dir).and_then(|dir| dir.names.get(&place.name));
@@ -76,7 +78,7 @@ fn apply(nodes: &mut BTreeMap<FileId, Node>, op: &FileOp) -> Result<(), String> 
     };
     match op {
         FileOp::Create { at, file, node, .. } => {
-            if nodes.insert(*file, new(node.clone(), Vec::new())).is_some() {
+            if nodes.insert(*file, new(node.clone(), Sparse::default())).is_some() {
                 return Err(format!("file {} was made twice", file.0));
             }
             let dir = nodes.get_mut(&at.dir).ok_or_else(|| missing(at.dir))?;
@@ -85,7 +87,7 @@ fn apply(nodes: &mut BTreeMap<FileId, Node>, op: &FileOp) -> Result<(), String> 
             }
         }
         FileOp::CreateUnnamed { file, .. } => {
-            if nodes.insert(*file, new(NodeKind::File, Vec::new())).is_some() {
+            if nodes.insert(*file, new(NodeKind::File, Sparse::default())).is_some() {
                 return Err(format!("file {} was made twice", file.0));
             }
         }
@@ -128,29 +130,26 @@ fn apply(nodes: &mut BTreeMap<FileId, Node>, op: &FileOp) -> Result<(), String> 
         }
         FileOp::Write { file, offset, bytes, .. } => {
             let node = nodes.get_mut(file).ok_or_else(|| missing(*file))?;
-            let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= MOST);
-            let end = end.ok_or("a write ends beyond any file")? as usize;
-            if node.bytes.len() < end {
-                node.bytes.resize(end, 0);
-            }
-            node.bytes[end - bytes.len()..end].copy_from_slice(bytes);
+            let end = offset.checked_add(bytes.len() as u64);
+            end.filter(|end| *end <= FILE_BYTES).ok_or("a write ends beyond any file")?;
+            node.bytes.write(*offset, bytes);
         }
         FileOp::Resize { file, from, to, .. } => {
             let node = nodes.get_mut(file).ok_or_else(|| missing(*file))?;
-            if node.bytes.len() as u64 != *from {
+            if node.bytes.len() != *from {
                 return Err(format!("the size was {} and not {from}", node.bytes.len()));
             }
-            if *to > MOST {
+            if *to > FILE_BYTES {
                 return Err("a size beyond any file".into());
             }
-            node.bytes.resize(*to as usize, 0);
+            node.bytes.resize(*to);
         }
         FileOp::Zero { file, offset, len } => {
             let node = nodes.get_mut(file).ok_or_else(|| missing(*file))?;
-            let size = node.bytes.len() as u64;
+            let size = node.bytes.len();
             let end = offset.checked_add(*len).filter(|end| *end <= size);
-            let end = end.ok_or("zeroed beyond the end")?;
-            node.bytes[*offset as usize..end as usize].fill(0);
+            end.ok_or("zeroed beyond the end")?;
+            node.bytes.zero(*offset, *len);
         }
         FileOp::Allocate { .. }
         | FileOp::Sync { .. }

@@ -97,6 +97,7 @@ pub fn replayed(trace: &Trace) -> BTreeMap<Vec<u8>, OnDisk> {
         .map(|(path, node)| {
             let node = match node {
                 Replayed::File(id, bytes) => {
+                    let bytes = bytes.read(0, bytes.len() as usize);
                     OnDisk::File(first.entry(id).or_insert_with(|| path.clone()).clone(), bytes)
                 }
                 Replayed::Dir => OnDisk::Dir,
@@ -148,26 +149,4 @@ pub fn running(folder: &Path, name: &str) -> Vec<String> {
         })
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect()
-}
-
-/// The first `len` bytes of a replayed file, without making the rest.
-pub fn replayed_cut(trace: &Trace, name: &str, len: u64) -> Vec<u8> {
-    use unplug_harness::trace::FileOp;
-    let mut trace = trace.clone();
-    let far = |op: &FileOp| match op {
-        FileOp::Write { offset, .. } => *offset >= len,
-        _ => false,
-    };
-    trace.events.retain(|event| !matches!(&event.kind, EventKind::Call(call) if far(&call.op)));
-    for event in &mut trace.events {
-        if let EventKind::Call(call) = &mut event.kind
-            && let FileOp::Resize { to, .. } = &mut call.op
-        {
-            *to = (*to).min(len);
-        }
-    }
-    match replay(&trace).expect("replayed").remove(name.as_bytes()) {
-        Some(Replayed::File(_, bytes)) => bytes,
-        other => panic!("{name} is {other:?}"),
-    }
 }
