@@ -10,7 +10,8 @@ use unplug_harness::workload::Mutation;
 
 use super::{Entry, text};
 
-const TABLE: redb::TableDefinition<'_, &str, &str> = redb::TableDefinition::new("pairs");
+// Bytes and not `&str`: redb checks neither, and its `&str` panics on damaged bytes.
+const TABLE: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("pairs");
 
 /// The names.
 pub const ENTRIES: [Entry; 1] = [Entry {
@@ -23,7 +24,19 @@ struct Redb {
     threads: u32,
 }
 
-struct Store(RwLock<Database>);
+/// The database; gone only while it is dropped.
+struct Store(RwLock<Option<Database>>);
+
+/// What a request gets once the database is gone: it never should.
+const CLOSED: &str = "the database is closed";
+
+impl Drop for Store {
+    /// Dropping a database closes it, and on a damaged file that may panic as any call may.
+    fn drop(&mut self) {
+        let database = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = caught(|| drop(database));
+    }
+}
 
 impl Opener for Redb {
     fn capabilities(&self) -> Capabilities {
@@ -46,26 +59,29 @@ impl Opener for Redb {
             DatabaseError::Storage(StorageError::Corrupted(_)) => NotOpened::Refused(text(error)),
             error => NotOpened::Failed(text(error)),
         })?;
-        Ok(Box::new(Store(RwLock::new(database))))
+        Ok(Box::new(Store(RwLock::new(Some(database)))))
     }
 }
 
 impl Store {
-    fn database(&self) -> std::sync::RwLockReadGuard<'_, Database> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    fn database<T>(&self, call: impl FnOnce(&Database) -> Result<T, String>) -> Result<T, String> {
+        let guard = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        call(guard.as_ref().ok_or(CLOSED)?)
     }
 }
 
 impl Engine for Store {
     fn write(&self, mutations: &[Mutation]) -> Result<(), String> {
-        let mut transaction = self.database().begin_write().map_err(text)?;
+        let mut transaction = self.database(|database| database.begin_write().map_err(text))?;
         transaction.set_durability(Durability::Immediate).map_err(text)?;
         {
             let mut table = transaction.open_table(TABLE).map_err(text)?;
             for mutation in mutations {
-                let key = mutation.key().as_str();
+                let key = mutation.key().as_str().as_bytes();
                 match mutation.value() {
-                    Some(value) => drop(table.insert(key, value.as_str()).map_err(text)?),
+                    Some(value) => {
+                        drop(table.insert(key, value.as_str().as_bytes()).map_err(text)?)
+                    }
                     None => drop(table.remove(key).map_err(text)?),
                 }
             }
@@ -79,8 +95,8 @@ impl Engine for Store {
     }
 
     fn checkpoint(&self) -> Result<(), String> {
-        let mut database = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        database.compact().map(drop).map_err(text)
+        let mut guard = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        guard.as_mut().ok_or(CLOSED)?.compact().map(drop).map_err(text)
     }
 
     fn dump(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
@@ -89,20 +105,21 @@ impl Engine for Store {
 
     fn close(self: Box<Self>) -> Result<(), String> {
         // Dropping a database closes it; redb has no call that would report a failure of that.
-        caught(|| drop(self))
+        let database = self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        caught(|| drop(database))
     }
 }
 
 impl Store {
     fn pairs(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
-        let transaction = self.database().begin_read().map_err(text)?;
+        let transaction = self.database(|database| database.begin_read().map_err(text))?;
         let table = match transaction.open_table(TABLE) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
             table => table.map_err(text)?,
         };
         for pair in table.iter().map_err(text)? {
             let (key, value) = pair.map_err(text)?;
-            have(key.value().as_bytes(), value.value().as_bytes());
+            have(key.value(), value.value());
         }
         Ok(())
     }
