@@ -328,3 +328,30 @@ fn several_recordings_run_at_once() {
     });
     assert!(shapes.windows(2).all(|pair| pair[0] == pair[1]));
 }
+
+#[test]
+fn the_call_stack_of_a_call_leads_to_the_line_that_made_it() {
+    let bench = Bench::new("driver");
+    for flags in [&[][..], &["-static"][..]] {
+        let driver = compile(bench.temp.path(), "driver", flags);
+        let root = bench.root();
+        let mut options = RecordOptions::new(&root);
+        options.stacks = unplug_harness::record::Stacks::All;
+        let requests = puts(2);
+        let workload = Workload { dir: &root, requests: &requests, threads: 1, capabilities: None };
+        let target = Target::new("test", [driver.to_string_lossy()]);
+        let (recording, _) = record_workload(&target, &options, &workload).expect("recorded");
+        let sync = recording.trace.events.iter().position(
+            |event| matches!(&event.kind, EventKind::Call(call) if &*call.name == "fsync"),
+        );
+        let sync = unplug_harness::trace::EventNo(sync.expect("a sync") as u32);
+        let lines = recording.source(sync);
+        let own = lines.iter().find(|line| line.is_own()).unwrap_or_else(|| panic!("{lines:?}"));
+        let file = own.file.as_deref().expect("a file");
+        assert!(file.ends_with("tests/programs/driver.c"), "{own}");
+        let source = std::fs::read_to_string(file).expect("read");
+        let line = source.lines().nth(own.line.expect("a line") as usize - 1).expect("there");
+        assert!(line.contains("fsync(log)"), "{own}: {line}");
+        assert_eq!(own.function.as_deref(), Some("main"));
+    }
+}

@@ -5,6 +5,7 @@ use std::io;
 use super::calls::{self, Class};
 use super::pending::{Pending, Work};
 use super::ptrace::{CallEntry, Resume, Stopped};
+use super::stack::Stacks;
 use super::strikes::Blow;
 use super::tracer::{At, Tracer};
 use super::{arch, memory, status};
@@ -31,6 +32,10 @@ impl Tracer {
         self.number(tid);
         self.compare_before(tid, &pending.work)?;
         pending.no = self.next_call(pending.name);
+        if self.stacks == Stacks::All || self.stacks == Stacks::At(pending.no) {
+            let tgid = self.threads.get(&tid).map_or(tid, |known| known.tgid);
+            pending.stack = self.unwinding.take(&thread, tgid);
+        }
         if self.strikes.is_empty() {
             return self.enter(thread, pending);
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::plan::Plan;
+use super::stack::Stacks;
 use crate::driver::Timeouts;
 
 /// How a recording is made. Start from [`RecordOptions::new`].
@@ -22,6 +23,8 @@ pub struct RecordOptions {
     /// Reads, closes and listings are traced and numbered too (with numbers of their own), so that
     /// failures can be planned for them.
     pub trace_reads: bool,
+    /// At which calls the call stack is taken.
+    pub stacks: Stacks,
     /// Where each process gets a private folder, named by UNPLUG_RUN; none where there is none.
     pub run_root: Option<PathBuf>,
     /// The program's working directory; this process's where there is none.
@@ -38,6 +41,7 @@ impl RecordOptions {
             timeouts: Timeouts::default(),
             cpu: None,
             trace_reads: false,
+            stacks: Stacks::None,
             run_root: None,
             cwd: None,
         }

@@ -204,6 +204,7 @@ impl Recorder {
             looks: seen.looks,
             struck: seen.struck,
             weakened: seen.weakened,
+            modules: seen.modules,
             coarse: seen.coarse,
             stderr: std::mem::take(&mut self.stderr),
             outside_written: paths(seen.outside_written),

@@ -28,6 +28,8 @@ pub struct Recording {
     /// A shared mapping is so large that stores into it were looked for only at syncs and answers: the
     /// states between them, as a kill would leave them, are not known.
     pub coarse: bool,
+    /// The programs and libraries that the call stacks of the trace are in.
+    pub modules: Vec<PathBuf>,
     /// The end of the program's standard error.
     pub stderr: String,
     /// Files outside the recorded directory that the run opened for writing: where a recovery reads

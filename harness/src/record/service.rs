@@ -11,6 +11,7 @@ use super::options::RecordOptions;
 use super::output::{Output, Speech};
 use super::recorder::Started;
 use super::spawn::{self, Command, Standard};
+use super::stack::Unwinding;
 use super::strikes::Strikes;
 use super::timeline::Shared;
 use super::token::Token;
@@ -64,6 +65,8 @@ pub fn serve(
         root_device: root.identity.dev,
         own_mask,
         reads: options.trace_reads,
+        stacks: options.stacks,
+        unwinding: Unwinding::default(),
         seen: Seen::default(),
         main: 0,
         killed: false,
@@ -94,6 +97,7 @@ pub fn serve(
             return Err(error);
         }
     }
+    tracer.seen.modules = tracer.unwinding.into_modules();
     Ok(tracer.seen)
 }
 

@@ -164,17 +164,18 @@ fn stands(tid: pid_t) -> bool {
 
 /// One mapped area of a process.
 #[derive(Debug, PartialEq, Eq)]
-struct Area {
-    start: u64,
-    end: u64,
-    writable: bool,
-    shared: bool,
-    offset: u64,
-    ino: u64,
-    path: String,
+pub(super) struct Area {
+    pub start: u64,
+    pub end: u64,
+    pub writable: bool,
+    pub shared: bool,
+    pub executable: bool,
+    pub offset: u64,
+    pub ino: u64,
+    pub path: String,
 }
 
-fn areas(tid: pid_t) -> io::Result<Vec<Area>> {
+pub(super) fn areas(tid: pid_t) -> io::Result<Vec<Area>> {
     let text = std::fs::read_to_string(format!("/proc/{tid}/maps"))?;
     Ok(text.lines().filter_map(area).filter(|area| area.ino != 0).collect())
 }
@@ -191,6 +192,7 @@ fn area(line: &str) -> Option<Area> {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         writable: rights.get(1) == Some(&b'w'),
+        executable: rights.get(2) == Some(&b'x'),
         shared: rights.get(3) == Some(&b's'),
         offset,
         ino,
@@ -210,6 +212,7 @@ mod tests {
             end: 0x7f20,
             writable: true,
             shared: true,
+            executable: false,
             offset: 0x1000,
             ino: 42,
             path: "/a dir/file".into(),

@@ -14,6 +14,7 @@ use super::mapping::Mappings;
 use super::output::Output;
 use super::pending::Pending;
 use super::ptrace::{self, CallEntry, Change, Resume, Stopped};
+use super::stack::{Stacks, Unwinding};
 use super::status::Identity;
 use super::strikes::Strikes;
 use super::timeline::Shared;
@@ -61,6 +62,8 @@ pub struct Seen {
     pub weakened: u32,
     /// Stores into a large mapping were looked for only where it decides what is durable or promised.
     pub coarse: bool,
+    /// The programs and libraries that call stacks are in.
+    pub modules: Vec<std::path::PathBuf>,
     /// Planned strikes that struck.
     pub struck: u32,
     /// Files outside the recorded directory that were opened for writing.
@@ -84,6 +87,8 @@ pub struct Tracer {
     pub(super) root_device: (u32, u32),
     pub(super) own_mask: Option<Vec<u8>>,
     pub(super) reads: bool,
+    pub(super) stacks: Stacks,
+    pub(super) unwinding: Unwinding,
     pub(super) seen: Seen,
     pub(super) main: pid_t,
     pub(super) killed: bool,
@@ -258,6 +263,7 @@ impl Tracer {
 
     fn process_gone(&mut self, tgid: pid_t, number: Option<u32>, status: c_int) -> io::Result<()> {
         self.shared.lock().processes.remove(&tgid);
+        self.unwinding.forget(tgid);
         if !self.killed {
             self.compare_mappings(None)?;
             self.check_mappings();
@@ -299,6 +305,7 @@ impl Tracer {
         }
         self.compare_mappings(Some(tid))?;
         self.check_mappings();
+        self.unwinding.forget(tid);
         if is_set_id(tid) {
             self.blind("a set-id program was started: it runs without its rights here");
         }

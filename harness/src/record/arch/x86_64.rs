@@ -39,6 +39,20 @@ pub fn set_result(thread: &Stopped, result: i64) -> std::io::Result<()> {
     set_registers(thread, &registers)
 }
 
+/// The unwinder of this architecture.
+pub type Unwinder = framehop::x86_64::UnwinderX86_64<Vec<u8>>;
+/// Its cache.
+pub type UnwindCache = framehop::x86_64::CacheX86_64;
+
+/// Where a stopped thread is, its registers for the unwinder, and where its stack begins.
+pub fn unwind_start(
+    thread: &Stopped,
+) -> std::io::Result<(u64, framehop::x86_64::UnwindRegsX86_64, u64)> {
+    let registers = registers(thread)?;
+    let (pc, sp, frame) = (registers.rip, registers.rsp, registers.rbp);
+    Ok((pc, framehop::x86_64::UnwindRegsX86_64::new(pc, sp, frame), sp))
+}
+
 fn registers(thread: &Stopped) -> std::io::Result<user_regs_struct> {
     let mut registers = std::mem::MaybeUninit::<user_regs_struct>::uninit();
     thread.request(libc::PTRACE_GETREGS, 0, registers.as_mut_ptr() as usize)?;

@@ -1,0 +1,94 @@
+//! From kept addresses to source lines, by the debug information of the programs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::recording::Recording;
+use super::stack::module_of;
+use crate::trace::EventNo;
+
+/// One frame of a call stack. Inlined calls are frames of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceLine {
+    /// The function, where its name is known.
+    pub function: Option<String>,
+    /// The source file as the compiler named it.
+    pub file: Option<String>,
+    /// The line, from 1.
+    pub line: Option<u32>,
+    /// The program or library.
+    pub module: PathBuf,
+}
+
+impl SourceLine {
+    /// True if it is code of the program's author, as far as one can tell: with a known line, not of
+    /// the language's own library, the C library or a package of a registry.
+    pub fn is_own(&self) -> bool {
+        const FOREIGN: [&str; 7] = [
+            "/rustc/",
+            "/rust/deps/",
+            "/.cargo/registry/",
+            "/sysdeps/",
+            "/glibc",
+            "/nptl/",
+            "/usr/",
+        ];
+        let Some(file) = &self.file else { return false };
+        let library = self.module.components().any(|part| part.as_os_str() == "lib");
+        self.line.is_some() && !library && !FOREIGN.iter().any(|foreign| file.contains(foreign))
+    }
+}
+
+impl fmt::Display for SourceLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}")?,
+            _ => write!(f, "{}", self.module.display())?,
+        }
+        match &self.function {
+            Some(function) => write!(f, " in {function}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The source lines of a stack that was recorded with these modules, innermost first.
+pub fn resolve(modules: &[PathBuf], stack: &[u64]) -> Vec<SourceLine> {
+    let mut loaders = BTreeMap::new();
+    let mut lines = Vec::new();
+    for (number, inside) in stack.iter().filter_map(|address| module_of(*address)) {
+        let Some(module) = modules.get(number) else { continue };
+        let loader = loaders.entry(number).or_insert_with(|| addr2line::Loader::new(module).ok());
+        let before = lines.len();
+        if let Some(loader) = loader {
+            if let Ok(mut frames) = loader.find_frames(inside) {
+                while let Ok(Some(frame)) = frames.next() {
+                    let function = frame.function.as_ref().and_then(|name| name.demangle().ok());
+                    let place = frame.location;
+                    lines.push(SourceLine {
+                        function: function.map(|name| name.into_owned()),
+                        file: place.as_ref().and_then(|place| place.file).map(str::to_string),
+                        line: place.as_ref().and_then(|place| place.line),
+                        module: module.clone(),
+                    });
+                }
+            }
+            if lines.len() == before {
+                let symbol = loader.find_symbol(inside);
+                let function =
+                    symbol.map(|name| addr2line::demangle_auto(name.into(), None).into());
+                lines.push(SourceLine { function, file: None, line: None, module: module.clone() });
+            }
+        }
+    }
+    lines
+}
+
+impl Recording {
+    /// The source lines of the call at one event, innermost first; empty where no stack was taken.
+    pub fn source(&self, event: EventNo) -> Vec<SourceLine> {
+        let stack = self.trace.events.get(event.0 as usize).map(|event| &event.stack[..]);
+        resolve(&self.modules, stack.unwrap_or_default())
+    }
+}
