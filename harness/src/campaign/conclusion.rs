@@ -37,6 +37,8 @@ pub struct Conclusion {
     pub not_judged: BTreeSet<Kind>,
     /// Of those the ones that the faults and the capabilities call for.
     pub missed: BTreeSet<Kind>,
+    /// Faults that were asked for and judged no case at all, for want of time or of anything to strike.
+    pub idle: Vec<FaultName>,
     /// Calls that changed files and are not modelled.
     pub unmodelled: BTreeMap<String, u64>,
     /// What the recorder could not see past.
@@ -68,6 +70,7 @@ impl Conclusion {
             judged: BTreeSet::new(),
             not_judged: BTreeSet::new(),
             missed: BTreeSet::new(),
+            idle: Vec::new(),
             unmodelled: BTreeMap::new(),
             blind: Vec::new(),
             notes: Vec::new(),
@@ -86,10 +89,17 @@ impl Conclusion {
     ) {
         self.totals.add(&outcome.totals);
         if let Some(fault) = fault {
+            if outcome.totals.states == 0 && outcome.findings.is_empty() {
+                self.idle.push(fault);
+                self.notes.push(format!("{fault}: judged no case at all; give it more --budget"));
+            }
             self.faults.insert(fault, outcome.totals);
         }
         self.findings.extend(outcome.findings);
-        self.judged.extend(&outcome.judged);
+        // The control is one state without any fault: it measures no property of a crash.
+        if fault.is_some() {
+            self.judged.extend(&outcome.judged);
+        }
         called_for.extend(outcome.called_for);
         for (name, count) in outcome.unmodelled {
             *self.unmodelled.entry(name).or_default() += count;
@@ -122,11 +132,19 @@ impl Conclusion {
             Outcome::Violated
         } else if self.broken.is_some() {
             Outcome::HarnessBroken
-        } else if !self.unmodelled.is_empty() || !self.blind.is_empty() || !self.missed.is_empty() {
+        } else if self.unmeasured() {
             Outcome::NotMeasured
         } else {
             Outcome::Held
         };
+    }
+
+    /// True if something was asked for that this run can say nothing about.
+    fn unmeasured(&self) -> bool {
+        !(self.unmodelled.is_empty()
+            && self.blind.is_empty()
+            && self.missed.is_empty()
+            && self.idle.is_empty())
     }
 
     /// The harshest profile whose findings count: where only `strict` is judged, it counts.
@@ -179,6 +197,7 @@ mod tests {
         let mut outcome = FaultOutcome::default();
         outcome.judged.insert(Kind::LostAck);
         outcome.called_for.insert(Kind::LostAck);
+        outcome.totals.states = 1;
         change(&mut outcome, &mut options);
         let mut conclusion = Conclusion::begin(&TargetText::Engine("x".into()), "x", &options);
         let mut called_for = BTreeSet::new();
@@ -201,6 +220,13 @@ mod tests {
         });
         assert_eq!(conclusion.outcome, Outcome::NotMeasured);
         assert_eq!(conclusion.missed, [Kind::Hole].into());
+    }
+
+    #[test]
+    fn a_fault_that_judged_no_case_is_not_measured_whatever_the_control_showed() {
+        let conclusion = concluded(|outcome, _| outcome.totals.states = 0);
+        assert_eq!(conclusion.outcome, Outcome::NotMeasured);
+        assert_eq!(conclusion.idle, [FaultName::Power]);
     }
 
     #[test]

@@ -99,7 +99,8 @@ pub fn as_verdict(outcome: FaultOutcome) -> Rejudged {
     Rejudged { verdict, evidence: String::new() }
 }
 
-/// An error unless every request was answered, none with `err`, and the driver ended well.
+/// An error unless every request was answered, the store could be opened, read and closed and took
+/// writes, and the driver ended well.
 fn finished(driven: &Driven, history: &History, what: &str) -> Result<()> {
     let broken = |why: String| Err(HarnessError::broken(format!("{what}, and {why}")));
     match &driven.end {
@@ -111,17 +112,29 @@ fn finished(driven: &Driven, history: &History, what: &str) -> Result<()> {
         End::NotOpened(Answer::Ack) | End::Stopped => return broken("it was stopped".into()),
         End::Failed(fault) => return broken(fault.to_string()),
     }
-    let failed = history.operations.iter().find_map(|operation| match &operation.answered {
+    let errors = history.operations.iter().filter_map(|operation| match &operation.answered {
         Some((_, Answer::Err(text) | Answer::Refused(text))) => Some((operation, text)),
         _ => None,
     });
-    match failed {
+    // `err` is a legal answer to what changes the store, and leaves it indeterminate. A store that
+    // cannot be opened, read or closed, or takes no write at all, shows nothing about crashes.
+    let fatal = |request: &Request| {
+        matches!(request, Request::Open | Request::Dump | Request::Close) || !takes_writes(history)
+    };
+    match errors.into_iter().find(|(operation, _)| fatal(&operation.request)) {
         None => Ok(()),
         Some((operation, text)) => {
             let word = crate::driver::session::word(&operation.request);
             broken(format!("`{word}` was answered with an error: {text}"))
         }
     }
+}
+
+/// False if writes were asked for and none was acknowledged.
+fn takes_writes(history: &History) -> bool {
+    let mut writes =
+        history.operations.iter().filter(|operation| !operation.request.is_exclusive()).peekable();
+    writes.peek().is_none() || writes.any(|operation| operation.acknowledged().is_some())
 }
 
 fn unstable(first: &Contents, second: &Contents) -> Verdict {
