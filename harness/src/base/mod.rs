@@ -2,6 +2,7 @@
 //! files, processes or stores.
 
 pub mod error;
+pub mod forks;
 pub mod limits;
 pub mod rng;
 

@@ -19,7 +19,7 @@ use super::keeper;
 use super::session::Session;
 use super::target::{Target, Timeouts};
 use crate::base::limits::STDERR_BYTES;
-use crate::base::{HarnessError, Result};
+use crate::base::{HarnessError, Result, forks};
 
 /// The environment variable that names a driver's private folder.
 pub const RUN_VARIABLE: &str = "UNPLUG_RUN";
@@ -62,7 +62,11 @@ impl DriverProcess {
         // SAFETY: `keep` makes system calls only; it runs in the child between fork and exec, where
         // the descriptor is open.
         unsafe { command.pre_exec(move || keeper::keep(watched)) };
-        let mut keeper = command.spawn().map_err(|error| {
+        let forking = forks::forking();
+        let spawned = command.spawn();
+        // The keeper has closed what it inherited, and the driver runs its program.
+        drop(forking);
+        let mut keeper = spawned.map_err(|error| {
             HarnessError::broken(format!("cannot start {} ({program}): {error}", target.name))
         })?;
         drop(hold);

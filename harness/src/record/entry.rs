@@ -1,8 +1,8 @@
 //! What a call is about to do, decided at its entry while its thread stands still: is it about the
 //! recorded directory, must it wait for the token, and what must be known now to say later what it did.
 
+use super::handle::Borrowed;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use libc::{c_int, pid_t};
@@ -111,7 +111,7 @@ impl Tracer {
     }
 
     /// The descriptor's file and what it is, borrowed from the thread.
-    fn borrow(&mut self, tid: pid_t, fd: c_int) -> Option<(OwnedFd, Status)> {
+    fn borrow(&mut self, tid: pid_t, fd: c_int) -> Option<(Borrowed, Status)> {
         let known = self.threads.get_mut(&tid)?;
         match handle::borrow(tid, known, fd) {
             Ok(handle) => {
@@ -127,7 +127,7 @@ impl Tracer {
     }
 
     /// A descriptor of a file or directory of the recorded directory.
-    fn ours(&mut self, tid: pid_t, fd: c_int) -> Option<(OwnedFd, Status, FileId)> {
+    fn ours(&mut self, tid: pid_t, fd: c_int) -> Option<(Borrowed, Status, FileId)> {
         let (handle, status) = self.borrow(tid, fd)?;
         let file = self.world.find(&status.identity).filter(|_| status.is_file_or_dir())?;
         Some((handle, status, file))
@@ -191,7 +191,7 @@ impl Tracer {
         &mut self,
         tid: pid_t,
         name: &'static str,
-        handle: &OwnedFd,
+        handle: &Borrowed,
         bytes: Vec<u8>,
     ) -> Decision {
         // The smallest capacity of a pipe; an atomic write of up to PIPE_BUF needs a free page.
@@ -492,7 +492,7 @@ impl Tracer {
                     (Some(found), Some(status)) => match self.world.find(&status.identity) {
                         Some(file) if status.kind == Kind::File => {
                             let (from, to) = (status.size, args[1]);
-                            let handle = found.parent;
+                            let handle = Borrowed::from(found.parent);
                             Decision::run(name, Work::Truncate { file, handle, from, to })
                         }
                         _ => Decision::Pass,

@@ -7,13 +7,42 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use libc::{c_int, pid_t};
 
 use super::tracer::Thread;
+use crate::base::forks;
 use crate::trace::WriteSync;
 
 /// A pidfd of one thread and not of its process (Linux 6.9).
 const PIDFD_THREAD: u32 = libc::O_EXCL as u32;
 
+/// A traced program's descriptor, for as long as one call lasts.
+#[derive(Debug)]
+pub struct Borrowed {
+    fd: OwnedFd,
+    _held: forks::Borrowing,
+}
+
+impl std::ops::Deref for Borrowed {
+    type Target = OwnedFd;
+
+    fn deref(&self) -> &OwnedFd {
+        &self.fd
+    }
+}
+
+impl AsRawFd for Borrowed {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// A descriptor of our own in the place of a borrowed one.
+impl From<OwnedFd> for Borrowed {
+    fn from(fd: OwnedFd) -> Self {
+        Self { fd, _held: forks::borrowing() }
+    }
+}
+
 /// A duplicate of descriptor `fd` of the thread. Nothing where it has none such.
-pub fn borrow(tid: pid_t, thread: &mut Thread, fd: c_int) -> io::Result<OwnedFd> {
+pub fn borrow(tid: pid_t, thread: &mut Thread, fd: c_int) -> io::Result<Borrowed> {
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
@@ -23,9 +52,10 @@ pub fn borrow(tid: pid_t, thread: &mut Thread, fd: c_int) -> io::Result<OwnedFd>
     let Some(pidfd) = &thread.pidfd else {
         return Err(io::Error::from_raw_os_error(libc::ESRCH));
     };
+    let held = forks::borrowing();
     // SAFETY: pidfd_getfd takes three plain numbers.
     let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) };
-    owned(copy)
+    Ok(Borrowed { fd: owned(copy)?, _held: held })
 }
 
 fn pidfd(pid: pid_t, flags: u32) -> io::Result<OwnedFd> {

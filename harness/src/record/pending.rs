@@ -1,7 +1,7 @@
 //! A call that has begun: what it was asked to do, resolved at its entry while its thread stands
 //! still, and what is needed to say at its exit what it did.
 
-use std::os::fd::OwnedFd;
+use super::handle::Borrowed;
 use std::sync::Arc;
 
 use super::resolve::Found;
@@ -40,7 +40,7 @@ pub enum Work {
         /// The file.
         file: FileId,
         /// Its handle.
-        handle: OwnedFd,
+        handle: Borrowed,
         /// Where.
         offset: u64,
         /// The bytes that the program offers.
@@ -53,7 +53,7 @@ pub enum Work {
         /// The file.
         file: FileId,
         /// Its handle.
-        handle: OwnedFd,
+        handle: Borrowed,
         /// Where.
         offset: u64,
         /// The durability that the write carries.
@@ -66,7 +66,7 @@ pub enum Work {
         /// The file.
         file: FileId,
         /// Its handle.
-        handle: OwnedFd,
+        handle: Borrowed,
         /// Its size before.
         from: u64,
         /// The size that is asked for.
@@ -77,7 +77,7 @@ pub enum Work {
         /// The file.
         file: FileId,
         /// Its handle.
-        handle: OwnedFd,
+        handle: Borrowed,
         /// Its size before.
         size: u64,
         /// FALLOC_FL_*.
@@ -142,7 +142,7 @@ pub enum Work {
     Say(Vec<u8>),
     /// A shared writable mapping appears, or may: of this file through this handle, or of whatever
     /// was mapped before.
-    Map(Option<(FileId, OwnedFd)>),
+    Map(Option<(FileId, Borrowed)>),
     /// sched_getaffinity: the program gets the mask that it would have had.
     Affinity {
         /// Where the mask goes.

@@ -74,12 +74,13 @@ pub fn start(
         cpus: cpu.map(|_| cpus.as_ptr()),
     };
     // SAFETY: the child makes only async-signal-safe calls on memory prepared above.
+    let forking = crate::base::forks::forking();
     let pid = unsafe { libc::fork() };
     match pid {
         -1 => return Err(io::Error::last_os_error()),
         // SAFETY: this is the child; `run` never returns.
         0 => unsafe { plan.run() },
-        _ => {}
+        _ => drop(forking),
     }
     let seized = ptrace::seize(pid);
     if let Err(error) = seized {

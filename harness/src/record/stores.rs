@@ -1,8 +1,8 @@
 //! Finding stores into shared mappings at the right moment: the other threads stand still, and what
 //! is found stands before the event at which it was found.
 
+use super::handle::Borrowed;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use libc::pid_t;
@@ -81,7 +81,7 @@ impl Tracer {
     }
 
     /// A mapping that can be stored to is there from now on.
-    pub(super) fn mapped(&mut self, tid: pid_t, what: Option<(FileId, OwnedFd)>) {
+    pub(super) fn mapped(&mut self, tid: pid_t, what: Option<(FileId, Borrowed)>) {
         let added = match what {
             Some((file, handle)) => {
                 handle::reopen(&handle).and_then(|reader| self.mappings.add(file, reader))

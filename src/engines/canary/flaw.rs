@@ -126,7 +126,7 @@ flaws! {
     "close-cuts-back" CloseCutsBack Plain NotWritable [Kill] NONE,
         "the first close after a recovery cuts the log back to where recovery left it";
     "resurrects" Resurrects TwoPhase Resurrected [Kill] NONE,
-        "an uncommitted batch stays in the log, and the next commit frame commits it too";
+        "an uncommitted batch stays in the log, and the next frame commits it too";
     "no-checksum" NoChecksum Plain CorruptValue [Media] NONE,
         "checksums are written and never looked at";
     "checksum-skips-length" ChecksumSkipsLength Plain CorruptValue [Media] NONE,

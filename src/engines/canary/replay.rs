@@ -251,9 +251,10 @@ impl Replay<'_> {
                 pending.into_iter().for_each(|change| apply(self.pairs, change));
             }
             Role::Changes => {
-                // What was pending and never committed does not count, unless the flaw keeps it.
-                if self.flaw != Some(Flaw::Resurrects) {
-                    self.pending.clear();
+                // What was pending and never committed does not count, unless the flaw commits it.
+                let pending = std::mem::take(&mut self.pending);
+                if self.flaw == Some(Flaw::Resurrects) {
+                    pending.into_iter().for_each(|change| apply(self.pairs, change));
                 }
                 frame.changes.into_iter().for_each(|change| apply(self.pairs, change));
             }

@@ -121,8 +121,11 @@ pub(super) struct Killer {
     /// The warnings before recovery's dump was answered.
     pub(super) warnings: Vec<String>,
     moment: Moment,
+    /// How many writes are asked for in all.
+    writes: u32,
     answered: u32,
     sent: u32,
+    opened: bool,
     dumped: bool,
     since: Option<(OpNo, Instant)>,
     /// The recorder's own watcher, where it strikes.
@@ -130,9 +133,16 @@ pub(super) struct Killer {
 }
 
 impl Killer {
-    pub(super) fn new(moment: Moment, pace: Pace, recorder: Option<Watcher>) -> Self {
+    pub(super) fn new(
+        moment: Moment,
+        requests: &[Request],
+        pace: Pace,
+        recorder: Option<Watcher>,
+    ) -> Self {
         Self {
             recorder,
+            writes: requests.iter().filter(|ask| !ask.mutations().is_empty()).count() as u32,
+            opened: false,
             counter: Counter::default(),
             pace,
             warnings: Vec::new(),
@@ -171,6 +181,7 @@ impl Timeline for Killer {
         match request {
             Some(Request::Dump) => self.dumped = true,
             Some(Request::Open) => {
+                self.opened = true;
                 if let Some(took) = took.filter(|_| self.recorder.is_none()) {
                     Pace::learn(&mut self.pace.open, took);
                 }
@@ -195,7 +206,13 @@ impl Timeline for Killer {
 
 impl Watch for Killer {
     fn stop(&mut self) -> bool {
-        matches!(self.moment, Moment::Answered(nth) if self.answered >= nth)
+        match self.moment {
+            Moment::Answered(nth) => self.answered >= nth,
+            // The exact operation never came: it ends with a kill all the same, not with a clean close.
+            Moment::Call(_) => self.answered >= self.writes,
+            Moment::RecoveryCall(_) => self.opened,
+            Moment::During(..) | Moment::Recovery(_) => false,
+        }
     }
 
     fn sent(&mut self) -> bool {

@@ -198,6 +198,7 @@ impl<'a> Writer<'a> {
             checkpoint_every: every(options.checkpoint_every),
             reopen_every: None,
             keys: Some(20),
+            batch_percent: 30,
             first_number: self.next_number,
             ..Mix::default()
         };
@@ -218,7 +219,7 @@ impl<'a> Writer<'a> {
         };
         let Some(strike) = moment.strike() else {
             let mut host = Processes::new(self.ctx.target, timeouts, self.folder.path());
-            let mut killer = Killer::new(moment, self.pace, None);
+            let mut killer = Killer::new(moment, requests, self.pace, None);
             let driven = drive(&mut host, &mut killer, &plan)?;
             self.pace = killer.pace;
             return Ok(Run { killer, driven, struck: false });
@@ -229,7 +230,7 @@ impl<'a> Writer<'a> {
         options.seed = self.rng.next_u64();
         options.run_root = Some(self.folder.path().to_path_buf());
         let mut recorder = Recorder::new(self.ctx.target, &options)?;
-        let mut killer = Killer::new(moment, self.pace, Some(recorder.watcher()));
+        let mut killer = Killer::new(moment, requests, self.pace, Some(recorder.watcher()));
         let driven = drive(&mut recorder, &mut killer, &plan)?;
         let recording = recorder.into_recording()?;
         let (recovery, struck) = (requests.len() == 1, recording.struck > 0);
