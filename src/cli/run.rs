@@ -39,9 +39,10 @@ pub struct RunCommand {
     /// Visit this many cases of each fault
     #[arg(long, value_name = "N")]
     cases: Option<u64>,
-    /// How many requests may be outstanding at once
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    threads: u32,
+    /// How many requests may be outstanding at once, where the driver takes several; by default 4 for
+    /// a program and for engines that commit in groups, 1 for other engines
+    #[arg(long, value_name = "N")]
+    threads: Option<u32>,
     /// How many child writers are killed at once, each on its own store
     #[arg(long, default_value_t = 2, value_name = "N")]
     writers: u32,
@@ -101,7 +102,7 @@ impl RunCommand {
             },
             fail_on: self.fail_on,
             extent,
-            threads: self.threads,
+            threads: self.threads.unwrap_or_else(|| target::threads_by_default(&self.text())),
             writers: self.writers,
             ops: self.ops,
             value_bytes: self.value_size.clone().unwrap_or(defaults.value_bytes),

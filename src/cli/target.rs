@@ -32,6 +32,16 @@ pub fn resolve(text: &TargetText, threads: u32) -> Result<Target> {
     }
 }
 
+/// How many requests `text` is given at once where nobody says. What a program declares is tried,
+/// up to four, because a race of two commits shows only then. A bundled engine declares what it is
+/// told to: one, so that its runs repeat exactly, but for those that are about sharing a sync.
+pub fn threads_by_default(text: &TargetText) -> u32 {
+    match text {
+        TargetText::Engine(name) if !name.contains("group") => 1,
+        _ => 4,
+    }
+}
+
 fn unknown(name: &str) -> HarnessError {
     let known: Vec<&str> = crate::engines::all().iter().map(|entry| entry.name).collect();
     HarnessError::input(format!(
