@@ -1,0 +1,71 @@
+//! The tester tested: each flawed store is caught by the fault and the property that its scenario
+//! names, and each store without a flaw holds.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::{Place, list};
+use unplug::engines::canary::FLAWS;
+use unplug_harness::campaign;
+use unplug_harness::scenario::{FaultName, TargetText, folder};
+
+fn scenarios(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(kind)
+}
+
+fn caught(fault: FaultName) {
+    let end = format!("-{fault}.json");
+    let files: Vec<PathBuf> = list(&scenarios("canaries"))
+        .into_iter()
+        .filter(|path| path.to_string_lossy().ends_with(&end))
+        .collect();
+    if !campaign::available().contains(&fault) {
+        return;
+    }
+    assert!(!files.is_empty(), "no scenario of a flaw under {fault}");
+    let place = Place::new();
+    let mut arguments = vec!["replay"];
+    arguments.extend(files.iter().filter_map(|path| path.to_str()));
+    place.run(&arguments).exits(0);
+    assert!(place.leftovers().is_empty());
+}
+
+#[test]
+fn flaws_that_a_kill_shows_are_caught() {
+    caught(FaultName::Kill);
+}
+
+#[test]
+fn flaws_that_a_power_cut_shows_are_caught() {
+    caught(FaultName::Power);
+}
+
+#[test]
+fn flaws_that_damage_shows_are_caught() {
+    caught(FaultName::Media);
+}
+
+#[test]
+fn flaws_that_a_failing_call_shows_are_caught() {
+    caught(FaultName::Io);
+}
+
+#[test]
+fn every_flaw_has_a_scenario_for_each_fault_that_shows_it() {
+    for row in FLAWS {
+        for fault in row.faults.iter().filter(|fault| campaign::available().contains(fault)) {
+            let path = scenarios("canaries").join(format!("{}-{fault}.json", row.name));
+            let scenario = folder::read(&path).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(scenario.target, TargetText::Engine(format!("canary:{}", row.name)));
+            assert_eq!(scenario.options.faults, [*fault], "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn stores_without_a_flaw_hold() {
+    let place = Place::new();
+    place.run(&["replay", scenarios("smoke").to_str().unwrap()]).exits(0);
+    assert!(place.leftovers().is_empty());
+}
