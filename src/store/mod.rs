@@ -28,6 +28,7 @@ mod pages;
 mod recover;
 mod report;
 mod segment;
+mod snapshot;
 #[allow(clippy::module_inception)]
 mod store;
 mod table;
@@ -47,5 +48,8 @@ pub use options::{
     OnDamage, Options,
 };
 pub use report::{Notice, Recovery};
+#[cfg(feature = "s3")]
+pub use snapshot::S3Shelf;
+pub use snapshot::{DirShelf, Shelf, SnapshotError};
 pub use store::{Stats, Store};
 pub use verify::{Verified, verify};
