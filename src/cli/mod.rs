@@ -11,6 +11,7 @@ mod report;
 mod roots;
 mod run;
 mod shrink;
+mod store;
 mod target;
 
 use std::io::IsTerminal;
@@ -39,6 +40,8 @@ enum Command {
     Report(report::ReportCommand),
     /// List engines, profiles, faults or scenarios
     List(list::ListCommand),
+    /// Use the built-in store by hand: put, get, scan, frames, verify, export and more
+    Store(store::StoreCommand),
     /// Say whether this machine can do all of it, and what would be missed
     Doctor(doctor::DoctorCommand),
     /// Speak the driver protocol for a bundled engine
@@ -76,6 +79,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Shrink(command) => shrink::run(command),
         Command::Report(command) => report::run(command),
         Command::List(command) => list::run(command),
+        Command::Store(command) => store::run(command),
         Command::Doctor(command) => doctor::run(command),
         Command::Driver(command) => driver::run(command),
         Command::Janitor(command) => roots::janitor(command),
