@@ -187,7 +187,7 @@ impl Breakdown {
         } else {
             let kept = (to % PAGE_BYTES) as u16;
             let last = to / PAGE_BYTES;
-            if kept > 0 && self.may_hold(file, last, durable) {
+            if kept > 0 && self.may_hold(file, last, true, durable) {
                 let fresh = !self.allocated(file, last, durable);
                 let end = PAGE_BYTES as u16;
                 let fill = Fill::Zeros;
@@ -198,7 +198,7 @@ impl Breakdown {
             }
             self.push(event, EffectKind::Resize { file, from, to });
             let resize = self.effects.len() as u32 - 1;
-            for page in self.known_pages(file, to.div_ceil(PAGE_BYTES), u64::MAX, durable) {
+            for page in self.known_pages(file, to.div_ceil(PAGE_BYTES)..u64::MAX, false, durable) {
                 self.chains.discard(file, page, resize);
             }
             let first_gone = to.div_ceil(PAGE_BYTES);
@@ -214,7 +214,9 @@ impl Breakdown {
 
     fn zero(&mut self, event: EventNo, file: FileId, offset: u64, len: u64, durable: Durable<'_>) {
         let end = offset.saturating_add(len);
-        for page in self.known_pages(file, offset / PAGE_BYTES, end.div_ceil(PAGE_BYTES), durable) {
+        for page in
+            self.known_pages(file, offset / PAGE_BYTES..end.div_ceil(PAGE_BYTES), true, durable)
+        {
             let first = page * PAGE_BYTES;
             let start = (offset.max(first) - first) as u16;
             let stop = (end.min(first + PAGE_BYTES) - first) as u16;
@@ -257,13 +259,14 @@ impl Breakdown {
         }
     }
 
-    /// True if a page may hold, in any crash state, anything but zeros.
-    fn may_hold(&self, file: FileId, page: u64, durable: Durable<'_>) -> bool {
+    /// True if a page may have blocks, in any crash state; of the pages from before the first event
+    /// only those that hold anything but zeros, where zeros are asked for.
+    fn may_hold(&self, file: FileId, page: u64, zeroing: bool, durable: Durable<'_>) -> bool {
         match self.chains.page(file, page).last() {
-            None => self
-                .initial
-                .get(&file)
-                .is_some_and(|initial| initial.page(page).iter().any(|&byte| byte != 0)),
+            None => self.initial.get(&file).is_some_and(|initial| {
+                let bytes = initial.page(page);
+                if zeroing { bytes.iter().any(|&byte| byte != 0) } else { !bytes.is_empty() }
+            }),
             Some(&last) => {
                 let discard = matches!(self.effects[last as usize].kind, EffectKind::Resize { .. });
                 !(discard && durable(last))
@@ -271,19 +274,25 @@ impl Breakdown {
         }
     }
 
-    /// The pages from `from` to before `to` that may hold anything but zeros.
-    fn known_pages(&self, file: FileId, from: u64, to: u64, durable: Durable<'_>) -> Vec<u64> {
-        if from >= to {
+    /// The pages of a range that may have blocks (or hold anything but zeros).
+    fn known_pages(
+        &self,
+        file: FileId,
+        range: std::ops::Range<u64>,
+        zeroing: bool,
+        durable: Durable<'_>,
+    ) -> Vec<u64> {
+        if range.is_empty() {
             return Vec::new();
         }
         let initial = self.initial.get(&file).map_or(0, InitialFile::pages);
         let chains = self.chains.pages.get(&file);
-        let touched =
-            chains.into_iter().flat_map(|pages| pages.range(from..to).map(|page| *page.0));
-        let mut pages: Vec<u64> = (from..to.min(initial)).chain(touched).collect();
+        let touched = chains.into_iter().flat_map(|pages| pages.range(range.clone()));
+        let touched = touched.map(|page| *page.0);
+        let mut pages: Vec<u64> = (range.start..range.end.min(initial)).chain(touched).collect();
         pages.sort_unstable();
         pages.dedup();
-        pages.retain(|page| self.may_hold(file, *page, durable));
+        pages.retain(|page| self.may_hold(file, *page, zeroing, durable));
         pages
     }
 }

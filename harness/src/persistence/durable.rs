@@ -250,7 +250,8 @@ impl Durable {
             let clean = self.doomed.contains(&size);
             let taken_along = needed.is_some_and(|needed| index <= needed);
             let explicit = matches!(kind(size), EffectKind::Resize { .. });
-            if taken_along && (!clean || explicit || index == needed.unwrap_or(0)) {
+            if taken_along && (!clean || explicit || self.size_is_covered(file, size, cover, seen))
+            {
                 self.mark(size, seen);
             }
         }
