@@ -15,7 +15,7 @@ use crate::persistence::{CrashState, Model, ProfileSet, View};
 use crate::trace::Trace;
 
 /// So many points in a row without a new random state end the exploration: there is nothing left.
-const DRY: u32 = 2_000;
+const DRY: u32 = 200;
 
 static ORDER: [&(dyn Strategy + Sync); 8] =
     [&Everything, &Durable, &LoseOne, &KeepOne, &Forms, &Groups, &Subsets, &Random];
