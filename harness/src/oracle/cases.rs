@@ -482,4 +482,18 @@ fn sentences_say_what_was_promised_and_what_came_back() {
         sentence("b=1"),
         "put k17 (`new`, acknowledged at 25) is missing after a power cut at 43: the key is absent"
     );
+    let judge =
+        Judge::new(&history("put a 0; put b 0; batch put c 1 del a del b"), &capabilities());
+    let verdict = judge.at(Moment(43), Power, &opened("b=0 c=1"));
+    assert_eq!(
+        verdict.violations[0].sentence,
+        "a batch of 3 is there in part after a power cut at 43: put c (`1`, in a batch acknowledged \
+         at 35) is there, its del b is not (the store has the older put b (`0`, acknowledged at 25))"
+    );
+    let judge = Judge::new(&history("put a 1; del a; put b 1; del c"), &capabilities());
+    let verdict = judge.at(Moment(60), Power, &opened(""));
+    assert_eq!(
+        verdict.violations[0].sentence,
+        "put b (`1`, acknowledged at 35) is missing after a power cut at 60: the key is absent"
+    );
 }

@@ -2,7 +2,7 @@
 //! that began after the acknowledgement of something that is not. Judged with `order=prefix`.
 
 use super::case::Case;
-use super::legal::contradictions;
+use super::legal::visibly_gone;
 use super::sentence::{entry, instead};
 use super::solve::Explanation;
 use super::verdict::{Kind, Violation};
@@ -16,7 +16,7 @@ pub(super) fn violation(case: &Case<'_>, holed: &Explanation) -> Violation {
             (at as usize) < cut.visible && cut.acked(at) && !holed.chosen[at as usize]
         });
     let named = missing.find_map(|gone| {
-        let (key, last) = contradictions(cut, holed, gone).into_iter().next()?;
+        let (key, last) = visibly_gone(case, cut, holed, gone).into_iter().next()?;
         let later = there().find(|&later| cut.precedes(gone, later))?;
         Some((gone, key, last, later))
     });

@@ -168,3 +168,23 @@ pub(super) fn contradictions(
     let lasts = changes.map(|(key, _)| (*key, explanation.last[*key as usize]));
     lasts.filter(|(_, last)| too_late(cut, *last, entry)).collect()
 }
+
+/// Those of them that can be seen: the key does not show what the entry left. Where a key is absent,
+/// what explains it need not name the delete that may have made it so.
+pub(super) fn visibly_gone(
+    case: &Case<'_>,
+    cut: &Cut<'_>,
+    explanation: &Explanation,
+    entry: u32,
+) -> Vec<(u32, Last)> {
+    let mut gone = contradictions(cut, explanation, entry);
+    gone.retain(|(key, _)| !shows(case, cut, entry, *key));
+    gone
+}
+
+/// True if the key is as the entry left it.
+pub(super) fn shows(case: &Case<'_>, cut: &Cut<'_>, entry: u32, key: u32) -> bool {
+    let shown = case.contents.get(&cut.table.keys[key as usize]);
+    let changes = &cut.entry(entry).changes;
+    changes.iter().any(|(changed, value)| *changed == key && value.as_ref() == shown)
+}

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::case::Case;
-use super::legal::{Clauses, contradictions};
+use super::legal::{Clauses, shows, visibly_gone};
 use super::sentence::{entry, instead, more};
 use super::solve::{Explanation, Found, Last, solve};
 use super::table::Table;
@@ -21,11 +21,13 @@ pub(super) fn violation(case: &Case<'_>, rest: Clauses, without: &Explanation) -
     let mut seen = BTreeSet::new();
     let mut lost: Vec<(u32, u32, Last)> = Vec::new();
     for &at in promised.iter().rev() {
-        for (key, last) in contradictions(&cut, without, at) {
+        for (key, last) in visibly_gone(case, &cut, without, at) {
             if seen.insert(key) {
                 lost.push((at, key, last));
             }
         }
+        let keys = cut.entry(at).changes.iter().map(|(key, _)| *key);
+        seen.extend(keys.filter(|key| shows(case, &cut, at, *key)));
     }
     lost.sort_by_key(|&(at, ..)| cut.answered(at));
     if let Some(&(at, key, last)) = lost.first() {

@@ -1,7 +1,7 @@
 //! `torn-batch`: a batch is there in part (clause 2). Judged where the driver says `batch`.
 
 use super::case::Case;
-use super::legal::{can_be_there, contradictions};
+use super::legal::{can_be_there, contradictions, visibly_gone};
 use super::sentence::{entry, instead};
 use super::solve::{Explanation, Last};
 use super::table::Cut;
@@ -14,14 +14,28 @@ pub(super) fn violation(case: &Case<'_>, torn: &Explanation) -> Violation {
         let changes = &cut.entry(part).changes;
         changes.iter().any(|(key, _)| torn.last[*key as usize] == Last::Entry(part))
     };
+    let put = |part: u32| cut.entry(part).changes.iter().all(|(_, value)| value.is_some());
     let parts: Vec<u32> = (0..cut.visible as u32).collect();
-    let batches = parts.chunk_by(|&a, &b| cut.entry(a).whole == cut.entry(b).whole);
-    for batch in batches.filter(|batch| batch.len() > 1) {
-        let there = batch.iter().find(|&&part| last_on_its_key(part));
-        let gone = batch.iter().find(|&&part| !can_be_there(&cut, torn, part));
-        if let (Some(&there), Some(&gone)) = (there, gone) {
-            return sentence(case, &cut, torn, (there, gone));
-        }
+    let batches = || {
+        let batches = parts.chunk_by(|&a, &b| cut.entry(a).whole == cut.entry(b).whole);
+        batches.filter(|batch| batch.len() > 1)
+    };
+    // A value that is there and a change that is not are what a person can see; then what can only be
+    // worked out.
+    let seen = batches().find_map(|batch| {
+        let there = batch.iter().copied().find(|&part| last_on_its_key(part) && put(part))?;
+        let mut gone = batch.iter().copied();
+        Some((there, gone.find(|&part| !visibly_gone(case, &cut, torn, part).is_empty())?))
+    });
+    let worked_out = || {
+        batches().find_map(|batch| {
+            let there = batch.iter().copied().find(|&part| last_on_its_key(part))?;
+            let mut gone = batch.iter().copied();
+            Some((there, gone.find(|&part| !can_be_there(&cut, torn, part))?))
+        })
+    };
+    if let Some(pair) = seen.or_else(worked_out) {
+        return sentence(case, &cut, torn, pair);
     }
     let text = format!("no batches that are whole give what the store has {}", case.after);
     let whole = (0..case.cut.visible as u32).filter(|&at| case.cut.entry(at).changes.len() > 1);
