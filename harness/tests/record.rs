@@ -123,3 +123,19 @@ fn stores_into_a_large_sparse_mapping_are_found_between_the_calls() {
     assert_eq!(calls.last().map(String::as_str), Some("store"), "found at the exit");
     assert_eq!(recording.differences(&root).expect("compared"), Vec::<String>::new());
 }
+
+#[test]
+fn a_call_that_blocks_on_another_process_does_not_keep_the_token() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let program = compile(temp.path(), "lease", &[]);
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    let mut options = RecordOptions::new(&root);
+    options.timeouts.op = std::time::Duration::from_secs(10);
+    let recording = run(&[program.as_os_str(), root.as_os_str()], &options);
+    if recording.exit.contains("77") {
+        return; // no leases on this file system
+    }
+    assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+    assert_true(&recording, &root);
+}

@@ -37,6 +37,7 @@ pub mod timeline;
 mod token;
 mod tracer;
 mod verify;
+mod warden;
 pub mod whole;
 mod world;
 

@@ -156,6 +156,18 @@ impl Stopped {
         Ok(unsafe { info.u.exit }.sval)
     }
 
+    /// True if the signal that is about to be delivered was sent to this very thread by this process.
+    pub fn was_signalled_by_us(&self) -> bool {
+        let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+        if self.request(libc::PTRACE_GETSIGINFO, 0, info.as_mut_ptr() as usize).is_err() {
+            return false;
+        }
+        // SAFETY: zeroed, then filled by the kernel; signals sent by tkill carry the sender.
+        let info = unsafe { info.assume_init() };
+        // SAFETY: as above.
+        info.si_code == libc::SI_TKILL && unsafe { info.si_pid() } as u32 == std::process::id()
+    }
+
     /// The message of an event: the new thread's number, or the former one at an exec.
     pub fn message(&self) -> io::Result<u64> {
         let mut message: libc::c_ulong = 0;

@@ -72,6 +72,8 @@ pub fn serve(
         killed: false,
         backlog: Default::default(),
         next_number: 0,
+        watched: None,
+        warden: None,
         trouble: None,
     };
     while let Ok(order) = orders.recv() {

@@ -36,6 +36,8 @@ pub(super) struct State {
     pub ids: BTreeMap<Id, OpNo>,
     /// Requests sent and not answered.
     pub outstanding: usize,
+    /// Who holds the token while others wait for it, and since when.
+    pub overdue: Option<(pid_t, Instant)>,
     /// Nothing is traced any more.
     pub over: bool,
     /// Everything was killed: whatever is asked now reaches nobody.

@@ -26,6 +26,11 @@ impl Token {
     }
 
     /// Who has it.
+    /// Who has it.
+    pub fn holder(&self) -> Option<pid_t> {
+        self.holder
+    }
+
     /// Gives it to `tid`.
     pub fn take(&mut self, tid: pid_t) {
         debug_assert!(self.holder.is_none());

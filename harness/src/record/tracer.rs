@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use libc::{c_int, pid_t};
 
@@ -19,6 +19,7 @@ use super::status::Identity;
 use super::strikes::Strikes;
 use super::timeline::Shared;
 use super::token::Token;
+use super::warden;
 use super::world::World;
 use super::{arch, entry::Decision};
 use crate::trace::{Event, EventKind};
@@ -95,6 +96,10 @@ pub struct Tracer {
     /// Stops that were reported while another thread's was waited for.
     pub(super) backlog: VecDeque<(pid_t, Change)>,
     pub(super) next_number: u32,
+    /// The holder of whom the warden knows.
+    pub(super) watched: Option<pid_t>,
+    /// Watches that nobody keeps the token; its end of this ends it.
+    pub(super) warden: Option<mpsc::Sender<()>>,
     pub(super) trouble: Option<io::Error>,
 }
 
@@ -117,6 +122,7 @@ impl Tracer {
                 let _ = Stopped::new(tid).resume(Resume::Free, 0);
             }
             self.grant()?;
+            self.watch_holder();
         }
         Ok(())
     }
@@ -145,6 +151,7 @@ impl Tracer {
             // carry SIGTRAP.
             Change::Stop(libc::SIGTRAP) => self.go_on(thread, 0),
             Change::Stop(_) => thread.resume(Resume::Listen, 0),
+            Change::Signal(warden::KNOCK) if thread.was_signalled_by_us() => self.go_on(thread, 0),
             Change::Signal(signal) => self.go_on(thread, signal),
             Change::Gone(_) => Ok(()),
         }
@@ -173,6 +180,9 @@ impl Tracer {
         drop(state);
         if self.killed {
             self.shared.kill_all();
+        }
+        if self.threads.len() > 1 && self.warden.is_none() {
+            self.warden = warden::start(&self.shared);
         }
     }
 
@@ -214,6 +224,15 @@ impl Tracer {
     pub(super) fn put(&mut self, tid: pid_t, at: At) {
         if let Some(known) = self.threads.get_mut(&tid) {
             known.at = at;
+        }
+    }
+
+    /// While others wait, it is known since when they wait for whom.
+    fn watch_holder(&mut self) {
+        let wanted = self.token.holder().filter(|_| self.token.is_wanted());
+        if wanted != self.watched {
+            self.watched = wanted;
+            self.shared.lock().overdue = wanted.map(|tid| (tid, std::time::Instant::now()));
         }
     }
 
