@@ -3,6 +3,7 @@
 
 mod doctor;
 pub mod driver;
+pub mod driver_check;
 mod interrupt;
 mod list;
 mod progress;
@@ -46,6 +47,8 @@ enum Command {
     Doctor(doctor::DoctorCommand),
     /// Speak the driver protocol for a bundled engine
     Driver(driver::DriverCommand),
+    /// Check that a driver keeps the protocol: order, flushing, large values, reopen
+    DriverCheck(driver_check::DriverCheckCommand),
     /// Remove temporary folders once standard input ends
     #[command(hide = true)]
     Janitor(roots::JanitorCommand),
@@ -82,6 +85,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Store(command) => store::run(command),
         Command::Doctor(command) => doctor::run(command),
         Command::Driver(command) => driver::run(command),
+        Command::DriverCheck(command) => driver_check::run(command),
         Command::Janitor(command) => roots::janitor(command),
     }
 }

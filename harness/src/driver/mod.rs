@@ -1,6 +1,7 @@
 //! Drivers: the protocol of DRIVER_PROTOCOL.md, both sides of it, and the processes that speak it.
 
 pub mod capabilities;
+pub mod check;
 pub mod command;
 pub mod drive;
 pub mod fault;

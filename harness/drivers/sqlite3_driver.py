@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""A driver in Python: SQLite through the standard library's sqlite3.
+
+Try it:  unplug run -- python3 harness/drivers/sqlite3_driver.py
+The protocol is described in docs/DRIVER_PROTOCOL.md: read a line, do it, write a line, flush.
+"""
+import os
+import sqlite3
+import sys
+
+CAPABILITIES = "del batch sync checkpoint durable=ack order=prefix reopen"
+
+
+def reply(line):
+    sys.stdout.write(line + "\n")
+
+
+def open_store(directory):
+    store = sqlite3.connect(os.path.join(directory, "store.db"), isolation_level=None)
+    store.execute("PRAGMA journal_mode=WAL")
+    store.execute("PRAGMA synchronous=FULL")
+    store.execute("CREATE TABLE IF NOT EXISTS pairs (k TEXT PRIMARY KEY, v TEXT) WITHOUT ROWID")
+    return store
+
+
+def change(store, words):
+    """Does `put K V` and `del K`, one after the other."""
+    while words:
+        if words[0] == "put":
+            store.execute("INSERT OR REPLACE INTO pairs VALUES (?, ?)", words[1:3])
+            words = words[3:]
+        else:
+            store.execute("DELETE FROM pairs WHERE k = ?", words[1:2])
+            words = words[2:]
+
+
+def serve():
+    store = None
+    for line in sys.stdin:
+        number, word, *words = line.rstrip("\n").split(" ")
+        try:
+            if word == "open":
+                store = open_store(" ".join(words))
+                reply(f"ack {number} {CAPABILITIES}")
+                sys.stdout.flush()
+                continue
+            if word in ("put", "del"):
+                change(store, [word, *words])
+            elif word == "batch":
+                with store:
+                    store.execute("BEGIN")
+                    change(store, words)
+            elif word == "sync":
+                pass  # each commit is durable already
+            elif word == "checkpoint":
+                store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            elif word == "dump":
+                for key, value in store.execute("SELECT k, v FROM pairs ORDER BY k"):
+                    reply(f"have {number} {key} {value}")
+            elif word == "close":
+                store.close()
+                store = None
+            else:
+                raise ValueError(f"unknown request {word}")
+            reply(f"ack {number}")
+        except sqlite3.DatabaseError as error:
+            refused = word == "open" and not isinstance(error, sqlite3.OperationalError)
+            reply(f"{'refused' if refused else 'err'} {number} {error}")
+        sys.stdout.flush()
+    if store is not None:
+        store.close()
+
+
+serve()
