@@ -2,7 +2,8 @@
 //!
 //! A cause is a set of sites ([`Site`]) whose loss suffices. The states that lost least are looked at
 //! first: what a single loss explains needs no more. A state that lost what an earlier group's states
-//! lost, among other things, belongs to that group. Of any other state the fewest sites are sought
+//! lost, among other things, belongs to that group; but where it is legal under a milder profile than
+//! any of them, only if what the group lost suffices there too. Of any other state the fewest sites are sought
 //! that explain it: a part of the loss that passes at the same crash point is no cause, and where the
 //! caller can try (`probe`), what fails by itself is one.
 
@@ -65,18 +66,22 @@ pub fn group(
     mut probe: impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
 ) -> Vec<Group> {
     let sites = Sites::new(scene.trace, scene.model);
-    let seen: Vec<Seen> = failing.iter().map(|one| Seen::new(&sites, one)).collect();
+    let seen: Vec<Seen<'_>> = failing.iter().map(|one| Seen::new(&sites, one)).collect();
     let passing = by_point(passing);
     let mut order: Vec<usize> = (0..failing.len()).collect();
     order.sort_by_key(|&at| {
         let (one, seen) = (&failing[at], &seen[at]);
-        (seen.sites.len(), seen.parts.len(), seen.effects.len(), one.state.point, at)
+        (seen.sites.len(), seen.parts.len(), one.profile, seen.effects.len(), one.state.point, at)
     });
     let mut found: Vec<Found> = Vec::new();
     for at in order {
         let (one, seen) = (&failing[at], &seen[at]);
-        if let Some(group) = found.iter_mut().find(|group| group.explains(one.kind, seen)) {
-            group.members.push(at);
+        let explained = found.iter().position(|group| {
+            group.explains(one.kind, seen)
+                && (one.profile >= group.mildest || alike(scene, one, seen, group, &mut probe))
+        });
+        if let Some(at_group) = explained {
+            found[at_group].take(at, one.profile);
             continue;
         }
         let lost = fewest(scene, one, seen, &passing, &mut probe);
@@ -84,12 +89,13 @@ pub fn group(
             .iter_mut()
             .find(|group| group.kind == one.kind && !lost.is_empty() && group.lost == lost);
         match known {
-            Some(group) => group.members.push(at),
+            Some(group) => group.take(at, one.profile),
             None => found.push(Found {
                 kind: one.kind,
                 moment: lost.is_empty().then(|| seen.moment.clone()),
                 torn: !lost.is_empty() && seen.whole(&lost, one.state).is_empty(),
                 lost,
+                mildest: one.profile,
                 members: vec![at],
             }),
         }
@@ -101,11 +107,11 @@ pub fn group(
 }
 
 /// What is seen of one failing state.
-struct Seen {
-    sites: BTreeMap<Site, Vec<EffectNo>>,
+struct Seen<'s> {
+    sites: BTreeMap<&'s Site, Vec<EffectNo>>,
     effects: Vec<EffectNo>,
     /// The sites of which something survived in part.
-    parts: BTreeSet<Site>,
+    parts: BTreeSet<&'s Site>,
     /// Where it was stopped.
     moment: Moment,
 }
@@ -113,10 +119,10 @@ struct Seen {
 /// Between which calls, and whether inside the second one.
 type Moment = ((String, String), bool);
 
-impl Seen {
-    fn new(sites: &Sites<'_>, one: &Failing<'_>) -> Seen {
+impl<'s> Seen<'s> {
+    fn new(sites: &'s Sites<'_>, one: &Failing<'_>) -> Seen<'s> {
         let effects = remedy::lost_effects(one.state);
-        let mut by_site: BTreeMap<Site, Vec<EffectNo>> = BTreeMap::new();
+        let mut by_site: BTreeMap<&Site, Vec<EffectNo>> = BTreeMap::new();
         for effect in &effects {
             if let Some(site) = sites.of(*effect) {
                 by_site.entry(site).or_default().push(*effect);
@@ -130,7 +136,7 @@ impl Seen {
     }
 }
 
-impl Seen {
+impl Seen<'_> {
     /// The effects of these sites that were lost in whole.
     fn whole(&self, lost: &Lost, state: &CrashState) -> Vec<EffectNo> {
         let effects = lost.iter().filter_map(|site| self.sites.get(site)).flatten().copied();
@@ -144,21 +150,46 @@ struct Found {
     lost: Lost,
     torn: bool,
     moment: Option<Moment>,
+    /// The mildest profile of its members.
+    mildest: Profile,
     members: Vec<usize>,
 }
 
 impl Found {
+    fn take(&mut self, member: usize, profile: Profile) {
+        self.members.push(member);
+        self.mildest = self.mildest.min(profile);
+    }
+
     /// True if a state that lost this much fails for the reason of this group.
-    fn explains(&self, kind: Kind, seen: &Seen) -> bool {
+    fn explains(&self, kind: Kind, seen: &Seen<'_>) -> bool {
         let moment = self
             .moment
             .as_ref()
             .is_none_or(|moment| seen.sites.is_empty() && *moment == seen.moment);
         // A page that may be lost may be torn too; that one may be torn explains no lost one.
-        let torn = !self.torn || self.lost.is_subset(&seen.parts);
+        let torn = !self.torn || self.lost.iter().all(|site| seen.parts.contains(site));
         let lost = self.lost.iter().all(|site| seen.sites.contains_key(site));
         kind == self.kind && moment && torn && lost
     }
+}
+
+/// True if what a group lost makes this state fail under its own, milder profile too: a grade must not
+/// come from a state that fails for another reason.
+fn alike(
+    scene: &Scene<'_>,
+    one: &Failing<'_>,
+    seen: &Seen<'_>,
+    group: &Found,
+    probe: &mut impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
+) -> bool {
+    if group.lost.len() == seen.sites.len() {
+        return true;
+    }
+    let lost = group.lost.iter().filter_map(|site| seen.sites.get(site)).flatten();
+    let effects: Vec<EffectNo> = lost.copied().collect();
+    let state = only(one.state, &effects);
+    scene.model.is_legal(&state, one.profile) && probe(one, &state).unwrap_or(true)
 }
 
 /// The passing states of each crash point, as the sets of effects that they lost.
@@ -175,11 +206,11 @@ fn by_point(passing: &[&CrashState]) -> BTreeMap<EventNo, Vec<BTreeSet<EffectNo>
 fn fewest(
     scene: &Scene<'_>,
     one: &Failing<'_>,
-    seen: &Seen,
+    seen: &Seen<'_>,
     passing: &BTreeMap<EventNo, Vec<BTreeSet<EffectNo>>>,
     probe: &mut impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
 ) -> Lost {
-    let all: Vec<&Site> = seen.sites.keys().collect();
+    let all: Vec<&Site> = seen.sites.keys().copied().collect();
     let whole = || all.iter().map(|site| (*site).clone()).collect();
     if all.len() < 2 {
         return whole();
@@ -229,7 +260,7 @@ fn tell(
     scene: &Scene<'_>,
     sites: &Sites<'_>,
     failing: &[Failing<'_>],
-    seen: &[Seen],
+    seen: &[Seen<'_>],
     found: Found,
 ) -> Group {
     let first = found.members[0];

@@ -21,7 +21,7 @@ pub(super) fn find(
     first: &Failing<'_>,
 ) -> Option<String> {
     let mut effects: Vec<EffectNo> = lost_effects(first.state);
-    effects.retain(|effect| sites.of(*effect).is_some_and(|site| lost.contains(&site)));
+    effects.retain(|effect| sites.of(*effect).is_some_and(|site| lost.contains(site)));
     // After the last effect of each file that counts.
     let mut places: Vec<(EventNo, FileId)> = Vec::new();
     for effect in effects {
@@ -47,7 +47,7 @@ pub(super) fn find(
     let mut everywhere: BTreeSet<(EventNo, FileId)> = BTreeSet::new();
     for number in 0..scene.model.effects().len() as u32 {
         let effect = EffectNo(number);
-        if sites.of(effect).is_some_and(|site| lost.contains(&site)) {
+        if sites.of(effect).is_some_and(|site| lost.contains(site)) {
             let event = scene.model.effect(effect).map(|found| found.event);
             everywhere.extend(event.zip(sites.synced_by(effect)));
         }

@@ -89,16 +89,33 @@ pub struct Sites<'a> {
     pub names: Names,
     /// By event.
     during: Vec<During>,
+    /// Every site, sorted.
+    all: Vec<Site>,
+    /// By effect: the index of its site.
+    of: Vec<u32>,
 }
 
 impl<'a> Sites<'a> {
     /// The sites of a trace.
     pub fn new(trace: &'a Trace, model: &'a Model) -> Self {
-        Self { trace, model, names: Names::new(trace), during: during(trace) }
+        let (names, during) = (Names::new(trace), during(trace));
+        let mut sites = Self { trace, model, names, during, all: Vec::new(), of: Vec::new() };
+        let numbers = (0..model.effects().len() as u32).map(EffectNo);
+        let found: Vec<Site> = numbers.filter_map(|effect| sites.find(effect)).collect();
+        sites.all.clone_from(&found);
+        sites.all.sort();
+        sites.all.dedup();
+        let index = |site: &Site| sites.all.binary_search(site).map_or(0, |at| at as u32);
+        sites.of = found.iter().map(index).collect();
+        sites
     }
 
     /// Where an effect comes from; nothing for a number that the model does not have.
-    pub fn of(&self, effect: EffectNo) -> Option<Site> {
+    pub fn of(&self, effect: EffectNo) -> Option<&Site> {
+        self.all.get(*self.of.get(effect.0 as usize)? as usize)
+    }
+
+    fn find(&self, effect: EffectNo) -> Option<Site> {
         let effect = self.model.effect(effect)?;
         let at = effect.event;
         let (part, path) = match &effect.kind {
@@ -143,7 +160,7 @@ impl<'a> Sites<'a> {
     }
 
     /// The site of the first effect of an event.
-    pub(super) fn site_of(&self, at: EventNo) -> Option<Site> {
+    pub(super) fn site_of(&self, at: EventNo) -> Option<&Site> {
         self.model.effects_of(at).next().and_then(|effect| self.of(EffectNo(effect)))
     }
 

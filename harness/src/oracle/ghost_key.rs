@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::goals::Stranger;
-use super::sentence::{LISTED, more, value};
+use super::sentence::{LISTED, more, printable, value};
 use super::verdict::{Kind, Violation};
 
 /// The violation, if there is one.
@@ -12,7 +12,7 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
     let first = ghosts.first()?;
     let sentence = format!(
         "key `{}` was never written and is there {}, with {}{}",
-        first.key.as_str().escape_debug(),
+        printable(first.key.as_str()),
         case.after,
         value(&first.key, &first.value),
         more(ghosts.len())

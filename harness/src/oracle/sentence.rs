@@ -27,12 +27,21 @@ pub(super) fn value(key: &Key, value: &Value) -> String {
         None => {
             let start: String = value.as_str().chars().take(24).collect();
             let dots = if start.len() < value.as_str().len() { "…" } else { "" };
-            format!("`{}{dots}`", start.escape_debug())
+            format!("`{}{dots}`", printable(&start))
         }
     }
 }
 
-/// `put k17 of write 12 (acknowledged at 412)`.
+/// A text with what cannot be printed made visible.
+pub(super) fn printable(text: &str) -> String {
+    let visible = |c: char| match c.is_control() {
+        true => c.escape_debug().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(visible).collect()
+}
+
+/// `put k17 (write 12, acknowledged at 412)`.
 pub(super) fn entry(cut: &Cut<'_>, at: u32, key: u32) -> String {
     let entry = cut.entry(at);
     let name = &cut.table.keys[key as usize];

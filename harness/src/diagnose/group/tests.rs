@@ -285,3 +285,41 @@ fn what_the_caller_can_try_decides_where_nothing_else_does() {
     let groups = group(&scene, &failing, &[], together);
     assert_eq!(groups[0].cause.parts["file"], "a, b");
 }
+
+#[test]
+fn a_milder_grade_does_not_come_from_a_state_that_fails_for_another_reason() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("a");
+        script.create("b");
+        script.sync_all();
+    });
+    let acked = recording.put(|script| {
+        script.write("a", 0, b"x");
+        script.write("b", 0, b"x");
+    });
+    let point = EventNo(acked.0 + 1);
+    let model = recording.script.model();
+    let of = |name: &str| -> Vec<u32> {
+        let file = recording.script.id(name);
+        let effects = 0..model.effects().len() as u32;
+        let pending = effects.filter(|at| !model.is_durable(EffectNo(*at), Profile::Strict, point));
+        pending.filter(|at| model.effect(EffectNo(*at)).unwrap().kind.file() == file).collect()
+    };
+    let lose = |effects: &[u32]| CrashState::power(point, Loss::new(effects, Vec::new()));
+    let (a, both) = (lose(&of("a")), lose(&[of("a"), of("b")].concat()));
+    let scene = Scene {
+        trace: &recording.script.trace,
+        model: &model,
+        overlay: &Overlay::default(),
+        device: Device::default(),
+    };
+    let failing = |state, profile| Failing { state, profile, kind: Kind::LostAck, operations: &[] };
+    let states = [failing(&a, Profile::Strict), failing(&both, Profile::Ext4)];
+    // Under ext4 the loss of `a` alone holds, and so does every other part.
+    let groups = group(&scene, &states, &[], |one, _| Some(one.profile == Profile::Strict));
+    assert_eq!(groups.len(), 2);
+    // It fails there as well: one cause.
+    let groups = group(&scene, &states, &[], |_, _| Some(true));
+    assert_eq!(groups.len(), 1);
+}
