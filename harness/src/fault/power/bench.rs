@@ -3,15 +3,17 @@
 //! what failed is kept by the number of the visit, and every limit counts visits and not results.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
+use super::court::Court;
 use super::memory::{ImageNo, Known, Memory, RecoveryNo};
 use super::shape::{self, Shape};
 use crate::base::Result;
 use crate::fault::Budget;
 use crate::image::Image;
-use crate::oracle::{Judge, Kind, Loss, Trial, Verdict, Violation, judge_reopened, judge_written};
+use crate::oracle::{Kind, Loss, Trial, Verdict, Violation, judge_reopened, judge_written};
+use crate::persistence::ProfileSet;
 use crate::recover::{Done, Extra, Pool, Recovery};
-use crate::scenario::Profile;
 use crate::workload::Moment;
 
 /// One image in so many is also closed and opened again.
@@ -35,10 +37,21 @@ pub struct Ask<T> {
     pub moment: Moment,
     /// What struck.
     pub loss: Loss,
-    /// Under which profiles the state is legal.
-    pub profiles: BTreeSet<Profile>,
+    /// Who judges it: a number that [`Bench::seat`] gave.
+    pub court: u32,
+    /// Under which profiles the state is legal; none where any file system does it.
+    pub profiles: ProfileSet,
+    /// Candidates for nested crashes are kept apart by it.
+    pub tag: u8,
     /// How the state came about.
     pub what: T,
+}
+
+impl<T> Ask<T> {
+    /// Under which profiles it is legal; nothing for any.
+    pub fn under(&self) -> Option<ProfileSet> {
+        (!self.profiles.is_empty()).then_some(self.profiles)
+    }
 }
 
 /// A state that failed.
@@ -60,6 +73,8 @@ pub struct Candidate<T> {
     pub image: Image,
     /// What was judged on it first.
     pub ask: Ask<T>,
+    /// What it recovered to.
+    pub recovery: RecoveryNo,
 }
 
 /// Two opinions about one image.
@@ -91,7 +106,7 @@ struct Waiting<T> {
 
 /// The bench.
 pub struct Bench<'a, T> {
-    judge: &'a Judge,
+    courts: Vec<Rc<dyn Court>>,
     budget: &'a Budget,
     pool: Pool,
     /// What is known.
@@ -117,7 +132,7 @@ pub struct Bench<'a, T> {
     /// Failing images that were confirmed in a fresh process.
     pub confirmed: u64,
     /// By the shape of what recovery wrote, by the number of the visit.
-    pub writers: BTreeMap<Shape, BTreeMap<u64, Candidate<T>>>,
+    pub writers: BTreeMap<(u8, Shape), BTreeMap<u64, Candidate<T>>>,
     /// Distinct images whose recovery left something else than it found.
     pub changed: u64,
     /// By the number of the visit.
@@ -125,10 +140,10 @@ pub struct Bench<'a, T> {
 }
 
 impl<'a, T: Clone> Bench<'a, T> {
-    /// A bench that recovers in `pool` and judges by `judge`.
-    pub fn new(judge: &'a Judge, budget: &'a Budget, pool: Pool) -> Self {
+    /// A bench that recovers in `pool`.
+    pub fn new(budget: &'a Budget, pool: Pool) -> Self {
         Self {
-            judge,
+            courts: Vec::new(),
             budget,
             pool,
             memory: Memory::default(),
@@ -150,6 +165,23 @@ impl<'a, T: Clone> Bench<'a, T> {
         }
     }
 
+    /// Gives a court its number.
+    pub fn seat(&mut self, court: Rc<dyn Court>) -> u32 {
+        self.courts.push(court);
+        self.courts.len() as u32 - 1
+    }
+
+    /// The court of this number.
+    pub fn court(&self, number: u32) -> &Rc<dyn Court> {
+        &self.courts[number as usize]
+    }
+
+    /// The promise that is asked about, over all courts.
+    fn promise(&self, ask: &Ask<T>) -> u64 {
+        let key = self.court(ask.court).key(ask.moment, ask.loss);
+        key << 20 | u64::from(ask.court)
+    }
+
     /// Takes a state in: recovers its image where that was never done, and judges it.
     pub fn visit(&mut self, image: &Image, ask: Ask<T>) -> Result<More> {
         let known = self.memory.image(image.hash());
@@ -160,7 +192,7 @@ impl<'a, T: Clone> Bench<'a, T> {
         }
         let visit = self.visits;
         self.visits += 1;
-        let promise = self.judge.promise_key(ask.moment, ask.loss);
+        let promise = self.promise(&ask);
         let first = self.memory.first_time(no, promise);
         self.states += u64::from(first);
         self.repeated += u64::from(!first);
@@ -208,7 +240,7 @@ impl<'a, T: Clone> Bench<'a, T> {
         {
             self.disagree(&first, &image, &done.recovery, again);
         }
-        self.note_writer(&first, &image, done.left.as_ref());
+        self.note_writer(&first, &image, done.left.as_ref(), recovery);
         let mut failed = BTreeSet::new();
         for (visit, ask) in asks {
             failed.extend(self.judge(no, recovery, visit, ask, &done.recovery));
@@ -231,13 +263,13 @@ impl<'a, T: Clone> Bench<'a, T> {
         ask: Ask<T>,
         recovery: &Recovery,
     ) -> Vec<Kind> {
-        let promise = self.judge.promise_key(ask.moment, ask.loss);
+        let promise = self.promise(&ask);
         if self.failing.contains_key(&(no, promise)) {
             self.widen(no, ask);
             return Vec::new();
         }
         let Verdict { violations, judged, undecided } =
-            self.judge.at(ask.moment, ask.loss, recovery);
+            self.court(ask.court).at(ask.moment, ask.loss, recovery);
         self.judged.extend(judged);
         self.undecided += u64::from(undecided);
         if violations.is_empty() {
@@ -264,11 +296,11 @@ impl<'a, T: Clone> Bench<'a, T> {
 
     /// A pair that failed is legal under more profiles than was known.
     fn widen(&mut self, no: ImageNo, ask: Ask<T>) {
-        let promise = self.judge.promise_key(ask.moment, ask.loss);
+        let promise = self.promise(&ask);
         let Some(visit) = self.failing.get(&(no, promise)) else { return };
         let Some(failure) = self.failures.get_mut(visit) else { return };
-        let known = |profile| failure.asks.iter().any(|ask| ask.profiles.contains(profile));
-        if !ask.profiles.iter().all(known) {
+        let known = failure.asks.iter().fold(ProfileSet::EMPTY, |all, ask| all.union(ask.profiles));
+        if known.union(ask.profiles) != known {
             failure.asks.push(ask);
         }
     }
@@ -327,12 +359,19 @@ impl<'a, T: Clone> Bench<'a, T> {
         self.disagreements.insert(*visit, disagreement);
     }
 
-    fn note_writer(&mut self, (visit, ask): &(u64, Ask<T>), image: &Image, left: Option<&Image>) {
+    fn note_writer(
+        &mut self,
+        (visit, ask): &(u64, Ask<T>),
+        image: &Image,
+        left: Option<&Image>,
+        recovery: RecoveryNo,
+    ) {
         let Some(left) = left.filter(|left| left.hash() != image.hash()) else { return };
         self.changed += 1;
-        let group = self.writers.entry(shape::of(image, left)).or_default();
+        let group = self.writers.entry((ask.tag, shape::of(image, left))).or_default();
         if group.len() < SHAPE || group.last_key_value().is_some_and(|(last, _)| visit < last) {
-            group.insert(*visit, Candidate { image: image.clone(), ask: ask.clone() });
+            let (image, ask) = (image.clone(), ask.clone());
+            group.insert(*visit, Candidate { image, ask, recovery });
             if group.len() > SHAPE {
                 group.pop_last();
             }

@@ -47,7 +47,7 @@ fn files(image: &Image) -> BTreeMap<String, (u64, u128)> {
 }
 
 /// The name with every run of digits (also hexadecimal, from four on) as one `#`.
-fn plain(path: &str) -> String {
+pub fn plain(path: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
     let flush = |word: &mut String, out: &mut String| {

@@ -1,0 +1,195 @@
+//! A ground: one timeline whose crash states are visited. The first is the workload's recording; each
+//! crash inside a recovery stands on a ground of its own, below the crash that led to the recovery.
+
+use std::rc::Rc;
+
+use super::court::{Court, NestedCourt, first_cycle};
+use crate::base::{HarnessError, Result};
+use crate::driver::Capabilities;
+use crate::oracle;
+use crate::persistence::{Crash, CrashState, Device, Model, Overlay, ProfileSet, after_kill};
+use crate::recover::Recovery;
+use crate::scenario::PowerStrike;
+use crate::trace::{EventKind, EventNo, Trace};
+use crate::workload::{Answer, History, Moment, Request};
+
+/// A timeline and its model.
+#[derive(Debug)]
+pub struct Ground {
+    /// The timeline: since the last power cut, kills included.
+    pub trace: Trace,
+    /// The recording that it ends with, by itself: a recovery's, or the whole.
+    pub own: Option<Trace>,
+    /// The number of that recording's first event in the timeline.
+    pub offset: u32,
+    /// The model of the timeline.
+    pub model: Model,
+    /// What is judged otherwise than it was recorded.
+    pub overlay: Overlay,
+    /// The crash before it.
+    pub parent: Option<(Rc<Ground>, CrashState)>,
+    /// Who judges its states.
+    pub court: Rc<dyn Court>,
+    /// Under which profiles the crashes before it are legal; nothing where any file system does it.
+    pub under: Option<ProfileSet>,
+    /// Its court's number at the bench.
+    pub number: u32,
+    /// The same, where it stands below a crash.
+    pub nested: Option<Rc<NestedCourt>>,
+}
+
+/// A crash state on its ground.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    /// The ground.
+    pub ground: Rc<Ground>,
+    /// The state.
+    pub state: CrashState,
+}
+
+impl Ground {
+    /// The ground that a workload's recording is.
+    pub fn first(trace: Trace, overlay: Overlay, device: Device, court: Rc<dyn Court>) -> Self {
+        let model = Model::with(&trace, &overlay, device);
+        Self { trace, own: None, offset: 0, model, overlay, parent: None, court, under: None, number: 0, nested: None }
+    }
+
+    /// The ground of a recovery that was recorded on what `spot` left, and that showed `shown`: after
+    /// a power cut a new timeline, after a kill the old one goes on.
+    pub fn below(
+        spot: &Spot,
+        recording: Trace,
+        shown: &Recovery,
+        under: Option<ProfileSet>,
+        capabilities: &Capabilities,
+        device: Device,
+    ) -> Self {
+        let above = &spot.ground;
+        let (trace, offset, overlay) = match spot.state.crash {
+            Crash::Kill { pages } => {
+                let joined = after_kill(&above.trace, spot.state.point, pages, &recording);
+                (joined.trace, joined.offset, above.overlay.clone())
+            }
+            Crash::Power(_) => (recording.clone(), 0, Overlay::default()),
+        };
+        let crash = (spot.moment(), spot.loss());
+        let cycles = match &above.nested {
+            Some(court) => court.cycles_then(crash.0, crash.1, shown),
+            None => first_cycle(capabilities, &above.history(), crash, shown),
+        };
+        let history = history(&recording, offset);
+        let court = Rc::new(NestedCourt::new(Rc::clone(&above.court), cycles, crash, history));
+        Self {
+            model: Model::with(&trace, &overlay, device),
+            trace,
+            own: Some(recording),
+            offset,
+            overlay,
+            parent: Some((Rc::clone(above), spot.state.clone())),
+            court: Rc::clone(&court) as Rc<dyn Court>,
+            under,
+            number: 0,
+            nested: Some(court),
+        }
+    }
+
+    /// How many crashes came before it.
+    pub fn depth(&self) -> usize {
+        self.parent.as_ref().map_or(0, |(above, _)| above.depth() + 1)
+    }
+
+    /// The requests of the recording that it ends with, with moments of the timeline.
+    pub fn history(&self) -> History {
+        history(self.own.as_ref().unwrap_or(&self.trace), self.offset)
+    }
+}
+
+fn history(trace: &Trace, offset: u32) -> History {
+    let mut history = trace.history();
+    for operation in &mut history.operations {
+        operation.begun.0 += u64::from(offset);
+        if let Some((moment, _)) = &mut operation.answered {
+            moment.0 += u64::from(offset);
+        }
+    }
+    history
+}
+
+impl Spot {
+    /// When it struck.
+    pub fn moment(&self) -> Moment {
+        Moment(u64::from(self.state.point.0))
+    }
+
+    /// What struck.
+    pub fn loss(&self) -> oracle::Loss {
+        loss_of(&self.state)
+    }
+
+    /// The case's coordinates, with the traces that they name.
+    pub fn strike(&self) -> (PowerStrike, Vec<(String, Trace)>) {
+        let mut spots = vec![self.clone()];
+        while let Some((above, state)) = spots.last().and_then(|spot| spot.ground.parent.clone()) {
+            spots.push(Spot { ground: above, state });
+        }
+        spots.reverse();
+        let mut traces = Vec::new();
+        let mut strikes = spots.iter().enumerate().map(|(depth, spot)| {
+            let name = match depth {
+                0 => "trace.txt".to_owned(),
+                _ => format!("recovery-{depth}.txt"),
+            };
+            let ground = &spot.ground;
+            traces.push((name.clone(), ground.own.as_ref().unwrap_or(&ground.trace).clone()));
+            PowerStrike {
+                trace: name,
+                point: spot.state.point.0,
+                loss: if spot.state.is_kill() { "kill" } else { "power" }.into(),
+                state: spot.state.to_string(),
+                nested: Vec::new(),
+            }
+        });
+        let mut outermost = strikes.next().unwrap_or_default();
+        outermost.nested = strikes.collect();
+        (outermost, traces)
+    }
+}
+
+/// What struck.
+pub fn loss_of(state: &CrashState) -> oracle::Loss {
+    if state.is_kill() { oracle::Loss::Kill } else { oracle::Loss::Power }
+}
+
+/// The event after which `open` had been acknowledged for the first time.
+pub fn first_open(trace: &Trace) -> Option<EventNo> {
+    let mut opens = Vec::new();
+    for (index, event) in (0u32..).zip(&trace.events) {
+        match &event.kind {
+            EventKind::Request { op, request: Request::Open } => opens.push(*op),
+            EventKind::Reply { op, answer: Answer::Ack } if opens.contains(op) => {
+                return Some(EventNo(index));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Parses a state and checks that it belongs to the point and the loss that the case names.
+pub fn parse_state(strike: &PowerStrike) -> Result<CrashState> {
+    let state: CrashState = strike.state.parse()?;
+    if state.point.0 != strike.point {
+        return Err(HarnessError::input(format!(
+            "case.strike.point: {} and the state says {}",
+            strike.point, state.point.0
+        )));
+    }
+    let said = if state.is_kill() { "kill" } else { "power" };
+    if strike.loss != said {
+        return Err(HarnessError::input(format!(
+            "case.strike.loss: `{}`: expected `{said}`, as the state says",
+            strike.loss.escape_default()
+        )));
+    }
+    Ok(state)
+}

@@ -1,0 +1,142 @@
+//! Crashes inside recovery, two levels deep. Where a recovery writes, it is recorded, and the
+//! recording's crash states are visited like those of the workload. Both kinds of first crash: after a
+//! power cut recovery starts from what survived; after a kill what was not synced before is still
+//! volatile while recovery reads it.
+//!
+//! Recoveries of one shape (see `shape`) do the same work: one of each shape first, then further ones,
+//! as far as this stage's share of the budget goes. What was left out is counted.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::bench::{Candidate, alike};
+use super::ground::{Ground, Spot};
+use super::record::Studio;
+use super::visit::{Ended, Share, Visitor};
+use crate::base::Result;
+use crate::explore;
+use crate::fault::FaultOutcome;
+use crate::persistence::{Device, ProfileSet};
+
+/// How deep: a crash inside recovery, and one inside the recovery from that.
+const DEPTH: usize = 2;
+/// New images that one recorded recovery may add.
+const IMAGES: u64 = 150;
+/// The same, inside a recovery from a crash inside recovery.
+const DEEPER_IMAGES: u64 = 40;
+
+/// What the stage needs besides the bench.
+#[derive(Clone, Copy, Debug)]
+pub struct Nesting<'a> {
+    /// Records recoveries.
+    pub studio: Studio<'a>,
+    /// The device.
+    pub device: Device,
+    /// Under these profiles.
+    pub profiles: ProfileSet,
+    /// Seeds the choice of states.
+    pub seed: u64,
+}
+
+impl Nesting<'_> {
+    /// Visits the crash states of recoveries until `upto` of the budget is spent.
+    pub fn run(
+        &self,
+        visitor: &mut Visitor<'_, '_>,
+        outcome: &mut FaultOutcome,
+        upto: f64,
+    ) -> Result<()> {
+        let mut done = BTreeSet::new();
+        let mut recorded = 0;
+        for depth in 0..DEPTH {
+            visitor.bench.settle()?;
+            let upto = upto - if depth + 1 < DEPTH { (upto - visitor.spent()) * 0.3 } else { 0.0 };
+            let mut candidates = self.candidates(visitor, depth, &mut done);
+            while let Some(candidate) = candidates.next() {
+                match self.one(visitor, outcome, &candidate, upto)? {
+                    None => {}
+                    Some(Ended::Exhausted | Ended::Share) if visitor.spent() < upto => recorded += 1,
+                    Some(_) => {
+                        let left = candidates.count() as u64;
+                        outcome.totals.skip("recoveries not cut again: the budget", left);
+                        break;
+                    }
+                }
+            }
+        }
+        if recorded > 0 {
+            outcome.notes.push(format!("{recorded} recoveries were recorded and cut again"));
+        }
+        Ok(())
+    }
+
+    /// The images of one depth whose recovery writes: the first of each shape, the second of each, ….
+    fn candidates(
+        &self,
+        visitor: &Visitor<'_, '_>,
+        depth: usize,
+        done: &mut BTreeSet<u64>,
+    ) -> std::vec::IntoIter<Candidate<Spot>> {
+        let mut ranked: Vec<(usize, u64, Candidate<Spot>)> = Vec::new();
+        for ((tag, _), group) in &visitor.bench.writers {
+            if usize::from(tag >> 1) != depth {
+                continue;
+            }
+            let sound = group.iter().filter(|(visit, _)| {
+                !visitor.bench.failures.contains_key(*visit) && !done.contains(*visit)
+            });
+            ranked.extend(sound.enumerate().map(|(rank, (visit, one))| (rank, *visit, one.clone())));
+        }
+        ranked.sort_by_key(|(rank, visit, _)| (*rank, *visit));
+        done.extend(ranked.iter().map(|(_, visit, _)| *visit));
+        ranked.into_iter().map(|(_, _, one)| one).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Records one recovery and visits its crash states; nothing if it changed no file.
+    fn one(
+        &self,
+        visitor: &mut Visitor<'_, '_>,
+        outcome: &mut FaultOutcome,
+        candidate: &Candidate<Spot>,
+        upto: f64,
+    ) -> Result<Option<Ended>> {
+        let spot = &candidate.ask.what;
+        let (recorded, recovery) = self.studio.recovery(&candidate.image)?;
+        for text in recorded.blind {
+            if !outcome.blind.contains(&text) {
+                outcome.blind.push(text);
+            }
+        }
+        for (name, count) in &recorded.trace.unmodelled {
+            *outcome.unmodelled.entry(name.clone()).or_default() += count;
+        }
+        let known = visitor.bench.memory.recovery(candidate.recovery);
+        if !alike(&known, &recovery) {
+            outcome.totals.skip("recoveries that went otherwise when recorded", 1);
+            return Ok(None);
+        }
+        let mut ground = Ground::below(
+            spot,
+            recorded.trace,
+            &recovery,
+            candidate.ask.under(),
+            self.studio.capabilities,
+            self.device,
+        );
+        let first = ground.offset;
+        let changes = (first..ground.model.last_point().0)
+            .any(|event| ground.model.changes_files(crate::trace::EventNo(event)));
+        if !changes {
+            return Ok(None);
+        }
+        ground.number = visitor.bench.seat(Rc::clone(&ground.court));
+        let deep = ground.depth() >= DEPTH;
+        let ground = Rc::new(ground);
+        let share = Share { upto, images: if deep { DEEPER_IMAGES } else { IMAGES } };
+        let seed = self.seed ^ u64::from(ground.number);
+        let states = explore::within(&ground.model, self.profiles, seed, first)
+            .map(|visit| (visit.state, visit.profiles));
+        outcome.totals.crash_points += u64::from(ground.model.last_point().0 - first);
+        visitor.visit(&ground, states, share).map(Some)
+    }
+}

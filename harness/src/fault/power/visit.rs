@@ -1,0 +1,145 @@
+//! Visiting: crash states become images and go to the bench, as far as the budget and this stage's
+//! share of it go.
+
+use std::rc::Rc;
+
+use super::bench::{Ask, Bench, More};
+use super::ground::{Ground, Spot};
+use crate::base::Result;
+use crate::fault::{Context, Progress, Totals};
+use crate::image::Builder;
+use crate::oracle::Loss;
+use crate::persistence::{Crash, CrashState, ProfileSet};
+use crate::scenario::FaultName;
+
+/// A stage that saw this many states without a new image has seen what there is.
+const BARREN: u64 = 20_000;
+/// How often listeners are told, in states.
+const TELL: u64 = 1000;
+
+/// The bench with what the visiting needs besides.
+pub struct Visitor<'a, 'c> {
+    /// What the run was given.
+    pub ctx: &'a Context<'c>,
+    /// Where states are judged.
+    pub bench: Bench<'a, Spot>,
+    /// Legal states visited.
+    pub visited: u64,
+}
+
+/// Why a stage ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything was visited, or nothing new came any more.
+    Exhausted,
+    /// Its share is used.
+    Share,
+    /// The whole budget is spent.
+    Spent,
+}
+
+/// How far a stage may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Until this part of the whole budget is spent, 0 to 1.
+    pub upto: f64,
+    /// At most so many new images.
+    pub images: u64,
+}
+
+impl Visitor<'_, '_> {
+    /// The part of the budget that is spent. Where cases are counted only they count, so that the
+    /// same seed visits the same states.
+    pub fn spent(&self) -> f64 {
+        let budget = self.ctx.budget;
+        match budget.cases() {
+            u64::MAX => budget.spent(),
+            cases => budget.used() as f64 / cases.max(1) as f64,
+        }
+    }
+
+    /// Visits states of `ground`.
+    pub fn visit(
+        &mut self,
+        ground: &Rc<Ground>,
+        states: impl Iterator<Item = (CrashState, ProfileSet)>,
+        share: Share,
+    ) -> Result<Ended> {
+        let mut builder = Builder::new(&ground.model);
+        let before = self.bench.memory.images();
+        let mut newest = (before, self.visited);
+        for (state, profiles) in states {
+            if self.ctx.budget.stopped().is_some() {
+                return Ok(Ended::Spent);
+            }
+            let images = self.bench.memory.images();
+            if images - before >= share.images || self.spent() >= share.upto {
+                return Ok(Ended::Share);
+            }
+            if images > newest.0 {
+                newest = (images, self.visited);
+            } else if self.visited - newest.1 > BARREN {
+                return Ok(Ended::Exhausted);
+            }
+            let image = builder.image(&state);
+            self.visited += 1;
+            // A power cut right after which everything is there is legal too, everywhere.
+            let also = (state.crash == Crash::Kill { pages: 0 })
+                .then(|| CrashState::power(state.point, crate::persistence::Loss::default()));
+            for state in std::iter::once(state).chain(also) {
+                let under = ground.under.unwrap_or(ProfileSet::ALL);
+                let profiles = match (state.is_kill(), ground.under) {
+                    (true, None) => ProfileSet::EMPTY,
+                    (true, Some(under)) => under,
+                    (false, _) => profiles.intersection(under),
+                };
+                if profiles.is_empty() && !state.is_kill() {
+                    continue;
+                }
+                let ask = ask(ground, state, profiles);
+                if self.bench.visit(&image, ask)? == More::Spent {
+                    return Ok(Ended::Spent);
+                }
+            }
+            if self.visited % TELL == 0 {
+                self.tell();
+            }
+        }
+        Ok(Ended::Exhausted)
+    }
+
+    /// The counts so far.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            states: self.bench.states,
+            distinct_images: self.bench.memory.images(),
+            recoveries: self.bench.recoveries,
+            elapsed: self.ctx.budget.elapsed(),
+            ..Totals::default()
+        }
+    }
+
+    /// Tells the listeners how far it is.
+    pub fn tell(&self) {
+        self.ctx.observer.on(Progress::Working {
+            fault: FaultName::Power,
+            totals: &self.totals(),
+            findings: self.bench.failures.len().min(1),
+            budget: self.ctx.budget,
+        });
+    }
+}
+
+/// What is to be judged on a state.
+fn ask(ground: &Rc<Ground>, state: CrashState, profiles: ProfileSet) -> Ask<Spot> {
+    let spot = Spot { ground: Rc::clone(ground), state };
+    let loss = spot.loss();
+    Ask {
+        moment: spot.moment(),
+        loss,
+        court: ground.number,
+        tag: (ground.depth() as u8) << 1 | u8::from(loss == Loss::Kill),
+        profiles,
+        what: spot,
+    }
+}
