@@ -51,7 +51,18 @@ impl Ground {
     /// The ground that a workload's recording is.
     pub fn first(trace: Trace, overlay: Overlay, device: Device, court: Rc<dyn Court>) -> Self {
         let model = Model::with(&trace, &overlay, device);
-        Self { trace, own: None, offset: 0, model, overlay, parent: None, court, under: None, number: 0, nested: None }
+        Self {
+            trace,
+            own: None,
+            offset: 0,
+            model,
+            overlay,
+            parent: None,
+            court,
+            under: None,
+            number: 0,
+            nested: None,
+        }
     }
 
     /// The ground of a recovery that was recorded on what `spot` left, and that showed `shown`: after

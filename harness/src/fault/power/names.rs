@@ -86,10 +86,8 @@ mod tests {
             stack: Arc::from([]),
         };
         let file = FileId(4);
-        let create =
-            FileOp::Create { at: place("new"), file, node: NodeKind::File, mode: 0o644 };
-        let rename =
-            FileOp::Rename { from: place("new"), to: place("log"), file, replaced: None };
+        let create = FileOp::Create { at: place("new"), file, node: NodeKind::File, mode: 0o644 };
+        let rename = FileOp::Rename { from: place("new"), to: place("log"), file, replaced: None };
         let trace = Trace { events: vec![event(create), event(rename)], ..Trace::default() };
         let names = Names::new(&trace);
         assert_eq!(names.path(file, EventNo(1)), "new");

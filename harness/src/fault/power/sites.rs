@@ -29,7 +29,10 @@ pub fn lost(trace: &Trace, model: &Model, names: &Names, state: &CrashState) -> 
     let parts = loss.forms().iter().map(|(effect, form)| {
         (EffectNo(*effect), matches!(form, Form::Sectors { .. } | Form::Cut(_)))
     });
-    whole.chain(parts).filter_map(|(effect, torn)| site(trace, model, names, effect, torn)).collect()
+    whole
+        .chain(parts)
+        .filter_map(|(effect, torn)| site(trace, model, names, effect, torn))
+        .collect()
 }
 
 /// The site of one effect.
