@@ -51,6 +51,7 @@ pub fn find(name: FaultName) -> Option<&'static dyn Fault> {
     match name {
         FaultName::Kill => Some(&kill::Kill),
         FaultName::Media => Some(&media::Media),
-        FaultName::Power | FaultName::Io => None,
+        FaultName::Power => Some(&power::Power),
+        FaultName::Io => None,
     }
 }

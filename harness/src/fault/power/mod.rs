@@ -1,12 +1,87 @@
-//! The power fault.
+//! The fault `power`: the power is cut. The workload is recorded once; every crash state that the
+//! recording allows under a file-system profile is derived from it, the driver recovers from each
+//! distinct image, and what it shows is judged by what had been promised at that moment.
+//!
+//! * `record`: the recordings. `ground`: a timeline and its model. `visit`: states become images.
+//! * `bench`: each image is recovered once and judged once a promise; `memory` knows what was seen,
+//!   `court` who judges.
+//! * `own_name`: the database's own name, judged apart. `nested`: crashes inside recovery.
+//! * `settle`: two opinions about one image. `shrink`, `group`, `findings`: from failing states to
+//!   findings. `rejudge`: one saved case again.
+//!
+//! Not judged here: damage to what was durable (the media fault), failing calls (io).
 
 pub mod bench;
 pub mod court;
+mod findings;
 pub mod ground;
+mod group;
 pub mod memory;
 pub mod names;
+mod nested;
+mod own_name;
 pub mod prove;
 pub mod record;
+mod rejudge;
+mod run;
+mod settle;
 pub mod shape;
+mod shrink;
 pub mod sites;
+pub mod tracetext;
 pub mod visit;
+
+use crate::base::Result;
+use crate::scenario::{Case, FaultName};
+
+use super::context::Context;
+use super::outcome::{FaultOutcome, Rejudged};
+use super::{Fault, asked};
+use crate::persistence::{Device, ProfileSet};
+
+/// The fault.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Power;
+
+impl Fault for Power {
+    fn name(&self) -> FaultName {
+        FaultName::Power
+    }
+
+    fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome> {
+        run::run(ctx)
+    }
+
+    fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
+        rejudge::rejudge(ctx, case)
+    }
+}
+
+/// How a driver is started for recovery under this fault.
+fn setup(ctx: &Context<'_>) -> crate::recover::Setup {
+    crate::recover::Setup {
+        target: ctx.target.clone(),
+        capabilities: ctx.control.capabilities.clone(),
+        timeouts: asked::timeouts(ctx.options),
+        root: ctx.image_root.to_path_buf(),
+    }
+}
+
+/// How recordings are made under this fault.
+fn studio<'a>(ctx: &'a Context<'_>) -> record::Studio<'a> {
+    record::Studio {
+        target: ctx.target,
+        capabilities: &ctx.control.capabilities,
+        root: ctx.image_root,
+        timeouts: asked::timeouts(ctx.options),
+        seed: ctx.options.seed,
+    }
+}
+
+fn device(ctx: &Context<'_>) -> Device {
+    Device { atomic_pages: ctx.options.atomic_write_bytes >= crate::base::limits::PAGE_BYTES }
+}
+
+fn profiles(ctx: &Context<'_>) -> ProfileSet {
+    ctx.options.profiles.iter().copied().collect()
+}

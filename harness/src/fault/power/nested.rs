@@ -13,10 +13,11 @@ use super::bench::{Candidate, alike};
 use super::ground::{Ground, Spot};
 use super::record::Studio;
 use super::visit::{Ended, Share, Visitor};
-use crate::base::Result;
-use crate::explore;
+use crate::base::{Result, Rng};
+use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
 use crate::persistence::{Device, ProfileSet};
+use crate::trace::EventNo;
 
 /// How deep: a crash inside recovery, and one inside the recovery from that.
 const DEPTH: usize = 2;
@@ -26,7 +27,7 @@ const IMAGES: u64 = 150;
 const DEEPER_IMAGES: u64 = 40;
 
 /// What the stage needs besides the bench.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Nesting<'a> {
     /// Records recoveries.
     pub studio: Studio<'a>,
@@ -34,8 +35,8 @@ pub struct Nesting<'a> {
     pub device: Device,
     /// Under these profiles.
     pub profiles: ProfileSet,
-    /// Seeds the choice of states.
-    pub seed: u64,
+    /// Chooses states.
+    pub rng: Rng,
 }
 
 impl Nesting<'_> {
@@ -55,7 +56,9 @@ impl Nesting<'_> {
             while let Some(candidate) = candidates.next() {
                 match self.one(visitor, outcome, &candidate, upto)? {
                     None => {}
-                    Some(Ended::Exhausted | Ended::Share) if visitor.spent() < upto => recorded += 1,
+                    Some(Ended::Exhausted | Ended::Share) if visitor.spent() < upto => {
+                        recorded += 1
+                    }
                     Some(_) => {
                         let left = candidates.count() as u64;
                         outcome.totals.skip("recoveries not cut again: the budget", left);
@@ -85,7 +88,8 @@ impl Nesting<'_> {
             let sound = group.iter().filter(|(visit, _)| {
                 !visitor.bench.failures.contains_key(*visit) && !done.contains(*visit)
             });
-            ranked.extend(sound.enumerate().map(|(rank, (visit, one))| (rank, *visit, one.clone())));
+            ranked
+                .extend(sound.enumerate().map(|(rank, (visit, one))| (rank, *visit, one.clone())));
         }
         ranked.sort_by_key(|(rank, visit, _)| (*rank, *visit));
         done.extend(ranked.iter().map(|(_, visit, _)| *visit));
@@ -125,7 +129,7 @@ impl Nesting<'_> {
         );
         let first = ground.offset;
         let changes = (first..ground.model.last_point().0)
-            .any(|event| ground.model.changes_files(crate::trace::EventNo(event)));
+            .any(|event| ground.model.changes_files(EventNo(event)));
         if !changes {
             return Ok(None);
         }
@@ -133,8 +137,8 @@ impl Nesting<'_> {
         let deep = ground.depth() >= DEPTH;
         let ground = Rc::new(ground);
         let share = Share { upto, images: if deep { DEEPER_IMAGES } else { IMAGES } };
-        let seed = self.seed ^ u64::from(ground.number);
-        let states = explore::within(&ground.model, self.profiles, seed, first)
+        let states = Explorer::new(&ground.trace, &ground.model, self.profiles, &self.rng)
+            .starting_at(EventNo(first + 1))
             .map(|visit| (visit.state, visit.profiles));
         outcome.totals.crash_points += u64::from(ground.model.last_point().0 - first);
         visitor.visit(&ground, states, share).map(Some)

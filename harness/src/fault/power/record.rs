@@ -37,6 +37,8 @@ pub struct Recorded {
     pub driven: Driven,
     /// What the recorder could not see past, with files outside the directory that were written.
     pub blind: Vec<String>,
+    /// The directory as the program left it.
+    pub left: Image,
     /// The end of the program's standard error.
     pub stderr: String,
 }
@@ -75,7 +77,9 @@ impl Studio<'_> {
             .map(|path| format!("it wrote to {}, outside the store's directory", path.display()));
         blind.extend(outside);
         let history = recording.trace.history();
-        Ok(Recorded { trace: recording.trace, history, driven, blind, stderr: recording.stderr })
+        let left = Image::load(&dir)?;
+        let stderr = recording.stderr;
+        Ok(Recorded { trace: recording.trace, history, driven, blind, left, stderr })
     }
 
     /// Records the recovery of `image`.

@@ -1,0 +1,100 @@
+//! The database's own name. Many engines never sync the directory of a new database: under `strict`
+//! that alone loses everything. It is judged here and is one finding; everywhere else the names made
+//! before the first acknowledged `open` count as durable, and only those.
+
+use std::rc::Rc;
+
+use super::ground::Ground;
+use super::prove::Prover;
+use super::shrink;
+use super::visit::Visitor;
+use super::{device, findings, group, profiles};
+use crate::base::Result;
+use crate::explore::Explorer;
+use crate::fault::FaultOutcome;
+use crate::persistence::{CrashState, EffectNo, Model, Overlay};
+
+/// The most states that are tried.
+const STATES: usize = 400;
+/// The most states that are looked through for them.
+const LOOKED: usize = 20_000;
+
+/// Judges states in which a name made before the first acknowledged `open` is lost.
+pub fn run(
+    visitor: &mut Visitor<'_, '_>,
+    first: &Rc<Ground>,
+    prover: &mut Prover,
+    outcome: &mut FaultOutcome,
+) -> Result<()> {
+    let ctx = visitor.ctx;
+    let Some(open) = first.overlay.durable_names_before else { return Ok(()) };
+    let plain = Ground::first(
+        first.trace.clone(),
+        Overlay::default(),
+        device(ctx),
+        Rc::clone(&first.court),
+    );
+    let early = first.model.effects_before(open);
+    let lost_early = |model: &Model, state: &CrashState| {
+        let loss = state.loss()?;
+        let name = |effect: EffectNo| model.effect(effect).is_some_and(|e| e.kind.is_name());
+        loss.lost().take_while(|effect| effect.0 < early).find(|effect| name(*effect))
+    };
+    let ground = Rc::new(plain);
+    let mut failing: Option<group::Group> = None;
+    let explorer =
+        Explorer::new(&ground.trace, &ground.model, profiles(ctx), &ctx.rng).starting_at(open);
+    let mut builder = crate::image::Builder::new(&ground.model);
+    let mut tried = 0;
+    let mut seen = std::collections::BTreeSet::new();
+    for visit in explorer.take(LOOKED) {
+        if tried >= STATES || ctx.budget.interrupted() {
+            break;
+        }
+        if lost_early(&ground.model, &visit.state).is_none() {
+            continue;
+        }
+        // Where the same loss is legal with the names durable, it is judged with the others.
+        let spot = super::ground::Spot { ground: Rc::clone(&ground), state: visit.state };
+        let image = builder.image(&spot.state);
+        let key = ground.court.key(spot.moment(), spot.loss());
+        if !seen.insert((image.hash(), key)) {
+            if let Some(group) = &mut failing
+                && group.profiles.union(visit.profiles) != group.profiles
+                && shrink::judged(prover, &image, &spot, false)?.0.worst().is_some()
+            {
+                group.profiles = group.profiles.union(visit.profiles);
+            }
+            continue;
+        }
+        tried += 1;
+        let (verdict, _) = shrink::judged(prover, &image, &spot, false)?;
+        let Some(violation) = verdict.worst() else { continue };
+        match &mut failing {
+            Some(group) => {
+                group.states += 1;
+                group.profiles = group.profiles.union(visit.profiles);
+            }
+            None => {
+                failing = Some(group::Group::of(spot, violation.clone(), visit.profiles));
+            }
+        }
+    }
+    outcome.totals.states += tried as u64;
+    if let Some(mut group) = failing {
+        group.sites = group::KnownNames::default().lost(&group.spot);
+        let warned = !ctx.control.warnings.is_empty();
+        let mut names = group::KnownNames::default();
+        let mut finding = findings::finding(&group, &mut names, &ctx.control.capabilities, warned);
+        finding.cause.sentence = format!(
+            "the database's own name is not durable: nothing syncs the directory in which it was \
+             created; {}",
+            finding.cause.sentence
+        );
+        finding.cause.parts.insert("own-name".into(), "true".into());
+        finding.cause.counterfactual =
+            Some("fsync of the directory after the database was created".into());
+        outcome.findings.push(finding);
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! One run of the fault, stage by stage: record, visit every strategy, crash inside recoveries, then
+//! random states until the budget is spent; then settle, group, report.
+
+use std::rc::Rc;
+
+use super::bench::Bench;
+use super::ground::{self, Ground};
+use super::group::KnownNames;
+use super::nested::Nesting;
+use super::prove::Prover;
+use super::record::Recorded;
+use super::visit::{Share, Visitor};
+use super::{device, findings, group, own_name, profiles, settle, setup, studio};
+use crate::base::{HarnessError, Result};
+use crate::driver::End;
+use crate::explore::{Explorer, Visit};
+use crate::fault::{Context, FaultOutcome, asked};
+use crate::image::Builder;
+use crate::oracle::{Judge, Loss, called_for};
+use crate::persistence::{CrashState, Overlay};
+use crate::recover::Pool;
+
+/// The strategies have this part of the budget before crashes inside recovery are tried, …
+const STRATEGIES: f64 = 0.75;
+/// … which then have it up to here; the rest is for random states.
+const NESTED: f64 = 0.92;
+
+/// Runs the fault.
+pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
+    let capabilities = &ctx.control.capabilities;
+    let mut outcome = FaultOutcome::default();
+    outcome.called_for.extend(called_for::of_crashes(Loss::Power, capabilities));
+    outcome.called_for.extend(called_for::of_second_openings());
+    let workload = asked::workload(ctx.options, capabilities);
+    let recorded = studio(ctx).record(None, &workload.requests, ctx.options.threads)?;
+    check(&recorded, &mut outcome)?;
+    let requests = recorded.history.operations.len() as u64;
+
+    let judge = Rc::new(Judge::new(&recorded.history, capabilities));
+    let overlay =
+        ground::first_open(&recorded.trace).map_or_else(Overlay::default, Overlay::names_before);
+    let mut first = Ground::first(recorded.trace.clone(), overlay, device(ctx), judge.clone());
+    let pool = Pool::start(&setup(ctx), ctx.options.workers)?;
+    let mut visitor = Visitor { ctx, bench: Bench::new(ctx.budget, pool), visited: 0 };
+    first.number = visitor.bench.seat(judge);
+    let first = Rc::new(first);
+    reproduces(&first, &recorded)?;
+
+    let mut prover = Prover::new(&setup(ctx))?;
+    own_name::run(&mut visitor, &first, &mut prover, &mut outcome)?;
+
+    let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng);
+    outcome.totals.crash_points += explorer.points().len() as u64;
+    let states = |visit: Visit| (visit.state, visit.profiles);
+    let share = |upto| Share { upto, images: u64::MAX };
+    visitor.visit(&first, explorer.by_ref().map(states), share(STRATEGIES))?;
+    let nesting = Nesting {
+        studio: studio(ctx),
+        device: device(ctx),
+        profiles: profiles(ctx),
+        rng: ctx.rng.fork("nested"),
+    };
+    nesting.run(&mut visitor, &mut outcome, NESTED)?;
+    visitor.visit(&first, explorer.by_ref().map(states), share(f64::INFINITY))?;
+    visitor.bench.settle()?;
+
+    for (reason, count) in explorer.skipped() {
+        outcome.totals.skip(reason, *count);
+    }
+    settle::settle(&mut visitor, &mut prover, &mut outcome)?;
+    conclude(&mut visitor, &mut prover, &mut outcome, requests)?;
+    Ok(outcome)
+}
+
+/// An error where the recorded run went otherwise than the control; what the recorder could not see
+/// goes to the outcome.
+fn check(recorded: &Recorded, outcome: &mut FaultOutcome) -> Result<()> {
+    outcome.blind.extend(recorded.blind.iter().cloned());
+    outcome.unmodelled.extend(recorded.trace.unmodelled.clone());
+    let why = match &recorded.driven.end {
+        End::Finished => return Ok(()),
+        End::NotOpened(answer) => format!("`open` was answered with {answer:?}"),
+        End::Failed(fault) => fault.to_string(),
+        End::Stopped => "it was stopped".into(),
+    };
+    Err(HarnessError::broken(format!("the workload was recorded, and {why}")))
+}
+
+/// The model, with everything surviving, must give the directory that the program left.
+fn reproduces(ground: &Ground, recorded: &Recorded) -> Result<()> {
+    let last = ground.model.last_point();
+    let built = Builder::new(&ground.model).image(&CrashState::kill(last));
+    let seen = !recorded.blind.is_empty() || !recorded.trace.unmodelled.is_empty();
+    if built.hash() == recorded.left.hash() || seen {
+        return Ok(());
+    }
+    let differs = super::shape::of(&recorded.left, &built);
+    let differs: Vec<String> = differs.into_iter().take(5).collect();
+    Err(HarnessError::broken(format!(
+        "the recording does not give the directory that the program left: {}",
+        differs.join(", ")
+    )))
+}
+
+/// From what was seen to what is reported.
+fn conclude(
+    visitor: &mut Visitor<'_, '_>,
+    prover: &mut Prover,
+    outcome: &mut FaultOutcome,
+    requests: u64,
+) -> Result<()> {
+    let ctx = visitor.ctx;
+    let counted = visitor.totals();
+    let totals = &mut outcome.totals;
+    totals.requests += requests;
+    totals.states += counted.states;
+    totals.distinct_images += counted.distinct_images;
+    totals.recoveries += counted.recoveries;
+    let bench = &mut visitor.bench;
+    totals.skip("failing states over the limit, counted and not grouped", bench.beyond);
+    outcome.judged.extend(bench.judged.iter().copied());
+    outcome.undecided += bench.undecided;
+    outcome.notes.push(format!(
+        "power: {} legal states visited, {} of them answered from memory (image and promise seen \
+         before); {} distinct recoveries",
+        visitor.visited,
+        bench.repeated,
+        bench.memory.recoveries()
+    ));
+    let failures = std::mem::take(&mut bench.failures);
+    let mut names = KnownNames::default();
+    for group in group::group(failures, prover)? {
+        let warned = !ctx.control.warnings.is_empty();
+        let finding = findings::finding(&group, &mut names, &ctx.control.capabilities, warned);
+        outcome.findings.push(finding);
+    }
+    Ok(())
+}

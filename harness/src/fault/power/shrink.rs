@@ -1,0 +1,165 @@
+//! A failing state made smaller, by its lost effects and its crash point: as few lost calls as still
+//! fail, as early as it still fails. Every candidate is closed under a profile's order, so that it is
+//! a legal state by itself.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::ground::Spot;
+use super::prove::Prover;
+use crate::base::Result;
+use crate::image::{Builder, Image};
+use crate::oracle::{Kind, Trial, Verdict, judge_reopened, judge_written};
+use crate::persistence::{CrashState, EffectNo, Form, Loss, ProfileSet, View};
+use crate::recover::Recovery;
+use crate::shrink::{Tries, minimize_list};
+use crate::trace::{EventKind, EventNo};
+
+/// How many recoveries one shrinking may take.
+const TRIES: u32 = 60;
+/// How many earlier points are tried.
+const EARLIER: usize = 24;
+/// Effects within calls are looked at one by one up to so many.
+const SINGLE: usize = 48;
+
+/// Judges single states.
+pub struct Trier<'p, 'g> {
+    prover: &'p mut Prover,
+    builder: Builder<'g>,
+    spot: &'g Spot,
+    kind: Kind,
+}
+
+impl<'p, 'g> Trier<'p, 'g> {
+    /// Tries states of the ground of `spot` for violations of `kind`.
+    pub fn new(prover: &'p mut Prover, spot: &'g Spot, kind: Kind) -> Self {
+        Self { prover, builder: Builder::new(&spot.ground.model), spot, kind }
+    }
+
+    /// The image of a state.
+    pub fn image(&mut self, state: &CrashState) -> Image {
+        self.builder.image(state)
+    }
+
+    /// What is found wrong with a state.
+    pub fn verdict(&mut self, state: &CrashState) -> Result<(Verdict, Recovery)> {
+        let image = self.builder.image(state);
+        let spot = Spot { ground: Rc::clone(&self.spot.ground), state: state.clone() };
+        judged(self.prover, &image, &spot, matches!(self.kind, Kind::Unstable | Kind::NotWritable))
+    }
+
+    /// True if a state shows the kind.
+    pub fn fails(&mut self, state: &CrashState) -> Result<bool> {
+        let (verdict, _) = self.verdict(state)?;
+        Ok(verdict.violations.iter().any(|violation| violation.kind == self.kind))
+    }
+}
+
+/// Recovers and judges one image; with second openings and a put where they are asked for.
+pub fn judged(
+    prover: &mut Prover,
+    image: &Image,
+    spot: &Spot,
+    besides: bool,
+) -> Result<(Verdict, Recovery)> {
+    let recovery = prover.recovery(image)?;
+    let mut verdict = spot.ground.court.at(spot.moment(), spot.loss(), &recovery);
+    if besides && let Recovery::Opened(_) = recovery {
+        let (first, second) = prover.worker().stable(image)?;
+        if let (Recovery::Opened(first), Some(second)) = (&first, &second) {
+            verdict.merge(judge_reopened(first, second));
+        }
+        let tried = prover.worker().writable(image)?;
+        if let Recovery::Opened(first) = &tried.first {
+            let trial =
+                Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
+            verdict.merge(judge_written(first, &trial, &tried.second));
+        }
+    }
+    Ok((verdict, recovery))
+}
+
+/// The smallest state that was found to fail in the same way, legal under the mildest of `profiles`.
+pub fn smallest(
+    prover: &mut Prover,
+    spot: &Spot,
+    profiles: ProfileSet,
+    kind: Kind,
+) -> Result<CrashState> {
+    let (Some(loss), Some(profile)) = (spot.state.loss(), profiles.mildest()) else {
+        return Ok(spot.state.clone());
+    };
+    let ground = Rc::clone(&spot.ground);
+    let model = &ground.model;
+    let mut trier = Trier::new(prover, spot, kind);
+    let mut trouble = None;
+    let mut tries = Tries::new(TRIES);
+    let view = View::at(model, spot.state.point);
+    let mut by_event: BTreeMap<EventNo, Vec<(u32, Option<Form>)>> = BTreeMap::new();
+    let whole = loss.lost().map(|effect| (effect.0, None));
+    let parts = loss.forms().iter().map(|(effect, form)| (*effect, Some(*form)));
+    for (effect, form) in whole.chain(parts) {
+        if let Some(found) = model.effect(EffectNo(effect)) {
+            by_event.entry(found.event).or_default().push((effect, form));
+        }
+    }
+    let close = |items: &[(u32, Option<Form>)]| {
+        let lost = items.iter().filter(|(_, form)| form.is_none()).map(|(effect, _)| *effect);
+        let closed = view.closed_loss(profile, lost);
+        let forms = items.iter().filter_map(|(effect, form)| Some((*effect, (*form)?)));
+        CrashState::power(spot.state.point, Loss::new(&closed, forms.collect()))
+    };
+    let mut fails = |state: &CrashState| {
+        if trouble.is_some() || view.check(state, profile).is_err() {
+            return false;
+        }
+        match trier.fails(state) {
+            Ok(fails) => fails,
+            Err(error) => {
+                trouble = Some(error);
+                false
+            }
+        }
+    };
+    let events: Vec<Vec<(u32, Option<Form>)>> = by_event.into_values().collect();
+    let kept = minimize_list(&events, &mut tries, |some| fails(&close(&some.concat())));
+    let mut items = kept.concat();
+    if items.len() <= SINGLE {
+        items = minimize_list(&items, &mut tries, |some| fails(&close(some)));
+    }
+    let mut smallest = close(&items);
+    if smallest != spot.state && !fails(&smallest) {
+        smallest = spot.state.clone();
+    }
+    if let Some(error) = trouble {
+        return Err(error);
+    }
+    earliest(&mut trier, smallest, profile)
+}
+
+/// The same loss at the earliest point at which it fails: right after an answer, or a line.
+fn earliest(
+    trier: &mut Trier<'_, '_>,
+    state: CrashState,
+    profile: crate::persistence::Profile,
+) -> Result<CrashState> {
+    let ground = Rc::clone(&trier.spot.ground);
+    let Some(loss) = state.loss() else { return Ok(state) };
+    let effects = loss.lost().map(|effect| effect.0).chain(loss.forms().iter().map(|form| form.0));
+    let Some(last) = effects.max().and_then(|effect| ground.model.effect(EffectNo(effect))) else {
+        return Ok(state);
+    };
+    let points = (last.event.0 + 1..state.point.0).filter(|point| {
+        *point > ground.offset
+            && ground.trace.events.get(*point as usize - 1).is_some_and(|event| {
+                matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_))
+            })
+    });
+    for point in points.take(EARLIER).collect::<Vec<_>>() {
+        let earlier = CrashState { point: EventNo(point), crash: state.crash.clone() };
+        if ground.model.is_legal(&earlier, profile) && trier.fails(&earlier)? {
+            return Ok(earlier);
+        }
+    }
+    Ok(state)
+}
