@@ -12,7 +12,7 @@ use super::{
 };
 use crate::base::Rng;
 use crate::persistence::{CrashState, Model, ProfileSet, View};
-use crate::trace::Trace;
+use crate::trace::{EventNo, Trace};
 
 /// So many points in a row without a new random state end the exploration: there is nothing left.
 const DRY: u32 = 200;
@@ -70,6 +70,14 @@ impl<'m> Explorer<'m> {
             dry: 0,
             visited: BTreeMap::new(),
         }
+    }
+
+    /// The same, without the crash points before `first`.
+    #[must_use]
+    pub fn starting_at(mut self, first: EventNo) -> Self {
+        self.points.retain(|point| point.at >= first);
+        self.order = spread(self.points.len());
+        self
     }
 
     /// The crash points.

@@ -1,23 +1,21 @@
-//! Failing states into groups: one kind and one cause each. The states with the fewest losses come
-//! first; each that no group explains is made smaller, and what is then left of its losses is the cause
-//! of a new group. A state belongs to a group if it fails alike and lost at least that.
+//! Failing states into groups, one kind and one cause each: diagnosis groups the states of each
+//! ground; groups with the same cause on different grounds are one. The state that stands for a group
+//! is made as small as it goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bench::Failure;
 use super::ground::{Ground, Spot};
-use super::names::Names;
 use super::prove::Prover;
-use super::shrink;
-use super::sites::{self, Site};
+use super::shrink::{self, Trier};
 use crate::base::Result;
+use crate::diagnose::{self, Cause, Failing, Scene};
 use crate::oracle::{Kind, Violation};
-use crate::persistence::{Profile, ProfileSet};
+use crate::persistence::{Device, Profile, ProfileSet};
 
-/// How many states are made smaller in search of causes; beyond it a state joins its kind's first
-/// group.
-const SMALLER: usize = 160;
+/// How many recoveries the search for causes on one ground may take.
+const PROBES: u64 = 600;
 
 /// Failing states of one kind and one cause.
 #[derive(Clone, Debug)]
@@ -26,158 +24,152 @@ pub struct Group {
     pub kind: Kind,
     /// Worth a word and no alarm.
     pub note: bool,
-    /// The smallest of its states.
+    /// The state that stands for all.
     pub spot: Spot,
     /// What is wrong with that one.
     pub violation: Violation,
-    /// What was lost.
-    pub sites: BTreeSet<Site>,
+    /// Why.
+    pub cause: Cause,
     /// Under which profiles it shows.
     pub profiles: ProfileSet,
-    /// True if a kill alone shows it.
-    pub killed: bool,
     /// How many states are in it.
     pub states: u64,
-    /// A few more of its states.
-    pub others: Vec<(Spot, ProfileSet)>,
 }
 
-/// The most states of a group that are kept.
-const OTHERS: usize = 2000;
+/// A failing state under the mildest of its profiles.
+struct Member {
+    spot: Spot,
+    violation: Violation,
+    /// Nothing where a kill alone shows it.
+    mildest: Option<Profile>,
+    profiles: ProfileSet,
+}
 
-/// Groups what failed. `names` has the names of every ground.
-pub fn group(failures: BTreeMap<u64, Failure<Spot>>, prover: &mut Prover) -> Result<Vec<Group>> {
-    let mut known = KnownNames::default();
-    let mut ranked: Vec<(Rank, Failure<Spot>)> =
-        failures.into_iter().map(|(visit, failure)| (rank(visit, &failure), failure)).collect();
-    ranked.sort_by_key(|(rank, _)| *rank);
-    let mut groups: Vec<Group> = Vec::new();
-    let mut smaller = 0;
-    for (_, failure) in ranked {
-        let Some(violation) = worst(&failure.violations) else { continue };
-        let Some(ask) = failure.asks.iter().min_by_key(|ask| mildness(ask.profiles)) else {
-            continue;
-        };
-        let all = failure.asks.iter().fold(ProfileSet::EMPTY, |all, ask| all.union(ask.profiles));
-        let spot = &ask.what;
-        let alike = |group: &Group| {
-            group.kind == violation.kind
-                && group.note == violation.note
-                && group.spot.ground.depth() == spot.ground.depth()
-        };
-        let lost = known.lost(spot);
-        let explains = |group: &&mut Group| {
-            alike(group)
-                && group.sites.is_subset(&lost)
-                && group.sites.is_empty() == lost.is_empty()
-        };
-        if let Some(group) = groups.iter_mut().find(explains) {
-            group.add(spot, all);
-            continue;
-        }
-        if smaller >= SMALLER
-            && let Some(group) = groups.iter_mut().find(|group| alike(group))
-        {
-            group.add(spot, all);
-            continue;
-        }
-        smaller += 1;
-        let state = shrink::smallest(prover, spot, ask.profiles, violation.kind)?;
-        let small = Spot { ground: Rc::clone(&spot.ground), state };
-        let sites = known.lost(&small);
-        if let Some(group) = groups.iter_mut().find(|group| alike(group) && group.sites == sites) {
-            group.add(spot, all);
-            continue;
-        }
-        let violation = match small.state == spot.state {
-            true => violation.clone(),
-            false => again(prover, &small, violation)?,
-        };
-        let mut group = Group { sites, ..Group::of(spot.clone(), violation, all) };
-        group.spot = small;
-        groups.push(group);
+/// Groups what failed, worst first.
+pub fn group(
+    failures: BTreeMap<u64, Failure<Spot>>,
+    prover: &mut Prover,
+    device: Device,
+) -> Result<Vec<Group>> {
+    let mut grounds: BTreeMap<(u32, bool), (Rc<Ground>, Vec<Member>)> = BTreeMap::new();
+    for failure in failures.into_values() {
+        let Some(member) = Member::of(&failure) else { continue };
+        let ground = Rc::clone(&member.spot.ground);
+        let key = (ground.number, member.violation.note);
+        grounds.entry(key).or_insert_with(|| (ground, Vec::new())).1.push(member);
     }
-    groups.sort_by_key(|group| (group.note, group.kind, mildness(group.profiles)));
+    let mut groups: Vec<Group> = Vec::new();
+    for (ground, members) in grounds.into_values() {
+        for found in on_ground(&ground, members, prover, device)? {
+            let same = |group: &&mut Group| {
+                (group.kind, group.note) == (found.kind, found.note)
+                    && group.spot.ground.depth() == found.spot.ground.depth()
+                    && group.cause.sentence == found.cause.sentence
+            };
+            match groups.iter_mut().find(same) {
+                Some(group) => {
+                    group.states += found.states;
+                    group.profiles = group.profiles.union(found.profiles);
+                }
+                None => groups.push(found),
+            }
+        }
+    }
+    for group in &mut groups {
+        smaller(group, prover)?;
+    }
+    groups.sort_by_key(|group| (group.note, group.kind, group.profiles.mildest()));
     Ok(groups)
 }
 
-impl Group {
-    /// A group of one state.
-    pub fn of(spot: Spot, violation: Violation, profiles: ProfileSet) -> Self {
-        let mut group = Self {
-            kind: violation.kind,
-            note: violation.note,
-            spot: spot.clone(),
-            violation,
-            sites: BTreeSet::new(),
-            profiles: ProfileSet::EMPTY,
-            killed: false,
-            states: 0,
-            others: Vec::new(),
-        };
-        group.add(&spot, profiles);
-        group
+impl Member {
+    fn of(failure: &Failure<Spot>) -> Option<Member> {
+        // What names the failure: the worst that is no note.
+        let violation =
+            failure.violations.iter().min_by_key(|violation| (violation.note, violation.kind))?;
+        let ask = failure.asks.iter().min_by_key(|ask| ask.profiles.mildest())?;
+        let all = failure.asks.iter().fold(ProfileSet::EMPTY, |all, ask| all.union(ask.profiles));
+        Some(Member {
+            spot: ask.what.clone(),
+            violation: violation.clone(),
+            mildest: ask.profiles.mildest(),
+            profiles: all,
+        })
     }
+}
 
-    fn add(&mut self, spot: &Spot, profiles: ProfileSet) {
-        self.states += 1;
-        self.killed |= profiles.is_empty();
-        self.profiles = self.profiles.union(profiles);
-        if self.others.len() < OTHERS {
-            self.others.push((spot.clone(), profiles));
+/// The groups of one ground.
+fn on_ground(
+    ground: &Rc<Ground>,
+    members: Vec<Member>,
+    prover: &mut Prover,
+    device: Device,
+) -> Result<Vec<Group>> {
+    let scene =
+        Scene { trace: &ground.trace, model: &ground.model, overlay: &ground.overlay, device };
+    let failing: Vec<Failing<'_>> = members
+        .iter()
+        .map(|member| Failing {
+            state: &member.spot.state,
+            profile: member.mildest.unwrap_or(Profile::Ext4),
+            kind: member.violation.kind,
+            operations: &member.violation.operations,
+        })
+        .collect();
+    let mut trouble = None;
+    let mut left = PROBES;
+    let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
+    let mut trier = Trier::new(prover, &first, Kind::LostAck);
+    let found = diagnose::group(&scene, &failing, &[], |one, state| {
+        if trouble.is_some() || left == 0 {
+            return None;
         }
-    }
-}
-
-/// The same violation in a smaller state's own words.
-fn again(prover: &mut Prover, spot: &Spot, violation: &Violation) -> Result<Violation> {
-    let mut trier = shrink::Trier::new(prover, spot, violation.kind);
-    let (verdict, _) = trier.verdict(&spot.state)?;
-    let same = verdict.violations.into_iter().find(|found| found.kind == violation.kind);
-    Ok(same.unwrap_or_else(|| violation.clone()))
-}
-
-/// The violation that names the failure: the worst that is no note.
-fn worst(violations: &[Violation]) -> Option<&Violation> {
-    violations.iter().min_by_key(|violation| (violation.note, violation.kind))
-}
-
-type Rank = (usize, Option<Profile>, u64, u64);
-
-/// Kills first, then by the mildest profile, then by how much was lost.
-fn rank(visit: u64, failure: &Failure<Spot>) -> Rank {
-    let best = failure.asks.iter().map(|ask| {
-        let spot = &ask.what;
-        let lost = spot.state.loss().map_or(0, |loss| loss.count() + loss.forms().len() as u64);
-        (spot.ground.depth(), ask.profiles.mildest(), lost, visit)
+        left -= 1;
+        match trier.shows(state, one.kind) {
+            Ok(shows) => Some(shows),
+            Err(error) => {
+                trouble = Some(error);
+                None
+            }
+        }
     });
-    best.min().unwrap_or((0, None, 0, visit))
-}
-
-fn mildness(profiles: ProfileSet) -> Option<Profile> {
-    profiles.mildest()
-}
-
-/// The names on each ground, read once.
-#[derive(Default)]
-pub struct KnownNames {
-    known: Vec<(Rc<Ground>, Rc<Names>)>,
-}
-
-impl KnownNames {
-    /// The names on a ground.
-    pub fn of(&mut self, ground: &Rc<Ground>) -> Rc<Names> {
-        if let Some((_, names)) = self.known.iter().find(|(other, _)| Rc::ptr_eq(other, ground)) {
-            return Rc::clone(names);
+    if let Some(error) = trouble {
+        return Err(error);
+    }
+    let group = |found: diagnose::Group| {
+        let first = &members[found.members[0]];
+        let profiles = found.members.iter().map(|at| members[*at].profiles);
+        Group {
+            kind: found.kind,
+            note: first.violation.note,
+            spot: first.spot.clone(),
+            violation: first.violation.clone(),
+            cause: found.cause,
+            profiles: profiles.fold(ProfileSet::EMPTY, ProfileSet::union),
+            states: found.members.len() as u64,
         }
-        let names = Rc::new(Names::new(&ground.trace));
-        self.known.push((Rc::clone(ground), Rc::clone(&names)));
-        names
-    }
+    };
+    Ok(found.into_iter().map(group).collect())
+}
 
-    /// What a state lost.
-    pub fn lost(&mut self, spot: &Spot) -> BTreeSet<Site> {
-        let names = self.of(&spot.ground);
-        sites::lost(&spot.ground.trace, &spot.ground.model, &names, &spot.state)
+/// Makes the state that stands for a group smaller.
+fn smaller(group: &mut Group, prover: &mut Prover) -> Result<()> {
+    let Some(profile) = legal_profile(group) else { return Ok(()) };
+    let spot = group.spot.clone();
+    let state = shrink::smallest(prover, &spot, profile.into(), group.kind)?;
+    if state == spot.state {
+        return Ok(());
     }
+    let (verdict, _) = Trier::new(prover, &spot, group.kind).verdict(&state)?;
+    if let Some(same) = verdict.violations.into_iter().find(|found| found.kind == group.kind) {
+        group.violation = same;
+        group.spot.state = state;
+    }
+    Ok(())
+}
+
+/// The mildest profile under which the state that stands for a group is legal.
+fn legal_profile(group: &Group) -> Option<Profile> {
+    let model = &group.spot.ground.model;
+    group.profiles.iter().find(|profile| model.is_legal(&group.spot.state, *profile))
 }

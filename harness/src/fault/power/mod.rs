@@ -17,7 +17,6 @@ mod findings;
 pub mod ground;
 mod group;
 pub mod memory;
-pub mod names;
 mod nested;
 mod own_name;
 pub mod prove;
@@ -27,7 +26,6 @@ mod run;
 mod settle;
 pub mod shape;
 mod shrink;
-pub mod sites;
 pub mod tracetext;
 pub mod visit;
 

@@ -5,11 +5,13 @@
 use std::rc::Rc;
 
 use super::ground::Ground;
+use super::group::Group;
 use super::prove::Prover;
 use super::shrink;
 use super::visit::Visitor;
-use super::{device, findings, group, profiles};
+use super::{device, findings, profiles};
 use crate::base::Result;
+use crate::diagnose::{Cause, Names};
 use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
 use crate::persistence::{CrashState, EffectNo, Model, Overlay};
@@ -41,7 +43,7 @@ pub fn run(
         loss.lost().take_while(|effect| effect.0 < early).find(|effect| name(*effect))
     };
     let ground = Rc::new(plain);
-    let mut failing: Option<group::Group> = None;
+    let mut failing: Option<Group> = None;
     let explorer =
         Explorer::new(&ground.trace, &ground.model, profiles(ctx), &ctx.rng).starting_at(open);
     let mut builder = crate::image::Builder::new(&ground.model);
@@ -76,25 +78,43 @@ pub fn run(
                 group.profiles = group.profiles.union(visit.profiles);
             }
             None => {
-                failing = Some(group::Group::of(spot, violation.clone(), visit.profiles));
+                failing = Some(Group {
+                    kind: violation.kind,
+                    note: violation.note,
+                    spot,
+                    violation: violation.clone(),
+                    cause: Cause::default(),
+                    profiles: visit.profiles,
+                    states: 1,
+                });
             }
         }
     }
     outcome.totals.states += tried as u64;
     if let Some(mut group) = failing {
-        group.sites = group::KnownNames::default().lost(&group.spot);
-        let warned = !ctx.control.warnings.is_empty();
-        let mut names = group::KnownNames::default();
-        let mut finding = findings::finding(&group, &mut names, &ctx.control.capabilities, warned);
-        finding.cause.sentence = format!(
-            "the database's own name is not durable: nothing syncs the directory in which it was \
-             created; {}",
-            finding.cause.sentence
-        );
-        finding.cause.parts.insert("own-name".into(), "true".into());
-        finding.cause.counterfactual =
-            Some("fsync of the directory after the database was created".into());
-        outcome.findings.push(finding);
+        let lost = lost_early(&ground.model, &group.spot.state);
+        let event = lost.and_then(|effect| ground.model.effect(effect)).map(|effect| effect.event);
+        let path = event.map_or_else(String::new, |event| {
+            let file = lost.and_then(|effect| ground.model.effect(effect)).map(|e| e.kind.file());
+            let names = Names::new(&ground.trace);
+            file.map_or_else(String::new, |file| names.path(file, event))
+        });
+        group.cause = Cause {
+            sentence: "the database's own name is not durable: nothing made sure of the directory \
+                       in which it was created before the first promise"
+                .into(),
+            parts: [("own-name".to_owned(), crate::diagnose::plain(&path))].into(),
+            detail: event.map_or_else(String::new, |event| {
+                let point = group.spot.state.point.0;
+                format!("stopped before event {point}; lost: the name {path} of event {}", event.0)
+            }),
+            counterfactual: Some(
+                "add fsync of the directory after the database was created".into(),
+            ),
+            guilty: event,
+            promised: None,
+        };
+        outcome.findings.push(findings::finding(ctx, &group));
     }
     Ok(())
 }

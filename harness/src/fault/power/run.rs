@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use super::bench::Bench;
 use super::ground::{self, Ground};
-use super::group::KnownNames;
 use super::nested::Nesting;
 use super::prove::Prover;
 use super::record::Recorded;
@@ -128,11 +127,8 @@ fn conclude(
         bench.memory.recoveries()
     ));
     let failures = std::mem::take(&mut bench.failures);
-    let mut names = KnownNames::default();
-    for group in group::group(failures, prover)? {
-        let warned = !ctx.control.warnings.is_empty();
-        let finding = findings::finding(&group, &mut names, &ctx.control.capabilities, warned);
-        outcome.findings.push(finding);
+    for group in group::group(failures, prover, device(ctx))? {
+        outcome.findings.push(findings::finding(ctx, &group));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::diagnose::plain;
 use crate::image::{EntryKind, Image};
 
 /// What recovery did, in words, once each.
@@ -44,32 +45,6 @@ fn files(image: &Image) -> BTreeMap<String, (u64, u128)> {
         (path, what)
     };
     image.entries().into_iter().map(entry).collect()
-}
-
-/// The name with every run of digits (also hexadecimal, from four on) as one `#`.
-pub fn plain(path: &str) -> String {
-    let mut out = String::new();
-    let mut word = String::new();
-    let flush = |word: &mut String, out: &mut String| {
-        let digits = word.chars().any(|c| c.is_ascii_digit());
-        let hex = word.len() >= 4 && word.chars().all(|c| c.is_ascii_hexdigit());
-        if digits && (hex || word.chars().all(|c| c.is_ascii_digit())) {
-            out.push('#');
-        } else {
-            out.push_str(word);
-        }
-        word.clear();
-    };
-    for c in path.chars() {
-        if c.is_ascii_alphanumeric() {
-            word.push(c);
-        } else {
-            flush(&mut word, &mut out);
-            out.push(c);
-        }
-    }
-    flush(&mut word, &mut out);
-    out
 }
 
 #[cfg(test)]

@@ -50,8 +50,14 @@ impl<'p, 'g> Trier<'p, 'g> {
 
     /// True if a state shows the kind.
     pub fn fails(&mut self, state: &CrashState) -> Result<bool> {
+        self.shows(state, self.kind)
+    }
+
+    /// True if a state shows this kind.
+    pub fn shows(&mut self, state: &CrashState, kind: Kind) -> Result<bool> {
+        self.kind = kind;
         let (verdict, _) = self.verdict(state)?;
-        Ok(verdict.violations.iter().any(|violation| violation.kind == self.kind))
+        Ok(verdict.violations.iter().any(|violation| violation.kind == kind))
     }
 }
 
