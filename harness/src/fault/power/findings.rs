@@ -1,21 +1,20 @@
 //! Groups of failing states into findings: sentence, cause, the case that replays it.
 
 use super::group::Group;
-use super::tracetext as text;
+use super::marked::marked;
 use crate::fault::{Cause, Context, Finding};
 use crate::image::Builder;
 use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Strike};
+use crate::trace::file;
 
 /// The finding that a group is.
 pub fn finding(ctx: &Context<'_>, group: &Group) -> Finding {
     let spot = &group.spot;
     let ground = &spot.ground;
     let (strike, traces) = spot.strike();
-    let files = traces
-        .into_iter()
-        .map(|(name, trace)| (name, text::print(&trace).into_bytes().into()))
-        .collect();
+    let files =
+        traces.into_iter().map(|(name, trace)| (name, file::encode(&trace).into())).collect();
     let case = Case {
         capabilities: ctx.control.capabilities.words().join(" "),
         control_warned: !ctx.control.warnings.is_empty(),
@@ -53,7 +52,7 @@ pub fn finding(ctx: &Context<'_>, group: &Group) -> Finding {
         cause,
         source: None,
         case,
-        trace: Some(text::print_marked(&ground.trace, spot.state.point)),
+        trace: Some(marked(&ground.trace, spot)),
         image: Some(Builder::new(&ground.model).image(&spot.state)),
         evidence: String::new(),
         frequency: None,

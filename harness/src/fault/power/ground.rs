@@ -147,8 +147,8 @@ impl Spot {
         let mut traces = Vec::new();
         let mut strikes = spots.iter().enumerate().map(|(depth, spot)| {
             let name = match depth {
-                0 => "trace.txt".to_owned(),
-                _ => format!("recovery-{depth}.txt"),
+                0 => "power.trace".to_owned(),
+                _ => format!("recovery-{depth}.trace"),
             };
             let ground = &spot.ground;
             traces.push((name.clone(), ground.own.as_ref().unwrap_or(&ground.trace).clone()));

@@ -16,6 +16,7 @@ pub mod court;
 mod findings;
 pub mod ground;
 mod group;
+mod marked;
 pub mod memory;
 mod nested;
 mod own_name;
@@ -26,7 +27,6 @@ mod run;
 mod settle;
 pub mod shape;
 mod shrink;
-pub mod tracetext;
 pub mod visit;
 
 use crate::base::Result;

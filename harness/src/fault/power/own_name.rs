@@ -17,9 +17,9 @@ use crate::fault::FaultOutcome;
 use crate::persistence::{CrashState, EffectNo, Model, Overlay};
 
 /// The most states that are tried.
-const STATES: usize = 400;
+const STATES: usize = 200;
 /// The most states that are looked through for them.
-const LOOKED: usize = 20_000;
+const LOOKED: usize = 4_000;
 
 /// Judges states in which a name made before the first acknowledged `open` is lost.
 pub fn run(

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use super::ground::{Ground, Spot, parse_state};
 use super::prove::Prover;
 use super::shrink;
-use super::tracetext as text;
 use super::{device, setup};
 use crate::base::{HarnessError, Result};
 use crate::fault::{Context, Rejudged};
@@ -15,7 +14,7 @@ use crate::oracle::Judge;
 use crate::persistence::{Overlay, Profile, ProfileSet, View};
 use crate::recover::Recovery;
 use crate::scenario::{Case, PowerStrike, Strike};
-use crate::trace::Trace;
+use crate::trace::{Trace, file};
 
 /// The deepest nesting that is replayed.
 const DEPTH: usize = 8;
@@ -57,14 +56,8 @@ fn read(case: &Case, strike: &PowerStrike) -> Result<Trace> {
     let bytes = case.files.get(name).ok_or_else(|| {
         HarnessError::input(format!("case.strike.trace: no file `{}`", name.escape_default()))
     })?;
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| HarnessError::input(format!("{}: not UTF-8", name.escape_default())))?;
-    text::parse(text).map_err(|error| match error {
-        HarnessError::Input(why) => {
-            HarnessError::input(format!("{}: {why}", name.escape_default()))
-        }
-        other => other,
-    })
+    file::decode(bytes)
+        .map_err(|bad| HarnessError::input(format!("{}: {bad}", name.escape_default())))
 }
 
 /// The state on its ground with its image. One that no profile allows proves nothing.
