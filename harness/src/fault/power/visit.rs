@@ -13,7 +13,7 @@ use crate::persistence::{Crash, CrashState, ProfileSet};
 use crate::scenario::FaultName;
 
 /// A stage that saw this many states without a new image has seen what there is.
-const BARREN: u64 = 20_000;
+const BARREN: u64 = 5_000;
 /// How often listeners are told, in states.
 const TELL: u64 = 1000;
 
