@@ -1,6 +1,7 @@
 //! The temporary roots of a run and who removes them: this process when it ends in its own way, and a
 //! janitor process when it is killed.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -52,6 +53,8 @@ impl Roots {
         let exe = std::env::current_exe()
             .map_err(|error| HarnessError::machine("finding the unplug executable", error))?;
         Command::new(exe)
+            // Not by the name of the run: `pkill unplug` must leave it to its work.
+            .arg0("janitor")
             .arg("janitor")
             .args([self.run(), self.image()])
             .stdin(Stdio::piped())
@@ -90,6 +93,7 @@ pub struct JanitorCommand {
 pub fn janitor(command: JanitorCommand) -> anyhow::Result<ExitCode> {
     // Signals meant for the run must not end the janitor before its work.
     nix::unistd::setsid().ok();
+    nix::sys::prctl::set_name(c"janitor").ok();
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     for _ in 0..100 {
         for folder in command.folders.iter().filter(|folder| ours(folder)) {
