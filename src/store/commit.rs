@@ -125,6 +125,12 @@ impl Queue {
         waiting.tickets.drain(..size).collect()
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.waiting).tickets.len()
+    }
+
     /// Lets the first of those who wait lead.
     fn hand_over(&self) {
         let mut waiting = lock(&self.waiting);
