@@ -60,3 +60,126 @@ pub fn shrink(fault: &dyn Fault, ctx: &Context<'_>, kind: Kind, case: &mut Case)
     }
     Ok(tries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Rng;
+    use crate::campaign::control_of;
+    use crate::driver::{Capabilities, Target};
+    use crate::fault::{Budget, Cause, FaultOutcome, Rejudged, Silent};
+    use crate::oracle::Violation;
+    use crate::scenario::{FaultName, Options, Strike};
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    /// Fails as often as told; its cases are the texts of their capabilities, and a case fails as long
+    /// as there is an `x` in it.
+    struct Scripted(Mutex<Vec<bool>>);
+
+    impl Fault for Scripted {
+        fn name(&self) -> FaultName {
+            FaultName::Kill
+        }
+
+        fn run(&self, _: &Context<'_>) -> Result<FaultOutcome> {
+            Ok(FaultOutcome::default())
+        }
+
+        fn rejudge(&self, _: &Context<'_>, case: &Case) -> Result<Rejudged> {
+            let scripted = self.0.lock().unwrap().pop();
+            let fails = scripted.unwrap_or(case.capabilities.contains('x'));
+            let mut verdict = Verdict::default();
+            verdict.violations.extend(fails.then(|| Violation {
+                kind: Kind::LostAck,
+                sentence: "gone".into(),
+                keys: Vec::new(),
+                operations: Vec::new(),
+                note: false,
+            }));
+            Ok(Rejudged { verdict, evidence: "said".into() })
+        }
+
+        fn smaller(&self, case: &Case) -> Vec<Case> {
+            let text = &case.capabilities;
+            let without = |at| text.chars().enumerate().filter(move |(i, _)| *i != at);
+            (0..text.len())
+                .map(|at| Case {
+                    capabilities: without(at).map(|(_, c)| c).collect(),
+                    ..Case::default()
+                })
+                .collect()
+        }
+    }
+
+    fn with<T>(script: &[bool], test: impl FnOnce(&Scripted, &Context<'_>) -> T) -> T {
+        let fault = Scripted(Mutex::new(script.iter().rev().copied().collect()));
+        let control = control_of(Capabilities::default(), false);
+        let ctx = Context {
+            target: &Target::new("none", ["none"]),
+            options: &Options::default(),
+            control: &control,
+            run_root: Path::new("/nonexistent"),
+            image_root: Path::new("/nonexistent"),
+            rng: Rng::new(1),
+            budget: &Budget::unlimited(),
+            observer: &Silent,
+        };
+        test(&fault, &ctx)
+    }
+
+    fn finding() -> Finding {
+        Finding {
+            id: String::new(),
+            kind: Kind::LostAck,
+            fault: None,
+            profiles: Default::default(),
+            note: false,
+            states: 1,
+            sentence: String::new(),
+            cause: Cause::default(),
+            source: None,
+            case: Case { strike: Strike::None, ..Case::default() },
+            trace: None,
+            image: None,
+            evidence: String::new(),
+            frequency: None,
+        }
+    }
+
+    #[test]
+    fn a_finding_that_fails_twice_in_a_row_fails_always() {
+        with(&[true, true], |fault, ctx| {
+            let mut finding = finding();
+            assert_eq!(confirm(fault, ctx, &mut finding).unwrap(), Confirmed::Again(2, 2));
+            assert_eq!((finding.frequency, finding.evidence.as_str()), (Some((2, 2)), "said"));
+        });
+    }
+
+    #[test]
+    fn a_finding_that_fails_now_and_then_keeps_its_frequency() {
+        with(&[true, false, true, false, false], |fault, ctx| {
+            let confirmed = confirm(fault, ctx, &mut finding()).unwrap();
+            assert_eq!(confirmed, Confirmed::Again(2, 5));
+        });
+    }
+
+    #[test]
+    fn a_finding_that_never_fails_again_is_said_to_be_so() {
+        with(&[false; 5], |fault, ctx| {
+            assert_eq!(confirm(fault, ctx, &mut finding()).unwrap(), Confirmed::Never(5));
+        });
+    }
+
+    #[test]
+    fn a_case_is_shrunk_to_what_fails_alike() {
+        with(&[], |fault, ctx| {
+            let mut case = Case { capabilities: "abcxdef".into(), ..Case::default() };
+            shrink(fault, ctx, Kind::LostAck, &mut case).unwrap();
+            assert_eq!(case.capabilities, "x");
+            let before = case.clone();
+            shrink(fault, ctx, Kind::Hole, &mut case).unwrap();
+            assert_eq!(case, before, "another kind is not the same failure");
+        });
+    }
+}

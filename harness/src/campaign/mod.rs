@@ -62,7 +62,7 @@ impl Campaign<'_> {
     fn stages(&self, conclusion: &mut Conclusion, called_for: &mut BTreeSet<Kind>) -> Result<()> {
         let shares = Shares::new(self.options.extent, Arc::clone(&self.interrupted));
         self.observer.on(Progress::ControlStarted);
-        let (control, outcome) = fault::control::run(self.target, self.options, self.run_root)?;
+        let (control, outcome) = self.control()?;
         conclusion.capabilities = control.capabilities.words();
         conclusion.control_warnings = control.warnings.clone();
         conclusion.take(None, outcome, called_for);
@@ -95,6 +95,20 @@ impl Campaign<'_> {
             conclusion.take(Some(name), outcome, called_for);
         }
         Ok(())
+    }
+
+    /// The control; a second one where the first saw a violation: only what both see counts.
+    fn control(&self) -> Result<(Control, FaultOutcome)> {
+        let run = || fault::control::run(self.target, self.options, self.run_root);
+        let (control, mut outcome) = run()?;
+        if !outcome.findings.is_empty() {
+            let again = run()?.1.findings;
+            for finding in &mut outcome.findings {
+                let seen = again.iter().any(|other| other.kind == finding.kind);
+                finding.frequency = Some((1 + u32::from(seen), 2));
+            }
+        }
+        Ok((control, outcome))
     }
 
     /// Runs one fault, then confirms and shrinks what it found.

@@ -7,3 +7,6 @@ pub mod terminal;
 pub mod twin;
 
 pub use twin::Report;
+
+#[cfg(test)]
+mod tests;
