@@ -37,6 +37,18 @@ impl Budget {
         Self::new(u64::MAX, None, Arc::default())
     }
 
+    /// A budget of its own for a part of the work: `of_cases` of the cases and `of_time` of the time
+    /// that are left.
+    pub fn part(&self, of_cases: f64, of_time: f64) -> Self {
+        let cases = match self.cases {
+            u64::MAX => u64::MAX,
+            cases => ((cases - self.used()) as f64 * of_cases).ceil() as u64,
+        };
+        let time =
+            self.time.map(|time| time.saturating_sub(self.started.elapsed()).mul_f64(of_time));
+        Self::new(cases, time, Arc::clone(&self.interrupted))
+    }
+
     /// Takes one case from the budget; false if it is spent. Ask before each case.
     pub fn take(&self) -> bool {
         if self.stopped().is_some() {

@@ -26,6 +26,7 @@ pub struct Control {
 }
 
 /// What a fault works with.
+#[derive(Clone)]
 pub struct Context<'a> {
     /// How the driver is started.
     pub target: &'a Target,

@@ -73,6 +73,23 @@ pub struct FaultOutcome {
     pub rollback_exempt: u64,
 }
 
+impl FaultOutcome {
+    /// Takes in what another part of the same fault showed.
+    pub fn merge(&mut self, other: FaultOutcome) {
+        self.totals.add(&other.totals);
+        self.findings.extend(other.findings);
+        self.judged.extend(other.judged);
+        self.called_for.extend(other.called_for);
+        self.notes.extend(other.notes);
+        self.blind.extend(other.blind);
+        for (name, count) in other.unmodelled {
+            *self.unmodelled.entry(name).or_default() += count;
+        }
+        self.undecided += other.undecided;
+        self.rollback_exempt += other.rollback_exempt;
+    }
+}
+
 /// One saved case, judged again.
 #[derive(Clone, Debug, Default)]
 pub struct Rejudged {

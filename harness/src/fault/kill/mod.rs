@@ -3,6 +3,9 @@
 //! short) or after an exact file operation, and inside recovery; cycle after cycle, what survived
 //! being the next cycle's base.
 //!
+//! First, from one recording of the workload, every state that a kill at any file operation leaves,
+//! inside writes and inside recoveries too: these replay exactly. Then live processes.
+//!
 //! A kill loses nothing that the program had handed to the kernel, so it never shows a missing fsync.
 //! Seeds alone replay these moments only as closely as a live process allows; so a finding carries the
 //! directory as the kill left it, and what had been asked and promised: that replays exactly.
@@ -14,13 +17,16 @@ mod writer;
 
 use crate::base::Result;
 use crate::oracle::{Loss, called_for};
-use crate::scenario::{Case, FaultName};
+use crate::scenario::{Case, FaultName, Strike};
 
 use super::context::Context;
 use super::outcome::{FaultOutcome, Rejudged};
-use super::{Fault, asked};
+use super::{Fault, asked, power};
 use tally::Tally;
 use writer::Writer;
+
+/// The part of the budget for the states of one recording; the rest is for live processes.
+const RECORDED: f64 = 0.85;
 
 /// The fault.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,37 +38,52 @@ impl Fault for Kill {
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome> {
-        let tally = Tally::new(ctx);
-        let results: Vec<Result<()>> = std::thread::scope(|scope| {
-            let writers = (0..ctx.options.writers).map(|number| {
-                let tally = &tally;
-                scope.spawn(move || Writer::new(ctx, tally, number)?.run())
-            });
-            let writers: Vec<_> = writers.collect();
-            let join = |writer: std::thread::ScopedJoinHandle<'_, Result<()>>| match writer.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            writers.into_iter().map(join).collect()
-        });
-        results.into_iter().collect::<Result<Vec<()>>>()?;
-        let mut outcome = tally.into_outcome();
+        let budget = ctx.budget.part(RECORDED, RECORDED);
+        let recorded = power::run::kills(&Context { budget: &budget, ..ctx.clone() })?;
+        let budget = ctx.budget.part(1.0 - RECORDED, 1.0);
+        let mut outcome = live(&Context { budget: &budget, ..ctx.clone() })?;
+        outcome.merge(recorded);
         outcome.called_for.extend(called_for::of_crashes(Loss::Kill, &ctx.control.capabilities));
-        outcome.notes.push(
-            "kill: the moments of kills depend on the machine as well as on the seed; a finding's \
-             scenario holds the directory that was left, and replays exactly"
-                .into(),
-        );
         Ok(outcome)
     }
-
     fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
-        rejudge::rejudge(ctx, case)
+        match &case.strike {
+            Strike::Power(_) => power::Power.rejudge(ctx, case),
+            _ => rejudge::rejudge(ctx, case),
+        }
     }
 
     fn smaller(&self, case: &Case) -> Vec<Case> {
-        rejudge::smaller(case)
+        match &case.strike {
+            Strike::Power(_) => power::Power.smaller(case),
+            _ => rejudge::smaller(case),
+        }
     }
+}
+
+/// Kills live processes.
+fn live(ctx: &Context<'_>) -> Result<FaultOutcome> {
+    let tally = Tally::new(ctx);
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
+        let writers = (0..ctx.options.writers).map(|number| {
+            let tally = &tally;
+            scope.spawn(move || Writer::new(ctx, tally, number)?.run())
+        });
+        let writers: Vec<_> = writers.collect();
+        let join = |writer: std::thread::ScopedJoinHandle<'_, Result<()>>| match writer.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        writers.into_iter().map(join).collect()
+    });
+    results.into_iter().collect::<Result<Vec<()>>>()?;
+    let mut outcome = tally.into_outcome();
+    outcome.notes.push(
+        "kill: the moments at which live processes are killed depend on the machine as well as on \
+         the seed; a finding's scenario holds the directory that was left, and replays exactly"
+            .into(),
+    );
+    Ok(outcome)
 }
 
 /// How a driver is started for recovery under this fault.

@@ -9,7 +9,7 @@ use crate::scenario::{Case, FaultName, Strike};
 use crate::trace::file;
 
 /// The finding that a group is.
-pub fn finding(ctx: &Context<'_>, group: &Group) -> Finding {
+pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     let spot = &group.spot;
     let ground = &spot.ground;
     let (strike, traces) = spot.strike();
@@ -33,7 +33,7 @@ pub fn finding(ctx: &Context<'_>, group: &Group) -> Finding {
         parts: told.parts.clone(),
     };
     // What the finding is called must not depend on where in the trace it was seen.
-    let id = Finding::stable_id(Some(FaultName::Power), group.kind, &cause);
+    let id = Finding::stable_id(Some(fault), group.kind, &cause);
     if !told.detail.is_empty() {
         cause.sentence.push_str(&format!(" ({})", told.detail));
     }
@@ -44,7 +44,7 @@ pub fn finding(ctx: &Context<'_>, group: &Group) -> Finding {
     Finding {
         id,
         kind: group.kind,
-        fault: Some(FaultName::Power),
+        fault: Some(fault),
         profiles: group.profiles.iter().collect(),
         note: group.note || group.kind == Kind::RefusedUnborn,
         states: group.states,

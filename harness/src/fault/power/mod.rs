@@ -23,7 +23,7 @@ mod own_name;
 pub mod prove;
 pub mod record;
 mod rejudge;
-mod run;
+pub mod run;
 mod settle;
 pub mod shape;
 mod shrink;

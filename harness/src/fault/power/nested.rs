@@ -17,6 +17,7 @@ use crate::base::{Result, Rng};
 use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
 use crate::persistence::{Device, ProfileSet};
+use crate::scenario::FaultName;
 use crate::trace::EventNo;
 
 /// How deep: a crash inside recovery, and one inside the recovery from that.
@@ -136,9 +137,11 @@ impl Nesting<'_> {
         ground.number = visitor.bench.seat(Rc::clone(&ground.court));
         let deep = ground.depth() >= DEPTH;
         let ground = Rc::new(ground);
+        let power_too = visitor.fault != FaultName::Kill;
         let share = Share { upto, images: if deep { DEEPER_IMAGES } else { IMAGES } };
         let states = Explorer::new(&ground.trace, &ground.model, self.profiles, &self.rng)
             .starting_at(EventNo(first + 1))
+            .take_while(|visit| visit.kill || power_too)
             .map(|visit| (visit.state, visit.profiles));
         outcome.totals.crash_points += u64::from(ground.model.last_point().0 - first);
         visitor.visit(&ground, states, share).map(Some)

@@ -15,6 +15,7 @@ use crate::diagnose::{Cause, Names};
 use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
 use crate::persistence::{CrashState, EffectNo, Model, Overlay};
+use crate::scenario::FaultName;
 
 /// The most states that are tried.
 const STATES: usize = 200;
@@ -114,7 +115,7 @@ pub fn run(
             guilty: event,
             promised: None,
         };
-        outcome.findings.push(findings::finding(ctx, &group));
+        outcome.findings.push(findings::finding(ctx, FaultName::Power, &group));
     }
     Ok(())
 }

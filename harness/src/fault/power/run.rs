@@ -18,6 +18,7 @@ use crate::image::Builder;
 use crate::oracle::{Judge, Loss, called_for};
 use crate::persistence::{CrashState, Overlay};
 use crate::recover::Pool;
+use crate::scenario::FaultName;
 
 /// The strategies have this part of the budget before crashes inside recovery are tried, …
 const STRATEGIES: f64 = 0.75;
@@ -26,49 +27,92 @@ const NESTED: f64 = 0.92;
 
 /// Runs the fault.
 pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
-    let capabilities = &ctx.control.capabilities;
     let mut outcome = FaultOutcome::default();
-    outcome.called_for.extend(called_for::of_crashes(Loss::Power, capabilities));
+    outcome.called_for.extend(called_for::of_crashes(Loss::Power, &ctx.control.capabilities));
     outcome.called_for.extend(called_for::of_second_openings());
-    let workload = asked::workload(ctx.options, capabilities);
-    let recorded = studio(ctx).record(None, &workload.requests, ctx.options.threads)?;
-    check(&recorded, &mut outcome)?;
-    let requests = recorded.history.operations.len() as u64;
+    let mut stage = Stage::set_up(ctx, FaultName::Power, &mut outcome)?;
+    own_name::run(&mut stage.visitor, &stage.first, &mut stage.prover, &mut outcome)?;
 
-    let judge = Rc::new(Judge::new(&recorded.history, capabilities));
-    let overlay =
-        ground::first_open(&recorded.trace).map_or_else(Overlay::default, Overlay::names_before);
-    let mut first = Ground::first(recorded.trace.clone(), overlay, device(ctx), judge.clone());
-    let pool = Pool::start(&setup(ctx), ctx.options.workers)?;
-    let mut visitor = Visitor { ctx, bench: Bench::new(ctx.budget, pool), visited: 0 };
-    first.number = visitor.bench.seat(judge);
-    let first = Rc::new(first);
-    reproduces(&first, &recorded)?;
-
-    let mut prover = Prover::new(&setup(ctx))?;
-    own_name::run(&mut visitor, &first, &mut prover, &mut outcome)?;
-
+    let first = Rc::clone(&stage.first);
     let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng);
     outcome.totals.crash_points += explorer.points().len() as u64;
     let states = |visit: Visit| (visit.state, visit.profiles);
     let share = |upto| Share { upto, images: u64::MAX };
-    visitor.visit(&first, explorer.by_ref().map(states), share(STRATEGIES))?;
-    let nesting = Nesting {
+    stage.visitor.visit(&first, explorer.by_ref().map(states), share(STRATEGIES))?;
+    nesting(ctx).run(&mut stage.visitor, &mut outcome, NESTED)?;
+    stage.visitor.visit(&first, explorer.by_ref().map(states), share(f64::INFINITY))?;
+    stage.conclude(&explorer, outcome)
+}
+
+/// Visits what kills of the recorded run leave, and kills inside the recoveries from them: every crash
+/// point, and every write in flight cut at its page boundaries. For the kill fault, which takes its
+/// exact moments from here and kills live processes besides.
+pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
+    let mut outcome = FaultOutcome::default();
+    let mut stage = Stage::set_up(ctx, FaultName::Kill, &mut outcome)?;
+    let first = Rc::clone(&stage.first);
+    let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng);
+    outcome.totals.crash_points += explorer.points().len() as u64;
+    let kills = explorer.by_ref().take_while(|visit| visit.kill);
+    let states = kills.map(|visit| (visit.state, visit.profiles));
+    let share = Share { upto: STRATEGIES, images: u64::MAX };
+    stage.visitor.visit(&first, states, share)?;
+    nesting(ctx).run(&mut stage.visitor, &mut outcome, f64::INFINITY)?;
+    stage.conclude(&explorer, outcome)
+}
+
+/// The recorded run with all that its crash states are visited with.
+struct Stage<'a, 'c> {
+    visitor: Visitor<'a, 'c>,
+    first: Rc<Ground>,
+    prover: Prover,
+    requests: u64,
+}
+
+impl<'a, 'c> Stage<'a, 'c> {
+    /// Records the workload, and checks that the recording can be believed.
+    fn set_up(ctx: &'a Context<'c>, fault: FaultName, outcome: &mut FaultOutcome) -> Result<Self> {
+        let capabilities = &ctx.control.capabilities;
+        let workload = asked::workload(ctx.options, capabilities);
+        let recorded = studio(ctx).record(None, &workload.requests, ctx.options.threads)?;
+        check(&recorded, outcome)?;
+        let requests = recorded.history.operations.len() as u64;
+        let judge = Rc::new(Judge::new(&recorded.history, capabilities));
+        let overlay = ground::first_open(&recorded.trace)
+            .map_or_else(Overlay::default, Overlay::names_before);
+        let mut first = Ground::first(recorded.trace.clone(), overlay, device(ctx), judge.clone());
+        let pool = Pool::start(&setup(ctx), ctx.options.workers)?;
+        let bench = Bench::new(ctx.budget, pool);
+        let mut visitor = Visitor { ctx, bench, visited: 0, fault };
+        first.number = visitor.bench.seat(judge);
+        let first = Rc::new(first);
+        reproduces(&first, &recorded)?;
+        Ok(Self { visitor, first, prover: Prover::new(&setup(ctx))?, requests })
+    }
+
+    /// Settles what is under way, and makes findings of what failed.
+    fn conclude(
+        mut self,
+        explorer: &Explorer<'_>,
+        mut outcome: FaultOutcome,
+    ) -> Result<FaultOutcome> {
+        self.visitor.bench.settle()?;
+        for (reason, count) in explorer.skipped() {
+            outcome.totals.skip(reason, *count);
+        }
+        settle::settle(&mut self.visitor, &mut self.prover, &mut outcome)?;
+        conclude(&mut self.visitor, &mut self.prover, &mut outcome, self.requests)?;
+        Ok(outcome)
+    }
+}
+
+fn nesting<'a>(ctx: &'a Context<'_>) -> Nesting<'a> {
+    Nesting {
         studio: studio(ctx),
         device: device(ctx),
         profiles: profiles(ctx),
         rng: ctx.rng.fork("nested"),
-    };
-    nesting.run(&mut visitor, &mut outcome, NESTED)?;
-    visitor.visit(&first, explorer.by_ref().map(states), share(f64::INFINITY))?;
-    visitor.bench.settle()?;
-
-    for (reason, count) in explorer.skipped() {
-        outcome.totals.skip(reason, *count);
     }
-    settle::settle(&mut visitor, &mut prover, &mut outcome)?;
-    conclude(&mut visitor, &mut prover, &mut outcome, requests)?;
-    Ok(outcome)
 }
 
 /// An error where the recorded run went otherwise than the control; what the recorder could not see
@@ -120,15 +164,16 @@ fn conclude(
     outcome.judged.extend(bench.judged.iter().copied());
     outcome.undecided += bench.undecided;
     outcome.notes.push(format!(
-        "power: {} legal states visited, {} of them answered from memory (image and promise seen \
+        "{}: {} legal states visited, {} of them answered from memory (image and promise seen \
          before); {} distinct recoveries",
+        visitor.fault,
         visitor.visited,
         bench.repeated,
         bench.memory.recoveries()
     ));
     let failures = std::mem::take(&mut bench.failures);
     for group in group::group(failures, prover, device(ctx))? {
-        outcome.findings.push(findings::finding(ctx, &group));
+        outcome.findings.push(findings::finding(ctx, visitor.fault, &group));
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Visitor<'a, 'c> {
     pub bench: Bench<'a, Spot>,
     /// Legal states visited.
     pub visited: u64,
+    /// Whose findings they are: the kill fault visits only what kills leave.
+    pub fault: FaultName,
 }
 
 /// Why a stage ended.
@@ -84,7 +86,7 @@ impl Visitor<'_, '_> {
             let image = builder.image(&state);
             self.visited += 1;
             // A power cut right after which everything is there is legal too, everywhere.
-            let also = (state.crash == Crash::Kill { pages: 0 })
+            let also = (state.crash == Crash::Kill { pages: 0 } && self.fault != FaultName::Kill)
                 .then(|| CrashState::power(state.point, crate::persistence::Loss::default()));
             for state in std::iter::once(state).chain(also) {
                 let under = ground.under.unwrap_or(ProfileSet::ALL);
@@ -122,7 +124,7 @@ impl Visitor<'_, '_> {
     /// Tells the listeners how far it is.
     pub fn tell(&self) {
         self.ctx.observer.on(Progress::Working {
-            fault: FaultName::Power,
+            fault: self.fault,
             totals: &self.totals(),
             findings: self.bench.failures.len().min(1),
             budget: self.ctx.budget,
