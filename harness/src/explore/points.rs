@@ -1,6 +1,7 @@
 //! The crash points that matter: after each event that changed files or what is durable, and after
 //! each answer or printed line (the promise changes there; the point before it is that of the change
-//! before it). Between two of them nothing changes.
+//! before it). Between two of them nothing changes. Besides, right before each write that a kill can
+//! cut: for the kill alone.
 
 use crate::persistence::Model;
 use crate::trace::{EventKind, EventNo, Trace};
@@ -25,6 +26,11 @@ pub fn points(trace: &Trace, model: &Model) -> Vec<Point> {
         let promises = matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_));
         if matches!(event.kind, EventKind::Request { .. }) {
             same = false;
+        }
+        // Most writes follow a request, and no point stands there otherwise.
+        let cut = model.kill_cuts(EventNo(no)) > 0;
+        if cut && points.last().is_none_or(|last| last.at.0 < no) {
+            points.push(Point { at: EventNo(no), telling: false });
         }
         if changes || promises {
             if let Some(last) = points.last_mut().filter(|_| same && !changes) {
@@ -66,6 +72,17 @@ mod tests {
         let points = points(&script.trace, &script.model());
         let at: Vec<(u32, bool)> = points.iter().map(|point| (point.at.0, point.telling)).collect();
         assert_eq!(at, [(0, true), (2, true), (4, false), (5, true), (7, true)]);
+    }
+
+    #[test]
+    fn a_write_that_a_kill_can_cut_has_a_point_before_it_also_after_a_request() {
+        let mut script = Script::new();
+        script.create("a");
+        script.event(EventKind::Request { op: OpNo(0), request: Request::Sync });
+        script.write("a", 4000, &[1; 200]);
+        let points = points(&script.trace, &script.model());
+        let at: Vec<(u32, bool)> = points.iter().map(|point| (point.at.0, point.telling)).collect();
+        assert_eq!(at, [(0, true), (1, true), (2, false), (3, true)]);
     }
 
     #[test]

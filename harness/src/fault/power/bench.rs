@@ -24,7 +24,7 @@ const WRITABLE_EVERY: u32 = 64;
 /// in 99.
 const CONFIRMING: u64 = 1 << 40;
 /// How many failing images of one kind are confirmed one by one.
-const CONFIRMED: u64 = 100;
+const CONFIRMED: u64 = 12;
 /// How many failing states are kept to be grouped; those beyond are counted.
 const FAILURES: usize = 50_000;
 /// How many images of one shape of recovery are offered for nested crashes.
