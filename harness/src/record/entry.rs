@@ -1,20 +1,20 @@
 //! What a call is about to do, decided at its entry while its thread stands still: is it about the
 //! recorded directory, must it wait for the token, and what must be known now to say later what it did.
 
-use super::handle::Borrowed;
 use std::io;
 use std::sync::Arc;
 
 use libc::{c_int, pid_t};
 
-use super::calls::{CLONE_IOCTLS, CLONE_UNTRACED, Class};
+use super::calls::{CLONE_IOCTLS, Class};
+use super::handle::Borrowed;
 use super::pending::{Pending, Work};
-use super::ptrace::{CallEntry, Stopped};
-use super::resolve::{Found, Resolver};
+use super::ptrace::CallEntry;
+use super::resolve::Found;
 use super::status::{self, Kind, Status};
 use super::tracer::Tracer;
-use super::{arch, handle, memory};
-use crate::trace::{FileId, NodeKind, SyncScope, WriteSync};
+use super::{handle, memory};
+use crate::trace::{FileId, SyncScope, WriteSync};
 
 /// What to do with a call at its entry.
 #[derive(Debug)]
@@ -31,12 +31,12 @@ pub enum Decision {
 
 impl Decision {
     /// A call on the recorded files: one at a time, numbered when it begins.
-    fn run(name: &'static str, work: Work) -> Decision {
+    pub(super) fn run(name: &'static str, work: Work) -> Decision {
         Self::with(name, work, true)
     }
 
     /// A call that may wait for another thread, or that changes no file: without the token.
-    fn free(name: &'static str, work: Work) -> Decision {
+    pub(super) fn free(name: &'static str, work: Work) -> Decision {
         Self::with(name, work, false)
     }
 
@@ -57,7 +57,7 @@ impl Decision {
 }
 
 /// `AT_FDCWD` as a program passes it: the low half of an argument.
-fn fd(argument: u64) -> c_int {
+pub(super) fn fd(argument: u64) -> c_int {
     argument as u32 as c_int
 }
 
@@ -127,7 +127,7 @@ impl Tracer {
     }
 
     /// A descriptor of a file or directory of the recorded directory.
-    fn ours(&mut self, tid: pid_t, fd: c_int) -> Option<(Borrowed, Status, FileId)> {
+    pub(super) fn ours(&mut self, tid: pid_t, fd: c_int) -> Option<(Borrowed, Status, FileId)> {
         let (handle, status) = self.borrow(tid, fd)?;
         let file = self.world.find(&status.identity).filter(|_| status.is_file_or_dir())?;
         Some((handle, status, file))
@@ -218,9 +218,14 @@ impl Tracer {
             "sendfile" => (0, 1),
             _ => (0, 2),
         };
-        let Some((handle, status, file)) = self.ours(tid, fd(args[target])) else {
+        let Some((handle, status)) = self.borrow(tid, fd(args[target])) else {
             return Ok(Decision::Pass);
         };
+        if name != "ioctl" && status.identity == self.stdout && status.kind != Kind::File {
+            self.blind(format!("the program printed by {name}: what it said was not read"));
+        }
+        let file = self.world.find(&status.identity).filter(|_| status.is_file_or_dir());
+        let Some(file) = file else { return Ok(Decision::Pass) };
         if name == "ioctl" && !CLONE_IOCTLS.contains(&(args[1] as u32)) {
             *self.seen.unmodelled.entry(format!("ioctl {:#x}", args[1] as u32)).or_default() += 1;
             return Ok(Decision::Pass);
@@ -323,187 +328,6 @@ impl Tracer {
         Ok(Decision::run(name, work))
     }
 
-    fn resolver(&self, tid: pid_t) -> Resolver {
-        let tgid = self.threads.get(&tid).map_or(tid, |known| known.tgid);
-        Resolver { tid, tgid }
-    }
-
-    /// Where the path at `address` leads.
-    fn find(&self, tid: pid_t, dir: c_int, address: u64, follow: bool) -> Option<Found> {
-        let path = memory::read_path(tid, address).ok()?;
-        self.resolver(tid).resolve(&self.world, dir, &path, follow)
-    }
-
-    fn decide_open(
-        &mut self,
-        tid: pid_t,
-        name: &'static str,
-        args: &[u64; 6],
-    ) -> io::Result<Decision> {
-        let creat = (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64;
-        let (dir, path, flags) = match name {
-            "open" => (libc::AT_FDCWD, args[0], args[1]),
-            "creat" => (libc::AT_FDCWD, args[0], creat),
-            "openat" => (fd(args[0]), args[1], args[2]),
-            // struct open_how begins with its flags.
-            _ => (fd(args[0]), args[1], memory::read_u64(tid, args[2])?),
-        };
-        let has = |flag: c_int| flags & flag as u64 == flag as u64;
-        let exclusive = has(libc::O_CREAT | libc::O_EXCL);
-        let follow = !exclusive && !has(libc::O_NOFOLLOW);
-        let Some(mut found) = self.find(tid, dir, path, follow) else {
-            return Ok(Decision::Pass);
-        };
-        let unnamed = has(libc::O_TMPFILE);
-        let status = found.status(follow).ok();
-        let before = status.as_ref().and_then(|status| self.world.find(&status.identity));
-        // A directory in which an unnamed file is made, or the file itself, or the place of a new one.
-        let inside = before.is_some() || found.dir.is_some() && !unnamed;
-        let writes = has(libc::O_CREAT) || has(libc::O_TRUNC) || flags & 3 != 0;
-        if !inside {
-            return Ok(self.decide_outside(tid, name, &found, status.as_ref(), writes));
-        }
-        let special = status
-            .as_ref()
-            .is_some_and(|status| !status.is_file_or_dir() && status.kind != Kind::Symlink);
-        if special || has(libc::O_PATH) {
-            return Ok(Decision::Pass);
-        }
-        if before.is_some() && found.dir.is_none() {
-            // Reached through /proc or a descriptor: it has no place there.
-            found.name.clear();
-        }
-        let before = match (&status, before) {
-            (Some(status), Some(file)) => Some((file, status.size)),
-            _ => None,
-        };
-        Ok(Decision::run(name, Work::Open { found, before, flags }))
-    }
-
-    /// Files outside that the recording writes cannot be part of an image: named, so that a recovery
-    /// that reads them is known.
-    fn decide_outside(
-        &mut self,
-        _tid: pid_t,
-        name: &'static str,
-        found: &Found,
-        status: Option<&Status>,
-        writes: bool,
-    ) -> Decision {
-        let regular = status.is_none_or(|status| status.kind == Kind::File);
-        if !regular || found.name.is_empty() || (!writes && status.is_none()) {
-            return Decision::Pass;
-        }
-        let mut path = handle::path_of(&found.parent);
-        if path.starts_with(b"/proc") || path.starts_with(b"/dev") || path.starts_with(b"/sys") {
-            return Decision::Pass;
-        }
-        path.push(b'/');
-        path.extend_from_slice(&found.name);
-        if writes {
-            Decision::free(name, Work::Outside(path))
-        } else {
-            self.seen.outside_read.insert(path);
-            Decision::Pass
-        }
-    }
-
-    fn decide_names(
-        &mut self,
-        tid: pid_t,
-        name: &'static str,
-        args: &[u64; 6],
-    ) -> io::Result<Decision> {
-        let here = libc::AT_FDCWD;
-        let make = |found: Option<Found>, node: NodeKind| match found {
-            Some(found) if found.place().is_some() => {
-                Decision::run(name, Work::Make { found, node })
-            }
-            _ => Decision::Pass,
-        };
-        let file_or_special = |mode: u64| match mode as u32 & libc::S_IFMT {
-            0 | libc::S_IFREG => NodeKind::File,
-            _ => NodeKind::Special,
-        };
-        Ok(match name {
-            "mkdir" => make(self.find(tid, here, args[0], false), NodeKind::Dir),
-            "mkdirat" => make(self.find(tid, fd(args[0]), args[1], false), NodeKind::Dir),
-            "mknod" => make(self.find(tid, here, args[0], false), file_or_special(args[1])),
-            "mknodat" => {
-                make(self.find(tid, fd(args[0]), args[1], false), file_or_special(args[2]))
-            }
-            "symlink" | "symlinkat" => {
-                let target = memory::read_path(tid, args[0]).unwrap_or_default();
-                let (dir, path) =
-                    if name == "symlink" { (here, args[1]) } else { (fd(args[1]), args[2]) };
-                make(self.find(tid, dir, path, false), NodeKind::Symlink(target.into()))
-            }
-            "bind" => {
-                // struct sockaddr_un: a family and a path; an abstract one begins with NUL.
-                let address = memory::read(tid, args[1], args[2].min(110) as usize)?;
-                let local = address.first() == Some(&(libc::AF_UNIX as u8));
-                let path = address.get(2..).unwrap_or_default();
-                let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
-                if !local || path.is_empty() {
-                    return Ok(Decision::Pass);
-                }
-                let found = self.resolver(tid).resolve(&self.world, here, path, false);
-                make(found, NodeKind::Special)
-            }
-            "link" | "linkat" => {
-                let (dir, path) =
-                    if name == "link" { (here, args[1]) } else { (fd(args[2]), args[3]) };
-                match self.find(tid, dir, path, false) {
-                    Some(found) if found.place().is_some() => {
-                        Decision::run(name, Work::Link { found })
-                    }
-                    _ => Decision::Pass,
-                }
-            }
-            "unlink" | "rmdir" | "unlinkat" => {
-                let (dir, path) =
-                    if name == "unlinkat" { (fd(args[0]), args[1]) } else { (here, args[0]) };
-                match self.find(tid, dir, path, false) {
-                    Some(found) if found.place().is_some() => {
-                        Decision::run(name, Work::Unlink { found })
-                    }
-                    _ => Decision::Pass,
-                }
-            }
-            "rename" | "renameat" | "renameat2" => {
-                let (from, to, flags) = match name {
-                    "rename" => ((here, args[0]), (here, args[1]), 0),
-                    "renameat" => ((fd(args[0]), args[1]), (fd(args[2]), args[3]), 0),
-                    _ => ((fd(args[0]), args[1]), (fd(args[2]), args[3]), args[4] as u32),
-                };
-                let from = self.find(tid, from.0, from.1, false);
-                let to = self.find(tid, to.0, to.1, false);
-                match (from, to) {
-                    (Some(from), Some(to)) if from.dir.is_some() || to.dir.is_some() => {
-                        Decision::run(name, Work::Rename { from, to, flags })
-                    }
-                    _ => Decision::Pass,
-                }
-            }
-            "truncate" => {
-                let found = self.find(tid, here, args[0], true);
-                let status = found.as_ref().and_then(|found| found.status(true).ok());
-                match (found, status) {
-                    (Some(found), Some(status)) => match self.world.find(&status.identity) {
-                        Some(file) if status.kind == Kind::File => {
-                            let (from, to) = (status.size, args[1]);
-                            let handle = Borrowed::from(found.parent);
-                            Decision::run(name, Work::Truncate { file, handle, from, to })
-                        }
-                        _ => Decision::Pass,
-                    },
-                    _ => Decision::Pass,
-                }
-            }
-            _ => Decision::Pass,
-        })
-    }
-
     fn decide_observed(
         &mut self,
         tid: pid_t,
@@ -529,81 +353,6 @@ impl Tracer {
     fn is_idle(&mut self, tid: pid_t) -> bool {
         let Some((handle, status)) = self.borrow(tid, 0) else { return false };
         status.identity == self.stdin && handle::waiting(&handle) == 0
-    }
-
-    fn decide_watched(
-        &mut self,
-        tid: pid_t,
-        name: &'static str,
-        args: &[u64; 6],
-    ) -> io::Result<Decision> {
-        match name {
-            "mmap" => {
-                let Some((handle, _, file)) = self.ours(tid, fd(args[4])) else {
-                    return Ok(Decision::Pass);
-                };
-                if handle::flags(&handle) & libc::O_ACCMODE == libc::O_RDONLY {
-                    return Ok(Decision::Pass);
-                }
-                if args[2] as c_int & libc::PROT_WRITE != 0 {
-                    Ok(Decision::free(name, Work::Map(Some((file, handle)))))
-                } else {
-                    self.mappings.expect_protection_change();
-                    Ok(Decision::Pass)
-                }
-            }
-            "mprotect" | "pkey_mprotect" if self.mappings.may_gain() => {
-                Ok(Decision::free(name, Work::Map(None)))
-            }
-            "mprotect" | "pkey_mprotect" | "execve" | "execveat" => Ok(Decision::Pass),
-            "clone" if args[0] as u32 & CLONE_UNTRACED != 0 => {
-                // The kernel would hide the new thread from us: it does not get that wish.
-                let thread = Stopped::new(tid);
-                arch::set_argument(&thread, 0, args[0] & !u64::from(CLONE_UNTRACED))?;
-                Ok(Decision::Pass)
-            }
-            "clone3" => {
-                let flags = memory::read_u64(tid, args[0])?;
-                if flags & u64::from(CLONE_UNTRACED) != 0 {
-                    memory::poke(&Stopped::new(tid), args[0], flags & !u64::from(CLONE_UNTRACED))?;
-                }
-                Ok(Decision::Pass)
-            }
-            "seccomp" | "prctl" => {
-                // SECCOMP_GET_ACTION_AVAIL and _NOTIF_SIZES only ask.
-                if name == "prctl" || args[0] <= 1 {
-                    self.blind("the program set a seccomp filter of its own");
-                }
-                Ok(Decision::Pass)
-            }
-            "ptrace" => {
-                self.blind("the program traces, or asks to be traced, by ptrace itself");
-                Ok(Decision::Pass)
-            }
-            "io_submit" | "io_uring_enter" => {
-                self.blind("asynchronous I/O was submitted on a ring that was there before");
-                Ok(Decision::Pass)
-            }
-            "unshare" => {
-                let spaces = libc::CLONE_NEWNS | libc::CLONE_FS | libc::CLONE_FILES;
-                if args[0] as c_int & spaces != 0 {
-                    self.blind("the program gave itself a mount namespace or tables of its own");
-                }
-                Ok(Decision::Pass)
-            }
-            "sched_getaffinity" if self.own_mask.is_some() => {
-                Ok(Decision::free(name, Work::Affinity { address: args[2], len: args[1] }))
-            }
-            // Success, without moving: tracer and program stay together.
-            "sched_setaffinity" if self.own_mask.is_some() => Ok(Decision::Answer(0)),
-            "sched_getaffinity" | "sched_setaffinity" => Ok(Decision::Pass),
-            _ => {
-                self.blind(format!(
-                    "the program called {name}: paths may lead elsewhere from then on"
-                ));
-                Ok(Decision::Pass)
-            }
-        }
     }
 
     /// True if an unmodelled call is about the recorded directory.

@@ -80,7 +80,7 @@ impl Tracer {
             _ => {}
         }
         let ops = self.effects(tid, &pending, result)?;
-        let name: Arc<str> = pending.name.into();
+        let name = self.name(pending.name);
         for op in ops {
             self.mappings.apply(&op);
             let call =
@@ -88,6 +88,11 @@ impl Tracer {
             self.push(tid, EventKind::Call(call), pending.stack.clone());
         }
         Ok(())
+    }
+
+    /// The name of a call, shared by all its events.
+    fn name(&mut self, name: &'static str) -> Arc<str> {
+        self.names.entry(name).or_insert_with(|| name.into()).clone()
     }
 
     /// What the program said on its standard output.
@@ -106,7 +111,7 @@ impl Tracer {
 
     fn effects(&mut self, tid: pid_t, pending: &Pending, result: i64) -> io::Result<Vec<FileOp>> {
         if result < 0 {
-            return Ok(vec![self.failure(&pending.work)]);
+            return Ok(self.failures(&pending.work, result));
         }
         let done = result as u64;
         Ok(match &pending.work {
@@ -149,14 +154,24 @@ impl Tracer {
         })
     }
 
-    fn failure(&self, work: &Work) -> FileOp {
+    fn failures(&self, work: &Work, result: i64) -> Vec<FileOp> {
+        // Only these say that pages could not be written; others that nothing was tried.
+        let lost = [libc::EIO, libc::ENOSPC, libc::EDQUOT].map(|errno| -i64::from(errno));
         match work {
-            Work::Sync { file, scope } => FileOp::FailedSync { file: *file, scope: *scope },
-            Work::SyncRanges(ranges) if !ranges.is_empty() => {
-                let (file, offset, len) = ranges[0];
-                FileOp::FailedSync { file, scope: SyncScope::Range { offset, len } }
+            Work::Sync { file, scope } if lost.contains(&result) => {
+                vec![FileOp::FailedSync { file: *file, scope: *scope }]
             }
-            _ => FileOp::Failed { file: work.file(|found| self.world.lookup(&found.place()?)) },
+            Work::SyncRanges(ranges) if lost.contains(&result) => ranges
+                .iter()
+                .map(|&(file, offset, len)| FileOp::FailedSync {
+                    file,
+                    scope: SyncScope::Range { offset, len },
+                })
+                .collect(),
+            _ => {
+                let file = work.file(|found| self.world.lookup(&found.place()?));
+                vec![FileOp::Failed { file }]
+            }
         }
     }
 

@@ -10,6 +10,8 @@ mod arch;
 mod begin;
 pub mod calls;
 mod entry;
+mod entry_paths;
+mod entry_watched;
 pub mod errors;
 mod filter;
 mod finish;

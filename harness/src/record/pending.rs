@@ -1,9 +1,9 @@
 //! A call that has begun: what it was asked to do, resolved at its entry while its thread stands
 //! still, and what is needed to say at its exit what it did.
 
-use super::handle::Borrowed;
 use std::sync::Arc;
 
+use super::handle::Borrowed;
 use super::resolve::Found;
 use crate::trace::{FileId, NodeKind, SyncScope, WriteSync};
 

@@ -1,7 +1,7 @@
 //! The tracing thread: it takes orders to start a program, traces it to its end, and takes the next.
 //! Everything that it traces ends with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, mpsc};
@@ -72,6 +72,7 @@ pub fn serve(
         killed: false,
         backlog: Default::default(),
         next_number: 0,
+        names: HashMap::new(),
         watched: None,
         warden: None,
         trouble: None,

@@ -73,8 +73,8 @@ pub fn start(
         filter: sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() },
         cpus: cpu.map(|_| cpus.as_ptr()),
     };
-    // SAFETY: the child makes only async-signal-safe calls on memory prepared above.
     let forking = crate::base::forks::forking();
+    // SAFETY: the child makes only async-signal-safe calls on memory prepared above.
     let pid = unsafe { libc::fork() };
     match pid {
         -1 => return Err(io::Error::last_os_error()),

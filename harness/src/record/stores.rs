@@ -1,18 +1,21 @@
 //! Finding stores into shared mappings at the right moment: the other threads stand still, and what
 //! is found stands before the event at which it was found.
 
-use super::handle::Borrowed;
 use std::io;
 use std::sync::Arc;
 
 use libc::pid_t;
 
+use super::handle::Borrowed;
 use super::pending::Work;
 use super::ptrace::{self, Change};
 use super::timeline::sleeps;
 use super::tracer::{At, Tracer};
 use super::{handle, status};
 use crate::trace::{Call, EventKind, FileId, FileOp, Via, WriteSync};
+
+/// How often a comparison is made anew because a sleeper woke.
+const TRIES: usize = 3;
 
 impl Tracer {
     /// Compares what is mapped with what was known. `tid` is the thread whose event comes next, or
@@ -34,8 +37,16 @@ impl Tracer {
         if self.mappings.is_empty() || self.killed {
             return Ok(());
         }
-        let stopped = self.stop_others(tid)?;
-        let stores = self.mappings.compare(must)?;
+        let mut stopped = Vec::new();
+        let mut stores = Vec::new();
+        for _ in 0..TRIES {
+            let asleep = self.stop_others(tid, &mut stopped)?;
+            stores.extend(self.mappings.compare(must)?);
+            // One that woke meanwhile may have stored on both sides of the comparison.
+            if asleep.iter().all(|(tid, switches)| switches_of(*tid) == *switches) {
+                break;
+            }
+        }
         let thread = match tid {
             Some(tid) => self.number(tid),
             None => 0,
@@ -60,24 +71,35 @@ impl Tracer {
         Ok(())
     }
 
-    /// Stops every thread that runs. One that sleeps in a call stores nothing.
-    fn stop_others(&mut self, tid: Option<pid_t>) -> io::Result<Vec<(pid_t, Change)>> {
-        let mut running: Vec<pid_t> = self
+    /// Stops every thread that runs. One that sleeps in a call stores nothing: those are returned,
+    /// with how often they had slept.
+    fn stop_others(
+        &mut self,
+        tid: Option<pid_t>,
+        stopped: &mut Vec<(pid_t, Change)>,
+    ) -> io::Result<Vec<(pid_t, Option<u64>)>> {
+        let others: Vec<pid_t> = self
             .threads
             .iter()
             .filter(|(other, known)| Some(**other) != tid && !matches!(known.at, At::Held))
             .map(|(other, _)| *other)
-            .filter(|other| !self.backlog.iter().any(|(waiting, _)| waiting == other))
-            .filter(|other| !sleeps(*other) && !stands(*other))
+            .filter(|other| !self.backlog.iter().chain(&*stopped).any(|(who, _)| who == other))
             .collect();
-        running.retain(|other| ptrace::interrupt(*other).is_ok());
-        let mut stopped = Vec::new();
+        let (mut asleep, mut running) = (Vec::new(), Vec::new());
+        for other in others {
+            let switches = switches_of(other);
+            if sleeps(other) {
+                asleep.push((other, switches));
+            } else if !stands(other) && ptrace::interrupt(other).is_ok() {
+                running.push(other);
+            }
+        }
         while !running.is_empty() {
             let Some((other, change)) = ptrace::wait()? else { break };
             running.retain(|waiting| *waiting != other);
             stopped.push((other, change));
         }
-        Ok(stopped)
+        Ok(asleep)
     }
 
     /// A mapping that can be stored to is there from now on.
@@ -153,6 +175,13 @@ impl Tracer {
         }
         ranges
     }
+}
+
+/// How often a thread has gone to sleep.
+fn switches_of(tid: pid_t) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+    line.trim().parse().ok()
 }
 
 /// True if the thread is stopped.

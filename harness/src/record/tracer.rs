@@ -1,7 +1,7 @@
 //! The tracing thread: it starts the program, waits for what its threads do, and keeps who is where.
 //! What a call is ([`super::entry`]) and what it did ([`super::finish`]) are elsewhere.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
@@ -96,6 +96,8 @@ pub struct Tracer {
     /// Stops that were reported while another thread's was waited for.
     pub(super) backlog: VecDeque<(pid_t, Change)>,
     pub(super) next_number: u32,
+    /// The names of calls in the trace.
+    pub(super) names: HashMap<&'static str, Arc<str>>,
     /// The holder of whom the warden knows.
     pub(super) watched: Option<pid_t>,
     /// Watches that nobody keeps the token; its end of this ends it.

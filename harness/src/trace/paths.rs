@@ -8,7 +8,16 @@ use super::event::{FileId, FileOp, Place, Trace};
 #[derive(Clone, Debug, Default)]
 pub struct Paths {
     /// The names of each file, and the last one that it had.
-    names: BTreeMap<FileId, (BTreeSet<(FileId, Vec<u8>)>, Option<(FileId, Vec<u8>)>)>,
+    names: BTreeMap<FileId, Names>,
+}
+
+/// A directory and a name in it.
+type Entry = (FileId, Vec<u8>);
+
+#[derive(Clone, Debug, Default)]
+struct Names {
+    now: BTreeSet<Entry>,
+    last: Option<Entry>,
 }
 
 impl Paths {
@@ -46,15 +55,15 @@ impl Paths {
     }
 
     fn link(&mut self, at: &Place, file: FileId) {
-        let (names, last) = self.names.entry(file).or_default();
+        let names = self.names.entry(file).or_default();
         let name = (at.dir, at.name.to_vec());
-        names.insert(name.clone());
-        *last = Some(name);
+        names.now.insert(name.clone());
+        names.last = Some(name);
     }
 
     fn unlink(&mut self, at: &Place, file: FileId) {
-        if let Some((names, _)) = self.names.get_mut(&file) {
-            names.remove(&(at.dir, at.name.to_vec()));
+        if let Some(names) = self.names.get_mut(&file) {
+            names.now.remove(&(at.dir, at.name.to_vec()));
         }
     }
 
@@ -73,10 +82,10 @@ impl Paths {
         if file == FileId::ROOT {
             return ".".into();
         }
-        let Some((names, last)) = self.names.get(&file) else {
+        let Some(names) = self.names.get(&file) else {
             return format!("<unnamed {}>", file.0);
         };
-        match (names.first(), last) {
+        match (names.now.first(), &names.last) {
             (Some((dir, name)), _) => self.join(*dir, name, depth),
             (None, Some((dir, name))) => format!("{} (deleted)", self.join(*dir, name, depth)),
             (None, None) => format!("<unnamed {}>", file.0),
