@@ -82,9 +82,9 @@ impl<'m> Builder<'m> {
         Builder {
             view: View::new(model),
             live: base.clone(),
-            durable: base,
+            durable: base.clone(),
             barriers,
-            remembered: BTreeMap::new(),
+            remembered: [(EventNo(0), (base.clone(), base))].into(),
             pages: HashMap::new(),
         }
     }
@@ -151,19 +151,12 @@ impl<'m> Builder<'m> {
         let model = self.view.model();
         let mut at = self.view.point();
         if point < at || point.0 - at.0 > REMEMBER {
-            let start = match self.remembered.range(..=point).next_back() {
-                Some((start, bases)) if *start > at || point < at => {
-                    (self.live, self.durable) = bases.clone();
-                    Some(*start)
-                }
-                None if point < at => {
-                    *self =
-                        Builder { pages: std::mem::take(&mut self.pages), ..Builder::new(model) };
-                    Some(EventNo(0))
-                }
-                _ => None,
-            };
-            at = start.unwrap_or(at);
+            // The beginning is always remembered.
+            let nearest = self.remembered.range(..=point).next_back();
+            if let Some((start, bases)) = nearest.filter(|near| *near.0 > at || point < at) {
+                (self.live, self.durable) = bases.clone();
+                at = *start;
+            }
         }
         while at < point {
             // Stop at the places that are to be remembered.

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-const BITS: u32 = 5;
+/// Small branches: a leaf branch is copied with one reference to each of its pages, and those are far
+/// apart in memory.
+const BITS: u32 = 3;
 const FANOUT: usize = 1 << BITS;
 
 #[derive(Debug)]
