@@ -445,6 +445,47 @@ fn a_cycle_that_was_not_legal_explains_nothing_afterwards() {
 }
 
 #[test]
+fn many_cycles_that_each_end_at_the_end_of_time_are_judged_like_any() {
+    let mut cycles = Cycles::new(&capabilities());
+    let mut shown = String::new();
+    for number in 0..12 {
+        let put = format!("put k{number} {number}; put u{number} {number} ?");
+        shown.push_str(&format!(" k{number}={number}"));
+        cycles.then(&history(&put), END, Kill, &contents(&shown));
+    }
+    let judge = |now: &str| {
+        let verdict = cycles.judge(&history("put z 1")).at(END, Kill, &opened(now));
+        names(&verdict)
+    };
+    assert_eq!(judge(&format!("{shown} z=1")), []);
+    assert_eq!(judge(&format!("{shown} z=1 u3=3")), [(Resurrected, false)]);
+    assert_eq!(judge(&format!("{} z=1", shown.replace(" k5=5", ""))), [(LostAck, false)]);
+}
+
+#[test]
+fn no_moment_makes_the_oracle_panic() {
+    let mut forged = history("put a 1; sync; batch put b 1 put c 1; close");
+    for (number, operation) in forged.operations.iter_mut().enumerate() {
+        operation.begun = Moment(u64::MAX - number as u64 % 3);
+        if let Some((moment, _)) = &mut operation.answered {
+            *moment = Moment(u64::MAX / (1 + number as u64));
+        }
+    }
+    let mut cycles = Cycles::new(&capabilities());
+    for at in [Moment(0), END, Moment(u64::MAX)] {
+        let judge = Judge::new(&forged, &with("corruption=detected damage=prefix order=prefix"));
+        for loss in [Loss::None, Kill, Power] {
+            judge.at(at, loss, &opened("a=1 b=1"));
+            judge.promise_key(at, loss);
+            let harm = Damage { loss, moment: at, written_after: Some(at), ..damage() };
+            judge.damaged(&harm, &opened("a=1"));
+            cycles.then(&forged, at, loss, &contents("a=1"));
+            cycles.judge(&forged).at(at, loss, &opened("b=1"));
+        }
+    }
+}
+
+#[test]
 fn a_note_needs_the_kill_to_come_after_the_power_cut() {
     let mut cycles = Cycles::new(&capabilities());
     cycles.then(&history("put a 1; put b 2 ?"), END_OF_CYCLE, Power, &contents("a=1 b=2"));

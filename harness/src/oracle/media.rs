@@ -79,7 +79,7 @@ impl Judge {
     ) -> impl Iterator<Item = (Kind, Promise)> + use<> {
         let before = damage.written_after.filter(|_| self.capabilities.damage_prefix);
         let before = before.map(|moment| {
-            let moment = moment.0.saturating_add(case.cut.table.shift + 1);
+            let moment = moment.0.saturating_add(case.cut.table.shift).saturating_add(1);
             (Kind::LostBeforeDamage, case.promise.until(moment))
         });
         let judged = [Some((Kind::SilentLoss, case.promise)), before].into_iter().flatten();

@@ -137,8 +137,16 @@ impl Table {
             });
         }
         for segment in earlier {
-            table.take_operations(&segment.history.until(segment.crash), Some(segment));
-            table.shift += segment.crash.0 + 2;
+            let history = segment.history.until(segment.crash);
+            // The crash may lie at the end of time: what counts is that it is after everything.
+            let moments = history.operations.iter().flat_map(|operation| {
+                let answered = operation.answered.as_ref().map(|(moment, _)| moment.0);
+                [Some(operation.begun.0), answered].into_iter().flatten()
+            });
+            let last = moments.max().unwrap_or(0);
+            let end = table.shift.saturating_add(last).saturating_add(1);
+            table.take_operations(&history, Some((segment, end)));
+            table.shift = end.saturating_add(1);
         }
         table.take_operations(last, None);
         table.finish();
@@ -188,17 +196,17 @@ impl Table {
         self.keys = keys.into_iter().collect();
     }
 
-    fn take_operations(&mut self, history: &History, segment: Option<&Segment<'_>>) {
+    fn take_operations(&mut self, history: &History, segment: Option<(&Segment<'_>, u64)>) {
         for (number, operation) in history.operations.iter().enumerate() {
             let op = OpNo(number as u32);
-            let begun = self.shift + operation.begun.0;
+            let begun = self.shift.saturating_add(operation.begun.0);
             let answer = operation.answered.as_ref();
             let moment = answer.map(|(moment, _)| *moment);
             let acked = matches!(answer, Some((_, Answer::Ack)));
             let answered = match (moment, segment) {
-                (Some(moment), _) => self.shift + moment.0,
+                (Some(moment), _) => self.shift.saturating_add(moment.0),
                 // A crash ends every interval.
-                (None, Some(segment)) => self.shift + segment.crash.0 + 1,
+                (None, Some((_, end))) => end,
                 (None, None) => NEVER,
             };
             match &operation.request {
@@ -214,11 +222,11 @@ impl Table {
                         let key = self.key(mutation.key()).expect("every key was named");
                         changes.insert(key, mutation.value().cloned());
                     }
-                    let absent = segment.and_then(|segment| segment.absent);
+                    let absent = segment.and_then(|(segment, _)| segment.absent);
                     if changes.is_empty() || absent.is_some_and(|absent| absent.contains(&op)) {
                         continue;
                     }
-                    let counts = segment.is_none_or(|segment| segment.kept.contains(&op));
+                    let counts = segment.is_none_or(|(segment, _)| segment.kept.contains(&op));
                     let earlier_cycle = segment.is_some();
                     let (begun_at, answered_at) = (operation.begun, moment);
                     self.entries.push(Entry {
