@@ -21,6 +21,14 @@ pub struct RunCommand {
     /// A bundled engine (`unplug list engines`); the built-in store by default
     #[arg(value_name = "ENGINE", conflicts_with = "program")]
     engine: Option<String>,
+    /// A program that does not speak the protocol: a command that stores something in {dir} and prints
+    /// a line for each thing that it promises. Power cuts alone are tried
+    #[arg(long, value_name = "CMD", requires = "check", conflicts_with_all = ["engine", "program", "faults"])]
+    workload: Option<String>,
+    /// The command that checks what a crash left: {dir} is a copy of it, {out} a file with the lines
+    /// printed before the crash; status 0 if all is well
+    #[arg(long, value_name = "CMD", requires = "workload")]
+    check: Option<String>,
     /// Which faults to inject
     #[arg(long, value_delimiter = ',', value_parser = fault, value_name = "FAULT,…")]
     faults: Vec<FaultName>,
@@ -90,7 +98,9 @@ impl RunCommand {
         }
         Options {
             seed: self.seed,
-            faults: if self.faults.is_empty() {
+            faults: if self.workload.is_some() {
+                vec![FaultName::Power]
+            } else if self.faults.is_empty() {
                 campaign::available()
             } else {
                 self.faults.clone()
@@ -119,7 +129,9 @@ impl RunCommand {
     }
 
     fn text(&self) -> TargetText {
-        if self.program.is_empty() {
+        if let (Some(workload), Some(check)) = (&self.workload, &self.check) {
+            TargetText::Whole { workload: workload.clone(), check: check.clone() }
+        } else if self.program.is_empty() {
             TargetText::Engine(self.engine.clone().unwrap_or_else(|| "builtin".into()))
         } else {
             TargetText::Program(self.program.clone())

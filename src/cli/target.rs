@@ -29,6 +29,12 @@ pub fn resolve(text: &TargetText, threads: u32) -> Result<Target> {
             }
             Ok(Target::new(argv.join(" "), argv.clone()))
         }
+        TargetText::Whole { workload, check } => {
+            if workload.trim().is_empty() || check.trim().is_empty() {
+                return Err(HarnessError::input("workload, check: expected a command each"));
+            }
+            Ok(Target::whole(workload, check))
+        }
     }
 }
 
@@ -38,6 +44,7 @@ pub fn resolve(text: &TargetText, threads: u32) -> Result<Target> {
 pub fn threads_by_default(text: &TargetText) -> u32 {
     match text {
         TargetText::Engine(name) if !name.contains("group") => 1,
+        TargetText::Whole { .. } => 1,
         _ => 4,
     }
 }

@@ -14,13 +14,23 @@ pub struct Target {
     pub argv: Vec<String>,
     /// Variables that are set besides those inherited.
     pub env: Vec<(String, String)>,
+    /// For a whole program that does not speak the protocol: the command that checks what a crash
+    /// left. `argv` is then the one word of the workload's command, for a shell; `{dir}` in both is
+    /// the store's directory, `{out}` in the check the file of the lines printed before the crash.
+    pub check: Option<String>,
 }
 
 impl Target {
     /// A target without variables of its own.
     pub fn new(name: impl Into<String>, argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let argv = argv.into_iter().map(Into::into).collect();
-        Self { name: name.into(), argv, env: Vec::new() }
+        Self { name: name.into(), argv, env: Vec::new(), check: None }
+    }
+
+    /// A whole program and its check.
+    pub fn whole(workload: impl Into<String>, check: impl Into<String>) -> Self {
+        let workload = workload.into();
+        Self { check: Some(check.into()), ..Self::new(workload.clone(), [workload]) }
     }
 }
 

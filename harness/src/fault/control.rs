@@ -20,6 +20,9 @@ use super::outcome::{FaultOutcome, Rejudged};
 
 /// Runs the control below `run_root`. An error is a broken harness; a violation is a finding.
 pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Control, FaultOutcome)> {
+    if target.check.is_some() {
+        return Ok(super::program::control());
+    }
     let started = Instant::now();
     let root = tempfile::Builder::new()
         .prefix("control-")

@@ -12,6 +12,7 @@ pub mod media;
 pub mod observer;
 pub mod outcome;
 pub mod power;
+pub mod program;
 pub mod stored;
 
 pub use budget::Budget;

@@ -38,6 +38,13 @@ pub enum TargetText {
     Engine(String),
     /// A program and its arguments.
     Program(Vec<String>),
+    /// A whole program that does not speak the protocol.
+    Whole {
+        /// The command that stores something and prints what it promises.
+        workload: String,
+        /// The command that checks what a crash left.
+        check: String,
+    },
 }
 
 /// What must come out.

@@ -29,6 +29,10 @@ pub mod shape;
 mod shrink;
 pub mod visit;
 
+pub use findings::finding;
+pub use group::Group;
+pub use rejudge::replayed;
+
 use crate::base::Result;
 use crate::scenario::{Case, FaultName};
 
@@ -47,11 +51,17 @@ impl Fault for Power {
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome> {
-        run::run(ctx)
+        match ctx.target.check {
+            Some(_) => super::program::run(ctx),
+            None => run::run(ctx),
+        }
     }
 
     fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
-        rejudge::rejudge(ctx, case)
+        match ctx.target.check {
+            Some(_) => super::program::rejudge(ctx, case),
+            None => rejudge::rejudge(ctx, case),
+        }
     }
 }
 
@@ -76,10 +86,10 @@ fn studio<'a>(ctx: &'a Context<'_>) -> record::Studio<'a> {
     }
 }
 
-fn device(ctx: &Context<'_>) -> Device {
+pub(super) fn device(ctx: &Context<'_>) -> Device {
     Device { atomic_pages: ctx.options.atomic_write_bytes >= crate::base::limits::PAGE_BYTES }
 }
 
-fn profiles(ctx: &Context<'_>) -> ProfileSet {
+pub(super) fn profiles(ctx: &Context<'_>) -> ProfileSet {
     ctx.options.profiles.iter().copied().collect()
 }

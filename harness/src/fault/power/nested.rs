@@ -27,6 +27,9 @@ const IMAGES: u64 = 150;
 /// The same, inside a recovery from a crash inside recovery.
 const DEEPER_IMAGES: u64 = 40;
 
+/// So many states of one recovery without a new image, and the next recovery's turn comes.
+const BARREN: u64 = 200;
+
 /// What the stage needs besides the bench.
 #[derive(Clone, Debug)]
 pub struct Nesting<'a> {
@@ -138,7 +141,8 @@ impl Nesting<'_> {
         let deep = ground.depth() >= DEPTH;
         let ground = Rc::new(ground);
         let power_too = visitor.fault != FaultName::Kill;
-        let share = Share { upto, images: if deep { DEEPER_IMAGES } else { IMAGES } };
+        let images = if deep { DEEPER_IMAGES } else { IMAGES };
+        let share = Share { upto, images, barren: BARREN };
         let states = Explorer::new(&ground.trace, &ground.model, self.profiles, &self.rng)
             .starting_at(EventNo(first + 1))
             .take_while(|visit| visit.kill || power_too)

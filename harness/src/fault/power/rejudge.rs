@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::court::Court;
 use super::ground::{Ground, Spot, parse_state};
 use super::prove::Prover;
 use super::shrink;
@@ -49,6 +50,18 @@ pub fn judge(ctx: &Context<'_>, case: &Case, strike: &PowerStrike) -> Result<Rej
     let (spot, image) = spot(&ground, at)?;
     let (verdict, recovery) = shrink::judged(&mut prover, &image, &spot, true)?;
     Ok(Rejudged { verdict, evidence: evidence(&recovery) })
+}
+
+/// The outermost crash state of a case, judged by `court`, with its image.
+pub fn replayed(
+    ctx: &Context<'_>,
+    case: &Case,
+    strike: &PowerStrike,
+    court: Rc<dyn Court>,
+) -> Result<(Spot, Image)> {
+    let trace = read(case, strike)?;
+    let ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), court));
+    spot(&ground, strike)
 }
 
 fn read(case: &Case, strike: &PowerStrike) -> Result<Trace> {

@@ -25,6 +25,9 @@ const STRATEGIES: f64 = 0.75;
 /// … which then have it up to here; the rest is for random states.
 const NESTED: f64 = 0.92;
 
+/// So many states without a new image, and there is nothing left to see.
+const BARREN: u64 = 5_000;
+
 /// Runs the fault.
 pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut outcome = FaultOutcome::default();
@@ -37,7 +40,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng);
     outcome.totals.crash_points += explorer.points().len() as u64;
     let states = |visit: Visit| (visit.state, visit.profiles);
-    let share = |upto| Share { upto, images: u64::MAX };
+    let share = |upto| Share { upto, images: u64::MAX, barren: BARREN };
     stage.visitor.visit(&first, explorer.by_ref().map(states), share(STRATEGIES))?;
     nesting(ctx).run(&mut stage.visitor, &mut outcome, NESTED)?;
     stage.visitor.visit(&first, explorer.by_ref().map(states), share(f64::INFINITY))?;
@@ -55,7 +58,7 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
     outcome.totals.crash_points += explorer.points().len() as u64;
     let kills = explorer.by_ref().take_while(|visit| visit.kill);
     let states = kills.map(|visit| (visit.state, visit.profiles));
-    let share = Share { upto: STRATEGIES, images: u64::MAX };
+    let share = Share { upto: STRATEGIES, images: u64::MAX, barren: BARREN };
     stage.visitor.visit(&first, states, share)?;
     nesting(ctx).run(&mut stage.visitor, &mut outcome, f64::INFINITY)?;
     stage.conclude(&explorer, outcome)

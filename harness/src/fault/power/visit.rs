@@ -12,8 +12,6 @@ use crate::oracle::Loss;
 use crate::persistence::{Crash, CrashState, ProfileSet};
 use crate::scenario::FaultName;
 
-/// A stage that saw this many states without a new image has seen what there is.
-const BARREN: u64 = 5_000;
 /// How often listeners are told, in states.
 const TELL: u64 = 1000;
 
@@ -47,6 +45,8 @@ pub struct Share {
     pub upto: f64,
     /// At most so many new images.
     pub images: u64,
+    /// After so many states without a new image there is nothing left to see.
+    pub barren: u64,
 }
 
 impl Visitor<'_, '_> {
@@ -80,7 +80,7 @@ impl Visitor<'_, '_> {
             }
             if images > newest.0 {
                 newest = (images, self.visited);
-            } else if self.visited - newest.1 > BARREN {
+            } else if self.visited - newest.1 > share.barren {
                 return Ok(Ended::Exhausted);
             }
             let image = builder.image(&state);

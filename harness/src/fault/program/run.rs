@@ -1,0 +1,277 @@
+//! One run: record the workload, visit its crash states, check each, group what failed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+
+use super::check::{Checked, Checker, Pool};
+use super::promises::{NoCourt, Promises};
+use super::{WORKLOAD_LIMIT, check_of, filled};
+use crate::base::{HarnessError, Result};
+use crate::diagnose::{self, Failing, Scene};
+use crate::driver::Capabilities;
+use crate::driver::command::Ran;
+use crate::explore::Explorer;
+use crate::fault::power::ground::{Ground, Spot};
+use crate::fault::power::{Group, device, finding, profiles};
+use crate::fault::{Context, Control, FaultOutcome, Progress, Totals, asked};
+use crate::image::{Builder, Image};
+use crate::oracle::{Kind, Violation};
+use crate::persistence::{CrashState, Overlay, Profile, ProfileSet};
+use crate::record::{RecordOptions, record_whole, shell};
+use crate::scenario::FaultName;
+use crate::trace::Trace;
+
+/// So many states in a row without a new one to check end the run.
+const BARREN: u64 = 20_000;
+/// How many failing states are kept to be grouped.
+const FAILURES: usize = 20_000;
+/// How many checks the search for causes may take.
+const PROBES: u64 = 200;
+
+/// What the control run of a whole program showed: there is none but the recording itself, whose end
+/// must pass the check.
+pub fn control() -> (Control, FaultOutcome) {
+    let control = Control {
+        capabilities: Capabilities::default(),
+        history: crate::workload::History::default(),
+        contents: crate::workload::Contents::new(),
+        warnings: Vec::new(),
+    };
+    (control, FaultOutcome::default())
+}
+
+/// A state that the check refused.
+struct Failed {
+    state: CrashState,
+    profiles: ProfileSet,
+    ran: Ran,
+}
+
+/// Runs it.
+pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
+    let mut outcome = FaultOutcome::default();
+    outcome.called_for.insert(Kind::LostAck);
+    let check = check_of(ctx.target)?.to_owned();
+    let limit = asked::timeouts(ctx.options).open;
+    let trace = record(ctx, &mut outcome)?;
+    let promises = Promises::new(&trace);
+    let ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), Rc::new(NoCourt)));
+    let model = &ground.model;
+    let mut builder = Builder::new(model);
+
+    let whole = builder.image(&CrashState::kill(model.last_point()));
+    let all = promises.text(promises.count());
+    let ran = Checker::new(&check, limit, ctx.image_root)?.run(&whole, &all)?;
+    if !ran.success {
+        return Err(HarnessError::broken(format!(
+            "the check does not pass on what the workload left without any fault: {}\n{}",
+            ran.how, ran.output
+        )));
+    }
+    if promises.count() == 0 {
+        outcome.notes.push("power: the workload printed no line: nothing was promised".into());
+    }
+
+    let mut pool = Pool::start(&check, limit, ctx.image_root, ctx.options.workers)?;
+    let mut explorer = Explorer::new(&ground.trace, model, profiles(ctx), &ctx.rng);
+    outcome.totals.crash_points = explorer.points().len() as u64;
+    let mut seen: HashSet<(u128, usize)> = HashSet::new();
+    let mut images: HashSet<u128> = HashSet::new();
+    let mut asked: BTreeMap<u64, (CrashState, ProfileSet)> = BTreeMap::new();
+    let mut failed: BTreeMap<u64, Failed> = BTreeMap::new();
+    let (mut visited, mut since_new) = (0u64, 0u64);
+    for visit in explorer.by_ref() {
+        if ctx.budget.stopped().is_some() || since_new > BARREN {
+            break;
+        }
+        visited += 1;
+        let image = builder.image(&visit.state);
+        let count = promises.before(visit.state.point.0);
+        if seen.contains(&(image.hash(), count)) {
+            since_new += 1;
+            continue;
+        }
+        if !ctx.budget.take() {
+            break;
+        }
+        since_new = 0;
+        seen.insert((image.hash(), count));
+        images.insert(image.hash());
+        let under = if visit.state.is_kill() { ProfileSet::EMPTY } else { visit.profiles };
+        asked.insert(visited, (visit.state, under));
+        pool.submit(visited, image, promises.text(count))?;
+        outcome.totals.recoveries += 1;
+        while let Some(done) = pool.next(false)? {
+            take(done, &mut asked, &mut failed, &mut outcome.totals);
+        }
+        if outcome.totals.recoveries % 200 == 0 {
+            ctx.observer.on(Progress::Working {
+                fault: FaultName::Power,
+                totals: &outcome.totals,
+                findings: failed.len().min(1),
+                budget: ctx.budget,
+            });
+        }
+    }
+    while let Some(done) = pool.next(true)? {
+        take(done, &mut asked, &mut failed, &mut outcome.totals);
+    }
+    drop(pool);
+    outcome.totals.states = seen.len() as u64;
+    outcome.totals.distinct_images = images.len() as u64;
+    for (reason, count) in explorer.skipped() {
+        outcome.totals.skip(reason, *count);
+    }
+    if !seen.is_empty() {
+        outcome.judged.insert(Kind::LostAck);
+    }
+    outcome.notes.push(format!("power: {visited} legal states visited"));
+    let mut checker = Checker::new(&check, limit, ctx.image_root)?;
+    findings(ctx, &ground, &promises, failed, &mut checker, &mut outcome)?;
+    Ok(outcome)
+}
+
+/// Records the workload once.
+fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<Trace> {
+    let folder = tempfile::Builder::new()
+        .prefix("record-")
+        .tempdir_in(ctx.image_root)
+        .map_err(|error| HarnessError::at("making a folder in", ctx.image_root, error))?;
+    let dir = folder.path().join("store");
+    std::fs::create_dir(&dir).map_err(|error| HarnessError::at("making", &dir, error))?;
+    let command = ctx.target.argv.first().map(String::as_str).unwrap_or_default();
+    let target = shell(&filled(command, &dir));
+    let mut options = RecordOptions::new(&dir).pinned();
+    options.seed = ctx.options.seed;
+    let whole = record_whole(&target, &options, WORKLOAD_LIMIT)?;
+    let recording = whole.recording;
+    if whole.hung {
+        let seconds = WORKLOAD_LIMIT.as_secs();
+        return Err(HarnessError::broken(format!("the workload did not end in {seconds} s")));
+    }
+    if !recording.clean {
+        return Err(HarnessError::broken(format!(
+            "the workload failed without any fault: it {}\n{}",
+            recording.exit, recording.stderr
+        )));
+    }
+    if recording.weakened > 0 {
+        outcome.notes.push(format!(
+            "power: {} lines were printed together with a later one: weakened promises, each known \
+             only from that write on",
+            recording.weakened
+        ));
+    }
+    outcome.blind.extend(recording.trace.blind.iter().cloned());
+    outcome.unmodelled.extend(recording.trace.unmodelled.clone());
+    Ok(recording.trace)
+}
+
+fn take(
+    done: Checked,
+    asked: &mut BTreeMap<u64, (CrashState, ProfileSet)>,
+    failed: &mut BTreeMap<u64, Failed>,
+    totals: &mut Totals,
+) {
+    let Some((state, profiles)) = asked.remove(&done.id) else { return };
+    if done.unsteady {
+        totals.skip("checks that failed and, run again, passed", 1);
+    } else if !done.ran.success {
+        failed.insert(done.id, Failed { state, profiles, ran: done.ran });
+        if failed.len() > FAILURES {
+            failed.pop_last();
+            totals.skip("failing states over the limit, not grouped", 1);
+        }
+    }
+}
+
+/// The violation that a refused state is.
+pub fn violation(spot: &Spot, promises: &Promises, ran: &Ran) -> Violation {
+    let point = spot.state.point.0;
+    let count = promises.before(point);
+    let what = if spot.state.is_kill() { "a kill" } else { "a power cut" };
+    let promised = match promises.last(count) {
+        None => "nothing had been printed".to_owned(),
+        Some(last) => {
+            let last: String = last.chars().take(60).collect();
+            format!("{count} lines had been printed, the last `{}`", last.escape_default())
+        }
+    };
+    Violation {
+        kind: Kind::LostAck,
+        sentence: format!("after {what} at {point} the check fails ({}); {promised}", ran.how),
+        keys: Vec::new(),
+        operations: Vec::new(),
+        note: false,
+    }
+}
+
+fn findings(
+    ctx: &Context<'_>,
+    ground: &Rc<Ground>,
+    promises: &Promises,
+    failed: BTreeMap<u64, Failed>,
+    checker: &mut Checker,
+    outcome: &mut FaultOutcome,
+) -> Result<()> {
+    let failed: Vec<Failed> = failed.into_values().collect();
+    let scene = Scene {
+        trace: &ground.trace,
+        model: &ground.model,
+        overlay: &ground.overlay,
+        device: device(ctx),
+    };
+    let failing: Vec<Failing<'_>> = failed
+        .iter()
+        .map(|one| Failing {
+            state: &one.state,
+            profile: one.profiles.mildest().unwrap_or(Profile::Ext4),
+            kind: Kind::LostAck,
+            operations: &[],
+        })
+        .collect();
+    let mut builder = Builder::new(&ground.model);
+    let (mut left, mut trouble) = (PROBES, None);
+    let mut known: BTreeMap<(u128, usize), bool> = BTreeMap::new();
+    let mut fails = |image: &Image, count: usize| -> Option<bool> {
+        if let Some(known) = known.get(&(image.hash(), count)) {
+            return Some(*known);
+        }
+        left = left.checked_sub(1)?;
+        match checker.run(image, &promises.text(count)) {
+            Ok(ran) => {
+                known.insert((image.hash(), count), !ran.success);
+                Some(!ran.success)
+            }
+            Err(error) => {
+                trouble = Some(error);
+                left = 0;
+                None
+            }
+        }
+    };
+    let groups = diagnose::group(&scene, &failing, &[], |_, state| {
+        fails(&builder.image(state), promises.before(state.point.0))
+    });
+    if let Some(error) = trouble {
+        return Err(error);
+    }
+    for group in groups {
+        let first = &failed[group.members[0]];
+        let spot = Spot { ground: Rc::clone(ground), state: first.state.clone() };
+        let all = group.members.iter().map(|at| failed[*at].profiles);
+        let told = Group {
+            kind: group.kind,
+            note: false,
+            violation: violation(&spot, promises, &first.ran),
+            spot,
+            cause: group.cause,
+            profiles: all.fold(ProfileSet::EMPTY, ProfileSet::union),
+            states: group.members.len() as u64,
+        };
+        let mut finding = finding(ctx, &told);
+        finding.evidence.clone_from(&first.ran.output);
+        outcome.findings.push(finding);
+    }
+    Ok(())
+}
