@@ -269,7 +269,7 @@ fn findings(
             profiles: all.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: group.members.len() as u64,
         };
-        let mut finding = finding(ctx, &told);
+        let mut finding = finding(ctx, FaultName::Power, &told);
         finding.evidence.clone_from(&first.ran.output);
         outcome.findings.push(finding);
     }
