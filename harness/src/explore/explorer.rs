@@ -97,7 +97,9 @@ impl<'m> Explorer<'m> {
 
     /// Fills the batch at the next point; false at the end.
     fn refill(&mut self) -> bool {
-        let Some(strategy) = ORDER.get(self.strategy) else { return false };
+        let Some(strategy) = ORDER.get(self.strategy).filter(|_| !self.points.is_empty()) else {
+            return false;
+        };
         let endless = self.strategy + 1 == ORDER.len();
         let at = if endless {
             self.dry += 1;

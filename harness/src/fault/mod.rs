@@ -7,6 +7,7 @@ pub mod budget;
 pub mod context;
 pub mod control;
 pub mod finding;
+pub mod io;
 pub mod kill;
 pub mod media;
 pub mod observer;
@@ -53,6 +54,6 @@ pub fn find(name: FaultName) -> Option<&'static dyn Fault> {
         FaultName::Kill => Some(&kill::Kill),
         FaultName::Media => Some(&media::Media),
         FaultName::Power => Some(&power::Power),
-        FaultName::Io => None,
+        FaultName::Io => Some(&io::Io),
     }
 }

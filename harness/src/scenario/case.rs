@@ -107,6 +107,27 @@ pub struct MediaStrike {
     pub rollback: bool,
 }
 
+/// A store whose power was cut before calls failed on it: what had been asked and promised by then, and
+/// the directory, all of it durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeforeText {
+    /// What had been asked and promised.
+    pub history: HistoryText,
+    /// The folder that holds the directory.
+    pub image: String,
+}
+
+/// What one dump showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownText {
+    /// The number of the request.
+    pub op: u32,
+    /// Every pair.
+    pub pairs: BTreeMap<String, String>,
+}
+
 /// A failing call, and what came after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +136,12 @@ pub struct IoStrike {
     pub workload: Vec<String>,
     /// The planned failure in its text form.
     pub plan: String,
+    /// What the store had been through before the workload, where it was no new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<BeforeText>,
+    /// What each dump of the run showed, where what came after it is judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<ShownText>,
     /// The recording with the failure, and the power cut after it, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<PowerStrike>,
@@ -139,7 +166,10 @@ impl Strike {
             Strike::Kill(kill) => vec![&kill.image],
             Strike::Power(power) => power.named(),
             Strike::Media(media) => vec![&media.base],
-            Strike::Io(io) => io.power.iter().flat_map(PowerStrike::named).collect(),
+            Strike::Io(io) => {
+                let before = io.before.iter().map(|before| before.image.as_str());
+                before.chain(io.power.iter().flat_map(PowerStrike::named)).collect()
+            }
         }
     }
 }

@@ -8,7 +8,10 @@ pub mod names;
 pub mod options;
 pub mod record;
 
-pub use case::{Case, CycleText, Files, IoStrike, KillStrike, MediaStrike, PowerStrike, Strike};
+pub use case::{
+    BeforeText, Case, CycleText, Files, IoStrike, KillStrike, MediaStrike, PowerStrike, ShownText,
+    Strike,
+};
 pub use file::{Expect, OptionsText, Scenario, TargetText};
 pub use names::{FaultName, Outcome, Profile};
 pub use options::{Extent, Options};

@@ -58,10 +58,14 @@ pub fn open(
     for text in &replayed.dropped {
         warn(text);
     }
-    remove_strays(dir, &slot, replayed.segment, variant).map_err(failed)?;
     if !clean {
+        // The head that was read may be in the page cache only, after a kill or a failed sync, and the
+        // one on disk may still need what this one does not: nothing of that goes before the next head
+        // is durable.
+        remove_strays(dir, &slot, replayed.segment, Strays::Ahead, variant).map_err(failed)?;
         unclean(&mut store, &replayed)?;
     }
+    remove_strays(dir, &store.head.slot(), store.segment, Strays::All, variant).map_err(failed)?;
     Ok(store)
 }
 
@@ -208,16 +212,34 @@ fn in_place(store: &mut Store) -> io::Result<()> {
     Ok(())
 }
 
+/// Which files that the head does not name are removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strays {
+    /// What no head needs yet.
+    Ahead,
+    /// What none needs any more, too.
+    All,
+}
+
 /// Removes what an interrupted checkpoint or rotation left.
-fn remove_strays(dir: &Path, slot: &Slot, last: u32, variant: Variant) -> io::Result<()> {
+fn remove_strays(
+    dir: &Path,
+    slot: &Slot,
+    last: u32,
+    which: Strays,
+    variant: Variant,
+) -> io::Result<()> {
+    let all = which == Strays::All;
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let number = |prefix| name.strip_prefix(prefix).and_then(|n| n.parse::<u64>().ok());
         let stray = name.ends_with(".tmp")
-            || number("snap-").is_some_and(|number| number != slot.snapshot)
-            || number("log-")
-                .is_some_and(|number| number < u64::from(slot.segment) || number > u64::from(last))
+            || number("snap-")
+                .is_some_and(|number| number > slot.snapshot || (all && number < slot.snapshot))
+            || number("log-").is_some_and(|number| {
+                number > u64::from(last) || (all && number < u64::from(slot.segment))
+            })
             || (name == "spare" && variant != Variant::Recycled);
         if stray {
             std::fs::remove_file(&path)?;

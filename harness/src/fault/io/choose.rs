@@ -1,0 +1,250 @@
+//! Which failures to try: every call of a recorded run, and every failure that the call can really
+//! return, in rounds, so that a budget that ends early has seen each call fail in the most telling way.
+//! Pure.
+//!
+//! * EINTR strikes once: no kernel interrupts every call for ever.
+//! * EROFS strikes only what changes names or sizes; a disk that was remounted still opens for reading.
+//! * ENOSPC and EDQUOT from then on stop only what needs blocks (the recorder sees to it).
+//! * An open of what exists makes no file: it cannot run out of space.
+//! * The close of a directory writes nothing back: it cannot fail.
+//!
+//! Not tried: calls outside the store's directory, and stores into a mapping (a signal, not an error).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use libc::{EDQUOT, EFBIG, EINTR, EIO, EMFILE, ENOSPC, EOPNOTSUPP, EROFS};
+
+use crate::base::Rng;
+use crate::record::{Extent, Strike, can_be_short, errors_of};
+use crate::trace::event::LOOK;
+use crate::trace::{Call, EventKind, FileId, FileOp, NodeKind, Trace, TreeNode};
+
+/// After so many operations there is room again.
+const ROOM_AFTER: [u32; 2] = [3, 12];
+
+/// One failure to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The failure.
+    pub strike: Strike,
+    /// What it is, for the counts: `EIO once`, `cut short`.
+    pub what: String,
+    /// In which round it comes.
+    round: u8,
+}
+
+impl Attempt {
+    /// In which round it comes, from 0.
+    pub fn round(&self) -> u8 {
+        self.round
+    }
+}
+
+/// One numbered call of a run without failures.
+struct Numbered<'t> {
+    no: u32,
+    name: &'t str,
+    result: i64,
+    creates: bool,
+    makes_nothing: bool,
+}
+
+/// How many operations and looks a recording has.
+pub fn counts(trace: &Trace) -> (u64, u64) {
+    let calls = numbered(trace);
+    let looks = calls.iter().filter(|call| call.no & LOOK != 0).count() as u64;
+    (calls.len() as u64 - looks, looks)
+}
+
+/// Every failure of every call of `trace`, a recording without failures but with its looks; each round
+/// in a seeded order.
+pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
+    let mut all: Vec<Attempt> = numbered(trace).iter().flat_map(failures).collect();
+    // Shuffled first and then sorted by a stable sort: each round keeps a seeded order.
+    rng.shuffle(&mut all);
+    all.sort_by_key(|attempt| attempt.round);
+    all
+}
+
+fn numbered(trace: &Trace) -> Vec<Numbered<'_>> {
+    let mut calls: BTreeMap<u32, Numbered<'_>> = BTreeMap::new();
+    let mut dirs: BTreeSet<FileId> = [FileId::ROOT].into();
+    let is_dir = |node: &&TreeNode| node.node == NodeKind::Dir;
+    dirs.extend(trace.initial.iter().filter(is_dir).map(|node| node.file));
+    for event in &trace.events {
+        let EventKind::Call(call) = &event.kind else { continue };
+        // A call that failed by itself has nothing left to fail.
+        if call.no == 0 || matches!(call.op, FileOp::Failed { .. }) {
+            continue;
+        }
+        match &call.op {
+            FileOp::Create { file, node: NodeKind::Dir, .. } => drop(dirs.insert(*file)),
+            FileOp::Nothing { file: Some(file) }
+                if &*call.name == "close" && dirs.contains(file) =>
+            {
+                continue;
+            }
+            _ => {}
+        }
+        calls.entry(call.no).or_insert_with(|| Numbered {
+            no: call.no,
+            name: &call.name,
+            result: call.result,
+            creates: matches!(call.op, FileOp::Create { .. } | FileOp::CreateUnnamed { .. }),
+            makes_nothing: is_plain_open(call),
+        });
+    }
+    calls.into_values().collect()
+}
+
+fn is_plain_open(call: &Call) -> bool {
+    let open = matches!(&*call.name, "open" | "openat" | "openat2" | "creat");
+    open && matches!(call.op, FileOp::Nothing { .. })
+}
+
+/// Every failure of one call.
+fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
+    let nth = call.no;
+    let mut all = Vec::new();
+    for &errno in errors_of(call.name) {
+        let space = matches!(errno, ENOSPC | EDQUOT);
+        if call.makes_nothing && (space || errno == EROFS) {
+            continue;
+        }
+        for (extent, round) in extents(call, errno) {
+            let name = crate::record::plan::errno_name(errno);
+            let lasts = match extent {
+                Extent::Once => "once",
+                Extent::FromThenOn => "from then on",
+                Extent::Until(_) => "until there is room",
+            };
+            let strike = Strike::Fail { nth, errno, extent };
+            all.push(Attempt { strike, what: format!("{name} {lasts}"), round });
+        }
+    }
+    if can_be_short(call.name) && call.result > 1 {
+        let moved = call.result as u64;
+        let mut shorts = vec![(moved / 2, 0), (1, 3), (moved - 1, 3)];
+        shorts.dedup_by_key(|(bytes, _)| *bytes);
+        for (bytes, round) in shorts {
+            let what = "cut short".to_owned();
+            all.push(Attempt { strike: Strike::Short { nth, bytes }, what, round });
+        }
+    }
+    all
+}
+
+/// How long an error lasts, with the round in which it is tried.
+fn extents(call: &Numbered<'_>, errno: i32) -> Vec<(Extent, u8)> {
+    let nth = call.no;
+    let look = nth & LOOK != 0;
+    let once = |round| vec![(Extent::Once, round)];
+    match errno {
+        EIO => vec![(Extent::Once, 0), (Extent::FromThenOn, 1)],
+        ENOSPC if look || call.name == "fsync" || call.name == "fdatasync" => once(3),
+        ENOSPC => {
+            let until = |after: u32| Extent::Until(nth.saturating_add(after));
+            vec![
+                (Extent::Once, 0),
+                (Extent::FromThenOn, 1),
+                (until(ROOM_AFTER[0]), 2),
+                (until(ROOM_AFTER[1]), 3),
+            ]
+        }
+        EDQUOT if look => once(4),
+        EDQUOT => vec![(Extent::Once, 4), (Extent::FromThenOn, 4)],
+        EINTR => once(2),
+        EOPNOTSUPP => vec![(Extent::FromThenOn, 1), (Extent::Once, 3)],
+        EMFILE => vec![(Extent::Once, 1), (Extent::FromThenOn, 3)],
+        EFBIG => once(3),
+        EROFS if call.creates => once(3),
+        _ => once(4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::trace::Event;
+
+    fn trace(calls: &[(u32, &str, i64, FileOp)]) -> Trace {
+        let event = |(no, name, result, op): &(u32, &str, i64, FileOp)| Event {
+            thread: 1,
+            kind: EventKind::Call(Call {
+                no: *no,
+                name: (*name).into(),
+                result: *result,
+                injected: false,
+                op: op.clone(),
+            }),
+            stack: Arc::default(),
+        };
+        Trace { events: calls.iter().map(event).collect(), ..Trace::default() }
+    }
+
+    fn texts(trace: &Trace) -> Vec<String> {
+        attempts(trace, &mut Rng::new(1)).iter().map(|one| one.strike.to_string()).collect()
+    }
+
+    fn nothing() -> FileOp {
+        FileOp::Nothing { file: Some(FileId(1)) }
+    }
+
+    #[test]
+    fn every_error_of_a_call_is_tried_and_nothing_that_it_cannot_return() {
+        let found = texts(&trace(&[(7, "fdatasync", 0, nothing())]));
+        let mut sorted = found.clone();
+        sorted.sort();
+        let expected = [
+            "fail:7:EDQUOT:from-then-on",
+            "fail:7:EDQUOT:once",
+            "fail:7:EIO:from-then-on",
+            "fail:7:EIO:once",
+            "fail:7:ENOSPC:once",
+        ];
+        assert_eq!(sorted, expected);
+        assert_eq!(found[0], "fail:7:EIO:once", "the most telling one first");
+    }
+
+    #[test]
+    fn an_open_of_what_exists_cannot_run_out_of_space() {
+        let found = texts(&trace(&[(1, "openat", 3, nothing())]));
+        assert!(found.iter().all(|text| !text.contains("ENOSPC") && !text.contains("EROFS")));
+        assert!(found.contains(&"fail:1:EMFILE:once".to_owned()));
+    }
+
+    #[test]
+    fn the_close_of_a_directory_cannot_fail() {
+        let dir = FileOp::Nothing { file: Some(FileId::ROOT) };
+        assert!(texts(&trace(&[(LOOK | 1, "close", 0, dir)])).is_empty());
+        assert!(!texts(&trace(&[(LOOK | 1, "close", 0, nothing())])).is_empty());
+    }
+
+    #[test]
+    fn interrupted_calls_are_interrupted_once() {
+        let found = texts(&trace(&[(LOOK | 2, "pread64", 100, nothing())]));
+        let interrupted: Vec<_> = found.iter().filter(|text| text.contains("EINTR")).collect();
+        assert_eq!(interrupted, ["fail:r2:EINTR:once"]);
+        for short in ["short:r2:50", "short:r2:1", "short:r2:99"] {
+            assert!(found.contains(&short.to_owned()), "{short}");
+        }
+    }
+
+    #[test]
+    fn calls_that_failed_and_stores_into_mappings_are_left_out() {
+        let failed = FileOp::Failed { file: None };
+        assert!(texts(&trace(&[(1, "openat", -2, failed), (0, "store", 5, nothing())])).is_empty());
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_order() {
+        let calls: Vec<_> = (1..9).map(|no| (no, "pwrite64", 40, nothing())).collect();
+        let trace = trace(&calls);
+        let order = |seed| attempts(&trace, &mut Rng::new(seed));
+        assert_eq!(order(3), order(3));
+        assert_ne!(order(3), order(4));
+        assert!(order(3).is_sorted_by_key(Attempt::round));
+    }
+}

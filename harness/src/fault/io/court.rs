@@ -1,0 +1,211 @@
+//! Who judges a run with failing calls: its history, and what had been promised before it where the
+//! store was no new one. One court, three questions: what the running store shows, what a restart
+//! shows, what a power cut leaves. Pure.
+//!
+//! * The running store: everything acknowledged is there, whatever `durable=` and `kill=` say of
+//!   crashes. After a `close` that failed only what survives a kill is.
+//! * A crash: ORACLE.md, and of an operation that was answered with `err` also that it stays what a
+//!   dump had shown it to be. Where no `open` came in between this is worth a word and no alarm.
+//! * A store that had been through a power cut is first judged by what was promised before it, until
+//!   its first dump; afterwards by what that dump showed.
+//!
+//! Not judged: writes to a store that never showed what it recovered.
+
+use crate::driver::{Capabilities, Dump, KillPromise};
+use crate::oracle::{Cycles, END, Judge, Kind, Loss, Verdict, Violation};
+use crate::recover::{Recovered, Recovery};
+use crate::workload::{Answer, History, Moment, OpNo, Request};
+
+use super::fates::{Fates, fates, settled};
+use super::run::Before;
+
+/// The court of one run.
+#[derive(Debug)]
+pub struct Court {
+    capabilities: Capabilities,
+    history: History,
+    past: Past,
+    fates: Vec<(Fates, Sharper)>,
+}
+
+#[derive(Debug)]
+enum Past {
+    /// A new store.
+    None(Box<Judge>),
+    /// A store that had lost its power.
+    Cut {
+        /// What had been promised before.
+        before: Box<Judge>,
+        /// The same as a cycle, once a dump was answered at this moment.
+        shown: Option<(Moment, Cycles, Cycles)>,
+    },
+}
+
+/// The same history with what a dump showed of failed operations.
+#[derive(Debug)]
+struct Sharper {
+    without: Judge,
+    with: Judge,
+}
+
+/// What a dump of the running store showed.
+#[derive(Clone, Debug)]
+pub struct Living {
+    /// Which request it was.
+    pub op: OpNo,
+    /// What is wrong with it.
+    pub verdict: Verdict,
+}
+
+impl Court {
+    /// The court of a run that had this history and these dumps.
+    pub fn new(
+        before: Option<&Before>,
+        history: History,
+        dumps: &[(OpNo, Dump)],
+        capabilities: &Capabilities,
+    ) -> Court {
+        let past = match before {
+            None => Past::None(Box::new(Judge::new(&history, capabilities))),
+            Some(before) => {
+                let shown = dumps.first().and_then(|(op, dump)| {
+                    let at = history.operations.get(op.0 as usize)?.acknowledged()?;
+                    let after = |capabilities: &Capabilities| {
+                        let mut cycles = Cycles::new(capabilities);
+                        cycles.then(&before.history, END, Loss::Power, &dump.contents);
+                        cycles
+                    };
+                    Some((at, after(capabilities), after(&living(capabilities))))
+                });
+                let before = Box::new(Judge::new(&before.history, capabilities));
+                Past::Cut { before, shown }
+            }
+        };
+        let sharper = |fates: Fates| {
+            let judge = |kept| Judge::new(&settled(&history, &fates.known, kept), capabilities);
+            let sharper = Sharper { without: judge(false), with: judge(true) };
+            (fates, sharper)
+        };
+        let fates = match past {
+            Past::None(_) => fates(&history, dumps).into_iter().map(sharper).collect(),
+            Past::Cut { .. } => Vec::new(),
+        };
+        Court { capabilities: capabilities.clone(), history, past, fates }
+    }
+
+    /// Judges each dump of the running store.
+    pub fn living(&self, dumps: &[(OpNo, Dump)], failure: &str) -> Vec<Living> {
+        let judge = match &self.past {
+            Past::None(_) => Some(Judge::new(&self.history, &living(&self.capabilities))),
+            Past::Cut { .. } => None,
+        };
+        let one = |(number, (op, dump)): (usize, &(OpNo, Dump))| {
+            let dumped = self.history.operations.get(op.0 as usize)?;
+            let moment = dumped.acknowledged()?;
+            let recovered = Recovered {
+                contents: dump.contents.clone(),
+                contradiction: dump.contradiction.clone(),
+                ..Recovered::default()
+            };
+            let recovery = Recovery::Opened(recovered);
+            let closed_badly = self.history.operations.iter().any(|operation| {
+                operation.request == Request::Close
+                    && operation.begun < dumped.begun
+                    && !matches!(operation.answered, Some((_, Answer::Ack)))
+            });
+            let verdict = match (&self.past, &judge) {
+                (Past::None(plain), _) if closed_badly => plain.at(moment, Loss::Kill, &recovery),
+                (Past::None(_), Some(judge)) => judge.at(moment, Loss::Kill, &recovery),
+                (Past::None(_), None) => return None,
+                (Past::Cut { before, .. }, _) if number == 0 => {
+                    before.failing_recovery(END, Loss::Power, failure, &recovery)
+                }
+                (Past::Cut { shown: Some((_, plain, _)), .. }, _) if closed_badly => {
+                    plain.judge(&self.history).at(moment, Loss::Kill, &recovery)
+                }
+                (Past::Cut { shown: Some((_, _, living)), .. }, _) => {
+                    living.judge(&self.history).at(moment, Loss::Kill, &recovery)
+                }
+                (Past::Cut { shown: None, .. }, _) => return None,
+            };
+            Some(Living { op: *op, verdict })
+        };
+        dumps.iter().enumerate().filter_map(one).collect()
+    }
+
+    /// Judges what recovery made of what `loss` left at `moment`; nothing where it cannot be judged.
+    pub fn at(&self, moment: Moment, loss: Loss, recovery: &Recovery) -> Option<Verdict> {
+        match &self.past {
+            Past::None(judge) => {
+                let mut verdict = judge.at(moment, loss, recovery);
+                if verdict.violations.is_empty() && matches!(recovery, Recovery::Opened(_)) {
+                    verdict.merge(self.sharper(moment, loss, recovery));
+                }
+                Some(verdict)
+            }
+            Past::Cut { shown: Some((at, cycles, _)), .. } if *at < moment => {
+                Some(cycles.judge(&self.history).at(moment, loss, recovery))
+            }
+            Past::Cut { before, shown } => {
+                let wrote = self.history.operations.iter().any(|operation| {
+                    !operation.request.mutations().is_empty() && operation.begun < moment
+                });
+                if shown.is_none() && wrote {
+                    return None;
+                }
+                Some(before.at(END, Loss::Power, recovery))
+            }
+        }
+    }
+
+    /// Which operations, and what became of them.
+    fn told(&self, fates: &Fates, happened: bool, now: &str) -> String {
+        let showed = if happened { "showed it" } else { "showed the store without it" };
+        let named = fates.known.iter().filter(|(_, fate)| **fate == happened);
+        let one = |(op, _): (&u32, &bool)| {
+            let operation = self.history.operations.get(*op as usize)?;
+            let keys: Vec<&str> =
+                operation.request.mutations().iter().map(|change| change.key().as_str()).collect();
+            Some(format!("request {op} (keys {})", keys.join(", ")))
+        };
+        let named: Vec<String> = named.filter_map(one).collect();
+        format!(
+            "{} was answered with `err`, a dump then {showed}, and now it {now}",
+            named.join(" or ")
+        )
+    }
+
+    /// A failed operation stays what a dump had shown it to be.
+    fn sharper(&self, moment: Moment, loss: Loss, recovery: &Recovery) -> Verdict {
+        let mut verdict = Verdict::default();
+        let Some((fates, judges)) = self.fates.iter().rfind(|(fates, _)| fates.since < moment)
+        else {
+            return verdict;
+        };
+        let killed = loss == Loss::Kill && self.capabilities.kill == KillPromise::Ack;
+        verdict.judged.insert(Kind::Resurrected);
+        let note = !fates.recovered;
+        let back = judges.without.at(moment, loss, recovery);
+        if let Some(found) = back.violations.into_iter().next() {
+            let text = self.told(fates, false, "is there");
+            verdict.violations.push(renamed(found, Kind::Resurrected, text, note));
+        } else if killed {
+            verdict.judged.insert(Kind::Vanished);
+            let gone = judges.with.at(moment, loss, recovery);
+            if let Some(found) = gone.violations.into_iter().next() {
+                let text = self.told(fates, true, "is gone");
+                verdict.violations.push(renamed(found, Kind::Vanished, text, note));
+            }
+        }
+        verdict
+    }
+}
+
+fn renamed(found: Violation, kind: Kind, sentence: String, note: bool) -> Violation {
+    Violation { kind, sentence, note, operations: Vec::new(), ..found }
+}
+
+/// The promise of a store that runs: what it acknowledged it shows.
+fn living(capabilities: &Capabilities) -> Capabilities {
+    Capabilities { kill: KillPromise::Ack, ..capabilities.clone() }
+}

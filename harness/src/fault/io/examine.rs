@@ -1,0 +1,304 @@
+//! One run examined: what the running store said and showed, what a restart on a healthy disk shows,
+//! and what a power cut at each later point leaves. Restarts and power cuts are states of the run's
+//! own recording, so each replays exactly.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::base::{Result, Rng};
+use crate::driver::{Capabilities, DriverFault, End};
+use crate::explore::Explorer;
+use crate::fault::power::ground::first_open;
+use crate::image::{Builder, Image};
+use crate::oracle::{
+    Kind, Loss, Trial, Verdict, Violation, crashed_on_error, judge_reopened, judge_written,
+};
+use crate::persistence::{CrashState, Device, Model, Overlay, ProfileSet};
+use crate::recover::{Recovery, Setup, Worker};
+use crate::trace::{EventNo, Trace};
+use crate::workload::Moment;
+
+use super::court::Court;
+use super::run::{Run, Stage};
+
+/// The most recoveries that are remembered.
+const REMEMBERED: usize = 4096;
+/// The most states of one run that are looked at, by strategy; the first ones after the failure, and
+/// then spread over what follows.
+const STATES: [(&str, usize); 5] =
+    [("everything", 8), ("durable", 24), ("lose-one", 12), ("keep-one", 6), ("forms", 6)];
+/// The most states of one run that are passed over for it.
+const PASSED: usize = 4000;
+
+/// Where a run fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The running store itself.
+    Running,
+    /// A crash state of the recording: a restart is the kill at its end.
+    State(CrashState),
+}
+
+/// What is wrong with a run.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    /// What.
+    pub violation: Violation,
+    /// Where.
+    pub place: Place,
+    /// Under which profiles, where a power cut shows it.
+    pub profiles: ProfileSet,
+    /// How many states of the run show the same.
+    pub states: u64,
+    /// The driver's words.
+    pub evidence: String,
+}
+
+/// What came of one run.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// What is wrong, one a kind and place, in the order in which it was seen.
+    pub failing: Vec<Failing>,
+    /// The properties that were judged.
+    pub judged: BTreeSet<Kind>,
+    /// How often the oracle gave up.
+    pub undecided: u64,
+    /// How many (image, promise) pairs were judged.
+    pub states: u64,
+    /// Moments at which the power was cut.
+    pub crash_points: BTreeSet<u32>,
+    /// The images.
+    pub images: BTreeSet<u128>,
+    /// Recoveries that were run, not remembered.
+    pub recoveries: u64,
+    /// Why something could not be judged, or is wrong with the recording.
+    pub blind: Vec<String>,
+    /// Cases that could not be judged.
+    pub unjudged: u64,
+}
+
+/// Examines runs. One a thread.
+#[derive(Debug)]
+pub struct Examiner {
+    capabilities: Capabilities,
+    profiles: ProfileSet,
+    device: Device,
+    worker: Worker,
+    known: HashMap<u128, Recovery>,
+    recoveries: u64,
+}
+
+impl Examiner {
+    /// An examiner with a driver of its own for recoveries.
+    pub fn new(setup: &Setup, profiles: ProfileSet, device: Device) -> Result<Self> {
+        Ok(Self {
+            capabilities: setup.capabilities.clone(),
+            profiles,
+            device,
+            worker: Worker::new(setup)?,
+            known: HashMap::new(),
+            recoveries: 0,
+        })
+    }
+
+    fn recovery(&mut self, image: &Image) -> Result<Recovery> {
+        if let Some(known) = self.known.get(&image.hash()) {
+            return Ok(known.clone());
+        }
+        self.recoveries += 1;
+        let recovery = self.worker.recover(image)?;
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        self.known.insert(image.hash(), recovery.clone());
+        Ok(recovery)
+    }
+
+    /// Examines `run`. With `besides` the restarted store is also closed and opened again, and written
+    /// to.
+    pub fn examine(
+        &mut self,
+        stage: &Stage,
+        run: &Run,
+        rng: &Rng,
+        besides: bool,
+    ) -> Result<Examined> {
+        let mut seen = Examined { blind: run.blind.clone(), ..Examined::default() };
+        let court = Court::new(
+            stage.before.as_ref(),
+            run.history.clone(),
+            &run.driven.dumps,
+            &self.capabilities,
+        );
+        running(run, &court, &mut seen);
+
+        let model = Model::with(&run.trace, &overlay(&run.trace), self.device);
+        let mut builder = Builder::new(&model);
+        let last = CrashState::kill(model.last_point());
+        let image = builder.image(&last);
+        if image.hash() != run.left.hash() {
+            if run.blind.is_empty() && run.trace.unmodelled.is_empty() {
+                seen.blind.push("a recording does not give the directory that its run left".into());
+            }
+            return Ok(seen);
+        }
+        let recovered = self.recoveries;
+        self.judge(&court, &image, last, ProfileSet::EMPTY, &mut seen)?;
+        if besides {
+            self.besides(&image, &model, &mut seen)?;
+        }
+        let from = run.hit.as_ref().map_or(EventNo(0), |hit| EventNo(hit.event.0 + 1));
+        let mut explorer = Explorer::new(&run.trace, &model, self.profiles, rng).starting_at(from);
+        let stride = (explorer.points().len() / 12).max(1);
+        let mut taken: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for visit in explorer.by_ref().take(PASSED) {
+            let Some((_, most)) = STATES.iter().find(|(name, _)| *name == visit.strategy) else {
+                break;
+            };
+            let (met, used) = taken.entry(visit.strategy).or_default();
+            *met += 1;
+            let near = *met <= most / 2;
+            if *used >= *most || !(near || met.is_multiple_of(stride)) {
+                continue;
+            }
+            *used += 1;
+            let image = builder.image(&visit.state);
+            seen.crash_points.insert(visit.state.point.0);
+            let profiles = if visit.kill { ProfileSet::EMPTY } else { visit.profiles };
+            self.judge(&court, &image, visit.state, profiles, &mut seen)?;
+        }
+        seen.recoveries += self.recoveries - recovered;
+        Ok(seen)
+    }
+
+    fn judge(
+        &mut self,
+        court: &Court,
+        image: &Image,
+        state: CrashState,
+        profiles: ProfileSet,
+        seen: &mut Examined,
+    ) -> Result<()> {
+        let recovery = self.recovery(image)?;
+        let (moment, loss) = (Moment(u64::from(state.point.0)), loss_of(&state));
+        match court.at(moment, loss, &recovery) {
+            None => seen.unjudged += 1,
+            Some(verdict) => {
+                seen.states += 1;
+                seen.images.insert(image.hash());
+                let place = Place::State(state);
+                seen.take(verdict, &place, profiles, &evidence(&recovery));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a second opening and a put show of a restarted store.
+    fn besides(&mut self, image: &Image, model: &Model, seen: &mut Examined) -> Result<()> {
+        let verdict = again(&mut self.worker, image)?;
+        let place = Place::State(CrashState::kill(model.last_point()));
+        seen.take(verdict, &place, ProfileSet::EMPTY, "");
+        Ok(())
+    }
+}
+
+/// What a second opening and a tried put show.
+pub fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let (first, second) = worker.stable(image)?;
+    let (Recovery::Opened(first), Some(second)) = (first, second) else { return Ok(verdict) };
+    verdict.merge(judge_reopened(&first, &second));
+    let tried = worker.writable(image)?;
+    if let Recovery::Opened(first) = &tried.first {
+        let trial = Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
+        verdict.merge(judge_written(first, &trial, &tried.second));
+    }
+    Ok(verdict)
+}
+
+impl Examined {
+    fn take(&mut self, verdict: Verdict, place: &Place, profiles: ProfileSet, evidence: &str) {
+        self.judged.extend(verdict.judged);
+        self.undecided += u64::from(verdict.undecided);
+        let running = |place: &Place| *place == Place::Running;
+        for violation in verdict.violations {
+            let same = |known: &&mut Failing| {
+                (known.violation.kind, known.violation.note) == (violation.kind, violation.note)
+                    && running(&known.place) == running(place)
+            };
+            if let Some(known) = self.failing.iter_mut().find(same) {
+                known.states += 1;
+                known.profiles = known.profiles.union(profiles);
+                continue;
+            }
+            let (place, evidence) = (place.clone(), evidence.to_owned());
+            self.failing.push(Failing { violation, place, profiles, states: 1, evidence });
+        }
+    }
+}
+
+/// What the running store said and showed.
+pub fn running(run: &Run, court: &Court, seen: &mut Examined) {
+    let failure = run.hit.as_ref().map_or_else(String::new, super::run::Hit::failure);
+    for living in court.living(&run.driven.dumps, &failure) {
+        let mut verdict = living.verdict;
+        for violation in &mut verdict.violations {
+            violation.sentence =
+                format!("the running store's dump {}: {}", living.op.0, violation.sentence);
+        }
+        seen.states += 1;
+        seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");
+    }
+    let mut verdict = Verdict::default();
+    if run.hit.is_some() {
+        verdict.judged.extend([Kind::CrashedOnError, Kind::RecoveryHung]);
+        match &run.driven.end {
+            End::Failed(hung @ DriverFault::Hung { .. }) => {
+                verdict.violations.push(hung_on_error(&hung.to_string(), &failure));
+            }
+            End::Failed(fault) => {
+                let how = fault.to_string();
+                verdict.violations.push(crashed_on_error(first_line(&how), &failure));
+                seen.take(verdict, &Place::Running, ProfileSet::EMPTY, &how);
+                return;
+            }
+            End::Finished | End::NotOpened(_) | End::Stopped => {}
+        }
+    }
+    seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn hung_on_error(how: &str, failure: &str) -> Violation {
+    Violation {
+        kind: Kind::RecoveryHung,
+        sentence: format!("the program no longer answers after {failure}: {how}"),
+        keys: Vec::new(),
+        operations: Vec::new(),
+        note: false,
+    }
+}
+
+/// What struck.
+pub fn loss_of(state: &CrashState) -> Loss {
+    if state.is_kill() { Loss::Kill } else { Loss::Power }
+}
+
+/// The database's own name is judged by the power fault; here it is taken for durable.
+pub fn overlay(trace: &Trace) -> Overlay {
+    first_open(trace).map_or_else(Overlay::default, Overlay::names_before)
+}
+
+/// The driver's own words.
+pub fn evidence(recovery: &Recovery) -> String {
+    match recovery {
+        Recovery::Opened(recovered) => recovered.warnings.join("\n"),
+        Recovery::Refused { text, warnings, .. } => {
+            warnings.iter().chain([text]).cloned().collect::<Vec<_>>().join("\n")
+        }
+        Recovery::Crashed { how, stderr, .. } => format!("{how}\n{stderr}"),
+        Recovery::Hung { stage } => format!("no answer at {stage:?}"),
+    }
+}

@@ -1,0 +1,77 @@
+//! The fault `io`: calls fail while the store runs. A short workload is recorded once without failures;
+//! then it is run again once for each of its calls and each failure that the call can really return,
+//! and so is a recovery from a power cut.
+//!
+//! * `asks`: the requests. `choose`: which failures. `run`: one recorded run with one of them.
+//! * `court`: who judges; `fates`: what became of operations that were answered with `err`.
+//! * `examine`: what the running store showed, a restart, a power cut at each later point.
+//! * `stages`: the stores on which calls fail. `tally`: findings. `rejudge`: one saved case again.
+//!
+//! Not judged here: power cuts without a failing call (power), damage (media).
+
+pub mod asks;
+pub mod choose;
+pub mod court;
+pub mod examine;
+pub mod fates;
+mod rejudge;
+pub mod run;
+mod stages;
+mod tally;
+mod tries;
+
+use super::context::Context;
+use super::outcome::{FaultOutcome, Rejudged};
+use super::{Fault, asked};
+use crate::base::Result;
+use crate::base::limits::PAGE_BYTES;
+use crate::persistence::Device;
+use crate::recover::Setup;
+use crate::scenario::{Case, FaultName};
+
+/// The fault.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Io;
+
+impl Fault for Io {
+    fn name(&self) -> FaultName {
+        FaultName::Io
+    }
+
+    fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome> {
+        tries::run(ctx)
+    }
+
+    fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
+        rejudge::rejudge(ctx, case)
+    }
+
+    fn smaller(&self, case: &Case) -> Vec<Case> {
+        rejudge::smaller(case)
+    }
+}
+
+/// How a driver is started for recovery under this fault.
+fn setup(ctx: &Context<'_>) -> Setup {
+    Setup {
+        target: ctx.target.clone(),
+        capabilities: ctx.control.capabilities.clone(),
+        timeouts: asked::timeouts(ctx.options),
+        root: ctx.image_root.to_path_buf(),
+    }
+}
+
+/// How runs are recorded under this fault.
+fn rig<'a>(ctx: &'a Context<'_>) -> run::Rig<'a> {
+    run::Rig {
+        target: ctx.target,
+        capabilities: &ctx.control.capabilities,
+        root: ctx.image_root,
+        timeouts: asked::timeouts(ctx.options),
+        seed: ctx.options.seed,
+    }
+}
+
+fn device(ctx: &Context<'_>) -> Device {
+    Device { atomic_pages: ctx.options.atomic_write_bytes >= PAGE_BYTES }
+}

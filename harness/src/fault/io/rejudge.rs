@@ -1,0 +1,234 @@
+//! One saved case: made from a run, and judged again from nothing. What a restart or a power cut
+//! showed is judged from the recording, so that the very same bytes are recovered from; what the running store showed is
+//! run again with the same plan.
+
+use std::collections::BTreeMap;
+
+use super::court::Court;
+use super::examine::{Examined, Place, again, evidence, loss_of, overlay, running};
+use super::run::{Before, Rig, Run, Stage};
+use super::tally::Scene;
+use crate::base::{HarnessError, Result};
+use crate::driver::Dump;
+use crate::fault::{Context, Rejudged, stored};
+use crate::image::Builder;
+use crate::oracle::{Kind, Verdict};
+use crate::persistence::{CrashState, Model, Profile, ProfileSet, View};
+use crate::record::{Extent, Plan, Strike as Blow};
+use crate::recover::{Recovery, Worker};
+use crate::scenario::{
+    BeforeText, Case, Files, HistoryText, IoStrike, PowerStrike, ShownText, Strike,
+};
+use crate::trace::{Trace, file};
+use crate::workload::text::{parse_key, parse_value, print_request, print_value};
+use crate::workload::{Contents, Moment, OpNo, Workload};
+
+/// The file with the recording.
+const TRACE: &str = "trace.bin";
+/// The folder with the directory that the store was found in.
+const BEFORE: &str = "before";
+
+/// The case of a failing run.
+pub fn case_of(stage: &Stage, run: &Run, plan: &Plan, place: &Place, scene: &Scene<'_>) -> Case {
+    let mut files = Files::new();
+    let before = stage.before.as_ref().map(|before| {
+        stored::put(&mut files, BEFORE, &before.image);
+        BeforeText { history: HistoryText::of(&before.history), image: BEFORE.into() }
+    });
+    let (mut power, mut shown) = (None, Vec::new());
+    if let Place::State(state) = place {
+        files.insert(TRACE.into(), file::encode(&run.trace).into());
+        power = Some(PowerStrike {
+            trace: TRACE.into(),
+            point: state.point.0,
+            loss: loss_word(state).into(),
+            state: state.to_string(),
+            nested: Vec::new(),
+        });
+        shown = run.driven.dumps.iter().map(|(op, dump)| shown_text(*op, dump)).collect();
+    }
+    Case {
+        capabilities: scene.capabilities.words().join(" "),
+        control_warned: scene.warned,
+        strike: Strike::Io(IoStrike {
+            workload: stage.requests.iter().map(print_request).collect(),
+            plan: plan.to_string(),
+            before,
+            shown,
+            power,
+        }),
+        files,
+    }
+}
+
+fn loss_word(state: &CrashState) -> &'static str {
+    if state.is_kill() { "kill" } else { "power" }
+}
+
+fn shown_text(op: OpNo, dump: &Dump) -> ShownText {
+    let pair = |(key, value): (&crate::workload::Key, &crate::workload::Value)| {
+        (key.to_string(), print_value(value))
+    };
+    ShownText { op: op.0, pairs: dump.contents.iter().map(pair).collect() }
+}
+
+/// Judges the case.
+pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
+    let Strike::Io(strike) = &case.strike else {
+        return Err(HarnessError::input("case.strike: expected a failing call"));
+    };
+    let plan: Plan = strike.plan.parse()?;
+    let lines = strike.workload.iter().map(String::as_str);
+    let requests = Workload::parse(lines)
+        .map_err(|error| HarnessError::input(format!("case.strike.workload: {error}")))?
+        .requests;
+    let before = match &strike.before {
+        None => None,
+        Some(text) => Some(Before {
+            history: text.history.parse()?,
+            image: stored::get(&case.files, &text.image),
+        }),
+    };
+    let stage = Stage { requests, before };
+    match &strike.power {
+        Some(power) => recorded(ctx, case, strike, power, &stage),
+        None => anew(ctx, &stage, &plan),
+    }
+}
+
+/// What a restart or a power cut leaves, from the recording.
+fn recorded(
+    ctx: &Context<'_>,
+    case: &Case,
+    strike: &IoStrike,
+    power: &PowerStrike,
+    stage: &Stage,
+) -> Result<Rejudged> {
+    let trace = read(case, &power.trace)?;
+    let state: CrashState = power.state.parse()?;
+    if state.point.0 != power.point || power.loss != loss_word(&state) {
+        return Err(HarnessError::input(format!(
+            "case.strike.power: point {} and loss `{}`: the state says {} and `{}`",
+            power.point,
+            power.loss.escape_default(),
+            state.point.0,
+            loss_word(&state)
+        )));
+    }
+    let model = Model::with(&trace, &overlay(&trace), super::device(ctx));
+    if state.point > model.last_point() {
+        return Err(HarnessError::input(format!(
+            "case.strike.power.point: {}: the trace has {} events",
+            state.point.0,
+            model.last_point().0
+        )));
+    }
+    let view = View::at(&model, state.point);
+    if view.legal_in(&state, ProfileSet::ALL).is_empty()
+        && let Err(breach) = view.check(&state, Profile::Strict)
+    {
+        return Err(HarnessError::input(format!(
+            "case.strike.power.state: no profile allows it: {breach}"
+        )));
+    }
+    let image = Builder::new(&model).image(&state);
+    let dumps = dumps(&strike.shown)?;
+    let capabilities = &ctx.control.capabilities;
+    let court = Court::new(stage.before.as_ref(), trace.history(), &dumps, capabilities);
+    let mut worker = Worker::new(&super::setup(ctx))?;
+    let recovery = worker.recover(&image)?;
+    let moment = Moment(u64::from(state.point.0));
+    let mut verdict = court.at(moment, loss_of(&state), &recovery).unwrap_or_default();
+    if state.is_kill() && verdict.violations.is_empty() && matches!(recovery, Recovery::Opened(_)) {
+        verdict.merge(again(&mut worker, &image)?);
+    }
+    Ok(Rejudged { verdict, evidence: evidence(&recovery) })
+}
+
+fn read(case: &Case, name: &str) -> Result<Trace> {
+    let shown = name.escape_default();
+    let bytes = case.files.get(name).ok_or_else(|| {
+        HarnessError::input(format!("case.strike.power.trace: no file `{shown}`"))
+    })?;
+    file::decode(bytes).map_err(|why| HarnessError::input(format!("{shown}: {why}")))
+}
+
+fn dumps(shown: &[ShownText]) -> Result<Vec<(OpNo, Dump)>> {
+    let one = |text: &ShownText| {
+        let mut contents = Contents::new();
+        for (key, value) in &text.pairs {
+            contents.insert(parse_key(key)?, parse_value(value)?);
+        }
+        Ok((OpNo(text.op), Dump { contents, ..Dump::default() }))
+    };
+    shown.iter().map(one).collect()
+}
+
+/// What the running store shows, run again; a hang counts at three times the limit.
+fn anew(ctx: &Context<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
+    let rig = super::rig(ctx);
+    let first = one_run(&rig, stage, plan)?;
+    let hung = |rejudged: &Rejudged| {
+        rejudged.verdict.violations.iter().any(|found| found.kind == Kind::RecoveryHung)
+    };
+    if !hung(&first) {
+        return Ok(first);
+    }
+    one_run(&Rig { timeouts: rig.timeouts.to_confirm(), ..rig }, stage, plan)
+}
+
+fn one_run(rig: &Rig<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
+    let run = rig.run(stage, plan, false)?;
+    let history = run.history.clone();
+    let court = Court::new(stage.before.as_ref(), history, &run.driven.dumps, rig.capabilities);
+    let mut seen = Examined::default();
+    running(&run, &court, &mut seen);
+    let mut verdict = Verdict { judged: seen.judged, ..Verdict::default() };
+    let mut evidence = String::new();
+    for failing in seen.failing {
+        evidence.push_str(&failing.evidence);
+        verdict.violations.push(failing.violation);
+    }
+    verdict.violations.sort_by_key(|violation| (violation.note, violation.kind));
+    Ok(Rejudged { verdict, evidence })
+}
+
+/// Fewer requests after the failure, and a failure that lasts no longer than it must. What is judged
+/// from a recording is as small as it gets.
+pub fn smaller(case: &Case) -> Vec<Case> {
+    let Strike::Io(strike) = &case.strike else { return Vec::new() };
+    if strike.power.is_some() {
+        return Vec::new();
+    }
+    let with = |change: &dyn Fn(&mut IoStrike)| {
+        let mut strike = strike.clone();
+        change(&mut strike);
+        Case { strike: Strike::Io(strike), ..case.clone() }
+    };
+    let mut smaller = Vec::new();
+    let lines = strike.workload.len();
+    let mut kept: BTreeMap<usize, ()> = BTreeMap::new();
+    for part in [2, 4, 8] {
+        kept.insert(lines - lines / part, ());
+    }
+    kept.insert(lines.saturating_sub(1), ());
+    for (keep, ()) in kept {
+        if keep > 0 && keep < lines {
+            smaller.push(with(&|strike| strike.workload.truncate(keep)));
+        }
+    }
+    if let Ok(plan) = strike.plan.parse::<Plan>() {
+        let once = Plan(plan.0.iter().map(|blow| shorter(*blow)).collect());
+        if once != plan {
+            smaller.push(with(&|strike| strike.plan = once.to_string()));
+        }
+    }
+    smaller
+}
+
+fn shorter(blow: Blow) -> Blow {
+    match blow {
+        Blow::Fail { nth, errno, .. } => Blow::Fail { nth, errno, extent: Extent::Once },
+        other => other,
+    }
+}

@@ -1,0 +1,189 @@
+//! One run with a planned failure, recorded: what is asked of which store, and what came of it.
+
+use std::path::Path;
+
+use crate::base::{HarnessError, Result};
+use crate::driver::{Capabilities, Driven, Target, Timeouts, drive};
+use crate::image::{Image, Workdir};
+use crate::record::{Plan, RecordOptions, Recorder};
+use crate::trace::event::LOOK;
+use crate::trace::paths::Paths;
+use crate::trace::{EventKind, EventNo, FileOp, Trace};
+use crate::workload::{History, Request};
+
+/// A store that lost its power before calls fail on it.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// What had been asked and promised.
+    pub history: History,
+    /// Its directory, all of it durable.
+    pub image: Image,
+}
+
+/// What is asked, and of which store.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The requests.
+    pub requests: Vec<Request>,
+    /// What the store had been through; nothing for a new one.
+    pub before: Option<Before>,
+}
+
+/// How runs are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Rig<'a> {
+    /// The driver.
+    pub target: &'a Target,
+    /// What it said of itself.
+    pub capabilities: &'a Capabilities,
+    /// Directories go below this.
+    pub root: &'a Path,
+    /// How long answers may take.
+    pub timeouts: Timeouts,
+    /// Which of several waiting threads goes next.
+    pub seed: u64,
+}
+
+/// The call that failed first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its event.
+    pub event: EventNo,
+    /// Its name.
+    pub name: String,
+    /// The file that it was about.
+    pub path: String,
+    /// Its number as plans print it.
+    pub number: String,
+    /// What it returned.
+    pub result: i64,
+}
+
+/// A recorded run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What happened.
+    pub trace: Trace,
+    /// What was asked and promised, with the trace's moments.
+    pub history: History,
+    /// How it went.
+    pub driven: Driven,
+    /// The directory as it stood afterwards.
+    pub left: Image,
+    /// The first call that was made to fail, if one was.
+    pub hit: Option<Hit>,
+    /// What the recorder could not see past.
+    pub blind: Vec<String>,
+}
+
+impl Rig<'_> {
+    /// Asks the requests of `stage` while `plan` strikes. With `looks`, reads, closes and listings are
+    /// numbered too.
+    pub fn run(&self, stage: &Stage, plan: &Plan, looks: bool) -> Result<Run> {
+        let folder = tempfile::Builder::new()
+            .prefix("io-")
+            .tempdir_in(self.root)
+            .map_err(|error| HarnessError::at("making a folder in", self.root, error))?;
+        let dir = folder.path().join("store");
+        match &stage.before {
+            Some(before) => drop(Workdir::new(&dir)?.become_image(&before.image)?),
+            None => std::fs::create_dir(&dir)
+                .map_err(|error| HarnessError::at("making", &dir, error))?,
+        }
+        let mut options = RecordOptions::new(&dir).pinned().with_plan(plan.clone());
+        options.seed = self.seed;
+        options.timeouts = self.timeouts;
+        options.trace_reads = looks || plan.0.iter().any(|strike| strike.nth() & LOOK != 0);
+        options.run_root = Some(folder.path().to_path_buf());
+        let mut recorder = Recorder::new(self.target, &options)?;
+        let mut watcher = recorder.watcher();
+        let asked = crate::driver::Plan {
+            dir: &dir,
+            requests: &stage.requests,
+            threads: 1,
+            capabilities: Some(self.capabilities),
+        };
+        let driven = drive(&mut recorder, &mut watcher, &asked)?;
+        let recording = recorder.into_recording()?;
+        let left = Image::load(&dir)?;
+        let trace = recording.trace;
+        let mut blind = trace.blind.clone();
+        blind.extend(
+            recording.outside_written.iter().map(|path| {
+                format!("it wrote to {}, outside the store's directory", path.display())
+            }),
+        );
+        let (history, hit) = (trace.history(), first_hit(&trace));
+        Ok(Run { trace, history, driven, left, hit, blind })
+    }
+}
+
+/// The first call that was made to fail.
+fn first_hit(trace: &Trace) -> Option<Hit> {
+    let mut paths = Paths::new(trace);
+    for (event, entry) in (0u32..).zip(&trace.events) {
+        let EventKind::Call(call) = &entry.kind else { continue };
+        if call.injected {
+            let number = match call.no & LOOK {
+                0 => call.no.to_string(),
+                _ => format!("r{}", call.no & !LOOK),
+            };
+            return Some(Hit {
+                event: EventNo(event),
+                name: call.name.to_string(),
+                path: about(&call.op, &paths),
+                number,
+                result: call.result,
+            });
+        }
+        paths.apply(&call.op);
+    }
+    None
+}
+
+fn about(op: &FileOp, paths: &Paths) -> String {
+    match op {
+        FileOp::FailedSync { file, .. }
+        | FileOp::Sync { file, .. }
+        | FileOp::Write { file, .. }
+        | FileOp::Resize { file, .. }
+        | FileOp::Allocate { file, .. }
+        | FileOp::Zero { file, .. }
+        | FileOp::Failed { file: Some(file) }
+        | FileOp::Nothing { file: Some(file) } => paths.path(*file),
+        FileOp::Create { at, .. } | FileOp::Link { at, .. } | FileOp::Unlink { at, .. } => {
+            paths.place(at)
+        }
+        FileOp::Rename { to, .. } => paths.place(to),
+        _ => "a new file".into(),
+    }
+}
+
+impl Hit {
+    /// The failure in words, with the number of the call.
+    pub fn failure(&self) -> String {
+        format!("{} (call {})", self.plain(), self.number)
+    }
+
+    /// The failure in words that are the same in other runs: numbers in names are left out.
+    pub fn plain(&self) -> String {
+        let path = crate::diagnose::names::plain(&self.path);
+        match i32::try_from(-self.result) {
+            Ok(errno) if errno > 0 => {
+                format!(
+                    "{} of {path} failing with {}",
+                    self.name,
+                    crate::record::plan::errno_name(errno)
+                )
+            }
+            _ => format!("{} of {path} cut short", self.name),
+        }
+    }
+
+    /// The same without the error.
+    pub fn cause(&self) -> String {
+        let path = crate::diagnose::names::plain(&self.path);
+        let how = if self.result < 0 { "failed" } else { "was cut short" };
+        format!("{} of {path} {how}", self.name)
+    }
+}

@@ -1,0 +1,222 @@
+//! All the tries of one run of the fault: the runs without failures first, then every planned failure
+//! in its order, on one thread a core, until the budget is spent.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::choose::{Attempt, attempts, counts};
+use super::examine::Examiner;
+use super::run::{Rig, Run, Stage};
+use super::tally::{Scene, Tally, Tried};
+use super::{asks, device, rig, setup, stages};
+use crate::base::{HarnessError, Result, Rng};
+use crate::driver::End;
+use crate::fault::budget::Stop;
+use crate::fault::{Context, FaultOutcome, Progress};
+use crate::oracle::{Kind, Loss, called_for};
+use crate::persistence::ProfileSet;
+use crate::record::Plan;
+use crate::recover::pool;
+use crate::scenario::FaultName;
+
+/// One run in so many is also closed and opened again after its restart, and written to.
+const BESIDES_EVERY: usize = 8;
+
+/// What is tried, in order.
+struct List {
+    stages: Vec<Stage>,
+    /// The stage of each.
+    attempts: Vec<(usize, Attempt)>,
+}
+
+/// What the threads share.
+struct Common {
+    next: usize,
+    done: Vec<(usize, Tried)>,
+    /// For the progress line only: what is reported is counted in order afterwards.
+    runs: crate::fault::Totals,
+    failing: usize,
+    error: Option<HarnessError>,
+}
+
+/// Runs the fault.
+pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
+    let capabilities = &ctx.control.capabilities;
+    let rig = rig(ctx);
+    let mut tally = Tally::default();
+    let mut examiner = examiner(ctx)?;
+    let main = Stage { requests: asks::workload(ctx.options, capabilities), before: None };
+    let whole = rig.run(&main, &Plan::none(), true)?;
+    finished(&whole)?;
+    let unmodelled = whole.trace.unmodelled.clone();
+    let mut all = vec![main];
+    all.extend(stages::recoveries(&whole, capabilities, device(ctx), &ctx.rng));
+
+    let mut first = vec![whole];
+    for stage in &all[1..] {
+        first.push(rig.run(stage, &Plan::none(), true)?);
+    }
+    let list = List::new(all, &first, &ctx.rng);
+    let scene = Scene {
+        stages: &list.stages,
+        capabilities,
+        warned: !ctx.control.warnings.is_empty(),
+        device: device(ctx),
+    };
+    let mut told = String::new();
+    for (stage, run) in first.into_iter().enumerate() {
+        told.push_str(&words(stage, &run, &list));
+        let seen = examiner.examine(&list.stages[stage], &run, &ctx.rng, true)?;
+        tally.take(tried(stage, Plan::none(), None, run, seen), &scene);
+    }
+    drop(examiner);
+
+    let started = std::time::Instant::now();
+    let (done, visited) = every(ctx, &rig, &list)?;
+    let took = started.elapsed().as_secs_f64();
+    for (_, one) in done {
+        tally.take(one, &scene);
+    }
+    let (runs, tried) = (tally.runs(), tally.tried());
+    let mut outcome = tally.into_outcome();
+    outcome.unmodelled.extend(unmodelled);
+    outcome.called_for = called_for::of_crashes(Loss::Power, capabilities);
+    outcome.called_for.extend(called_for::of_second_openings());
+    outcome.called_for.insert(Kind::CrashedOnError);
+    let why = match ctx.budget.stopped() {
+        Some(Stop::Time) => "failures not tried: the time was over",
+        Some(Stop::Interrupted) => "failures not tried: interrupted",
+        _ => "failures not tried: over the number of cases",
+    };
+    outcome.totals.skip(why, (list.attempts.len() - visited) as u64);
+    outcome.notes.push(format!(
+        "io: {told}{runs} of {} failures tried ({tried}), {:.0} runs a second",
+        list.attempts.len(),
+        visited as f64 / took.max(0.001)
+    ));
+    Ok(outcome)
+}
+
+/// `the workload: 93 operations and 40 looks; `
+fn words(stage: usize, run: &Run, list: &List) -> String {
+    let (operations, looks) = counts(&run.trace);
+    let name = match &list.stages[stage].before {
+        None => "the workload".to_owned(),
+        Some(_) => format!("recovery {stage}"),
+    };
+    format!("{name}: {operations} operations and {looks} reads, closes and listings; ")
+}
+
+impl List {
+    /// Every failure of every call of each stage; recoveries first in each round, for there are few.
+    fn new(stages: Vec<Stage>, first: &[Run], rng: &Rng) -> List {
+        let mut all: Vec<(usize, Attempt)> = Vec::new();
+        for (stage, run) in first.iter().enumerate().rev() {
+            let mut rng = rng.fork(&format!("stage {stage}"));
+            all.extend(attempts(&run.trace, &mut rng).into_iter().map(|one| (stage, one)));
+        }
+        all.sort_by_key(|(_, one)| one.round());
+        List { stages, attempts: all }
+    }
+}
+
+/// Tries what the budget allows; in the order of the list, with how many were taken from it.
+fn every(ctx: &Context<'_>, rig: &Rig<'_>, list: &List) -> Result<(Vec<(usize, Tried)>, usize)> {
+    let common = Mutex::new(Common {
+        next: 0,
+        done: Vec::new(),
+        runs: crate::fault::Totals::default(),
+        failing: 0,
+        error: None,
+    });
+    let processors = pool::processors();
+    std::thread::scope(|scope| {
+        for worker in 0..ctx.options.workers.max(1) {
+            let (common, processors) = (&common, &processors);
+            scope.spawn(move || {
+                if let Some(processor) = processors.get(worker % processors.len().max(1)) {
+                    pool::pin(*processor);
+                }
+                if let Err(error) = work(ctx, rig, list, common) {
+                    lock(common).error.get_or_insert(error);
+                }
+            });
+        }
+    });
+    let mut common = common.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = common.error {
+        return Err(error);
+    }
+    common.done.sort_by_key(|(number, _)| *number);
+    Ok((common.done, common.next))
+}
+
+fn lock(common: &Mutex<Common>) -> std::sync::MutexGuard<'_, Common> {
+    common.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn work(ctx: &Context<'_>, rig: &Rig<'_>, list: &List, common: &Mutex<Common>) -> Result<()> {
+    let mut examiner = examiner(ctx)?;
+    loop {
+        let (number, (stage, attempt)) = {
+            let mut common = lock(common);
+            if common.error.is_some() {
+                return Ok(());
+            }
+            let Some(one) = list.attempts.get(common.next) else { return Ok(()) };
+            if !ctx.budget.take() {
+                return Ok(());
+            }
+            common.next += 1;
+            (common.next - 1, one)
+        };
+        let plan = Plan::one(attempt.strike);
+        let run = rig.run(&list.stages[*stage], &plan, false)?;
+        let rng = ctx.rng.fork(&format!("try {number}"));
+        let besides = number.is_multiple_of(BESIDES_EVERY);
+        let seen = examiner.examine(&list.stages[*stage], &run, &rng, besides)?;
+        let one = tried(*stage, plan, Some(attempt.what.clone()), run, seen);
+        let mut common = lock(common);
+        common.runs.requests += one.requests;
+        common.runs.states += one.seen.states;
+        common.runs.recoveries += one.seen.recoveries;
+        common.runs.crash_points += one.seen.crash_points.len() as u64;
+        common.runs.distinct_images += one.seen.recoveries;
+        common.failing += usize::from(one.run.is_some());
+        common.done.push((number, one));
+        ctx.observer.on(Progress::Working {
+            fault: FaultName::Io,
+            totals: &common.runs,
+            findings: common.failing,
+            budget: ctx.budget,
+        });
+    }
+}
+
+fn examiner(ctx: &Context<'_>) -> Result<Examiner> {
+    let profiles: ProfileSet = ctx.options.profiles.iter().copied().collect();
+    Examiner::new(&setup(ctx), profiles, device(ctx))
+}
+
+fn tried(
+    stage: usize,
+    plan: Plan,
+    what: Option<String>,
+    run: Run,
+    seen: super::examine::Examined,
+) -> Tried {
+    let requests = run.history.operations.len() as u64;
+    let struck = run.hit.is_some();
+    let run = (!seen.failing.is_empty()).then_some(run);
+    Tried { stage, plan, what, run, requests, struck, seen }
+}
+
+/// An error where the run without failures went otherwise than the control.
+fn finished(run: &Run) -> Result<()> {
+    let why = match &run.driven.end {
+        End::Finished => return Ok(()),
+        End::NotOpened(answer) => format!("`open` was answered with {answer:?}"),
+        End::Failed(fault) => fault.to_string(),
+        End::Stopped => "it was stopped".into(),
+    };
+    Err(HarnessError::broken(format!("a workload was recorded without a failure, and {why}")))
+}
