@@ -19,6 +19,10 @@ const DRY: u32 = 200;
 
 static ORDER: [&(dyn Strategy + Sync); 8] =
     [&Everything, &Durable, &LoseOne, &KeepOne, &Forms, &Groups, &Subsets, &Random];
+/// From here on every other batch is a random one, so that points with too much pending for every
+/// subset have their share.
+const SUBSETS: usize = 6;
+const RANDOM: usize = 7;
 
 /// A crash state to visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct Explorer<'m> {
     strategy: usize,
     next: usize,
     batch: Batch,
+    /// Which strategy filled the batch.
+    filled_by: usize,
     seen: Seen,
     skipped: Skipped,
     dry: u32,
@@ -65,6 +71,7 @@ impl<'m> Explorer<'m> {
             strategy: 0,
             next: 0,
             batch: Batch::default(),
+            filled_by: 0,
             seen: Seen::default(),
             skipped: Skipped::new(),
             dry: 0,
@@ -95,14 +102,19 @@ impl<'m> Explorer<'m> {
         &self.visited
     }
 
+    /// True once every strategy but the endless one has had its turn at every point.
+    pub fn is_endless(&self) -> bool {
+        self.strategy >= RANDOM
+    }
+
     /// Fills the batch at the next point; false at the end.
     fn refill(&mut self) -> bool {
-        let Some(strategy) = ORDER.get(self.strategy).filter(|_| !self.points.is_empty()) else {
-            return false;
-        };
-        let endless = self.strategy + 1 == ORDER.len();
-        let at = if endless {
-            self.dry += 1;
+        let random_turn = self.strategy == SUBSETS && self.filled_by == SUBSETS;
+        self.filled_by = if random_turn { RANDOM } else { self.strategy };
+        let strategy = ORDER.get(self.filled_by).filter(|_| !self.points.is_empty());
+        let Some(strategy) = strategy else { return false };
+        let at = if self.filled_by == RANDOM {
+            self.dry += u32::from(self.strategy == RANDOM);
             if self.dry > DRY {
                 self.strategy += 1;
                 return false;
@@ -149,7 +161,7 @@ impl Iterator for Explorer<'_> {
                 continue;
             }
             self.dry = 0;
-            let strategy = ORDER[self.strategy].name();
+            let strategy = ORDER[self.filled_by].name();
             *self.visited.entry(strategy).or_default() += 1;
             return Some(Visit { profiles, strategy, kill: state.is_kill(), state });
         }

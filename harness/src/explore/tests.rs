@@ -25,13 +25,15 @@ fn strategies_come_in_the_documents_order() {
     let model = script.model();
     let mut names: Vec<&str> = Vec::new();
     for visit in visits(&script, &model, 1, 5000) {
-        if names.last() != Some(&visit.strategy) {
+        if !names.contains(&visit.strategy) {
             names.push(visit.strategy);
         }
     }
-    let order =
-        ["everything", "durable", "lose-one", "keep-one", "forms", "groups", "subsets", "random"];
-    assert_eq!(names, order);
+    let order = ["everything", "durable", "lose-one", "keep-one", "forms", "groups"];
+    assert_eq!(names[..6], order);
+    // From here on they take turns.
+    names[6..].sort_unstable();
+    assert_eq!(names[6..], ["random", "subsets"]);
 }
 
 #[test]
@@ -41,7 +43,7 @@ fn the_same_seed_gives_the_same_visits_and_another_seed_others() {
     let seven = visits(&script, &model, 7, 1500);
     assert!(seven == visits(&script, &model, 7, 1500));
     assert!(seven != visits(&script, &model, 8, 1500));
-    assert_eq!(seven.last().unwrap().strategy, "random");
+    assert!(seven.iter().any(|visit| visit.strategy == "random"));
 }
 
 #[test]
@@ -181,8 +183,9 @@ proptest! {
         )));
         let model = script.model();
         let mut visited: BTreeMap<EventNo, BTreeMap<BTreeSet<u32>, ProfileSet>> = BTreeMap::new();
-        let explorer = Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(seed));
-        for visit in explorer.take_while(|visit| visit.strategy != "random") {
+        let mut explorer = Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(seed));
+        while !explorer.is_endless() {
+            let Some(visit) = explorer.next() else { break };
             if let Some(loss) = visit.state.loss().filter(|loss| loss.forms().is_empty()) {
                 let lost = loss.lost().map(|effect| effect.0).collect();
                 let old = visited.entry(visit.state.point).or_default().insert(lost, visit.profiles);

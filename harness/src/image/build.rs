@@ -174,7 +174,7 @@ impl<'m> Builder<'m> {
             let durable = self.durable.clone();
             self.durable = self.apply(durable, end, confirmed, &Survival::Durable(model, next));
             at = next;
-            if at.0 % REMEMBER == 0 {
+            if at.0.is_multiple_of(REMEMBER) {
                 self.remembered
                     .entry(at)
                     .or_insert_with(|| (self.live.clone(), self.durable.clone()));

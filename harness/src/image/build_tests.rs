@@ -196,3 +196,49 @@ fn an_older_point_is_reached_from_a_newer_one() {
         assert_eq!(builder.image(&CrashState::kill(point)), expected);
     }
 }
+
+/// Everything surviving is the plain replay of the trace: two programs that know nothing of each other.
+fn same_as_replay(trace: &crate::trace::Trace) -> Result<(), TestCaseError> {
+    use crate::image::EntryKind;
+    use crate::trace::replay::{Replayed, replay};
+    let Ok(replayed) = replay(trace) else { return Ok(()) };
+    let model = Model::new(trace);
+    for state in [
+        CrashState::kill(model.last_point()),
+        CrashState::power(model.last_point(), Loss::default()),
+    ] {
+        let image = Builder::new(&model).image(&state);
+        let mut left = replayed.clone();
+        left.retain(|_, node| !matches!(node, Replayed::Special));
+        for entry in image.entries() {
+            use std::os::unix::ffi::OsStrExt;
+            let path = entry.path.as_os_str().as_bytes().to_vec();
+            let same = match (left.remove(&path), entry.kind) {
+                (Some(Replayed::File(_, old)), EntryKind::File(new)) => {
+                    let size = usize::try_from(old.len().min(1 << 22)).unwrap_or(0);
+                    old.len() == new.size() && old.read(0, size) == new.read(0, size)
+                }
+                (Some(Replayed::Dir), EntryKind::Dir) => true,
+                (Some(Replayed::Symlink(old)), EntryKind::Symlink(new)) => old == new,
+                _ => false,
+            };
+            prop_assert!(same, "{:?} of {}", entry.path, state);
+        }
+        prop_assert!(left.is_empty(), "missing: {:?}", left.keys());
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn everything_surviving_is_the_plain_replay_of_a_script(steps in steps(80)) {
+        same_as_replay(&script(&steps).trace)?;
+    }
+
+    #[test]
+    fn everything_surviving_is_the_plain_replay_of_a_sample(seed: u64, events in 0usize..120) {
+        same_as_replay(&crate::trace::samples::sample(seed, events))?;
+    }
+}

@@ -75,8 +75,8 @@ impl Model {
         for (now, event) in (0u32..).zip(&trace.events) {
             starts.push(work.breakdown.effects.len() as u32);
             changes.push(work.event(now, event));
-            match &event.kind {
-                EventKind::Call(call) => match &call.op {
+            if let EventKind::Call(call) = &event.kind {
+                match &call.op {
                     FileOp::Create { file, node, mode, .. } => {
                         nodes.push(NewNode { file: *file, node: node.clone(), mode: *mode });
                     }
@@ -91,8 +91,7 @@ impl Model {
                         }
                     }
                     _ => {}
-                },
-                _ => {}
+                }
             }
         }
         starts.push(work.breakdown.effects.len() as u32);
@@ -191,6 +190,14 @@ impl Model {
 
     pub(super) fn durable_at(&self, profile: Profile) -> &[u32] {
         &self.durable_at[profile.index()]
+    }
+
+    /// The effects without which this one cannot survive under a profile; the order of metadata is
+    /// not among them.
+    pub fn needs(&self, effect: u32, profile: Profile) -> impl Iterator<Item = u32> {
+        let edges = self.breakdown.chains.needs.get(effect as usize);
+        let edges = edges.into_iter().flatten();
+        edges.filter(move |edge| edge.profiles.contains(profile)).map(|edge| edge.effect)
     }
 
     /// True if some event from one point to another made anything durable under a profile.

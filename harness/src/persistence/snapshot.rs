@@ -34,7 +34,7 @@ impl Snapshots {
     ) {
         let no = effects.len() as u32 - 1;
         if let EffectKind::Data { file, page, .. } = effects[no as usize].kind
-            && chains.page(file, page).len() % EVERY == 0
+            && chains.page(file, page).len().is_multiple_of(EVERY)
         {
             let bytes = self.page_after(effects, chains, initial, no);
             self.kept.insert(no, Box::new(bytes));

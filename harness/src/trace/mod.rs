@@ -9,7 +9,7 @@ mod history;
 pub mod paths;
 pub mod replay;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod sparse;
 pub mod text;
 mod wire;

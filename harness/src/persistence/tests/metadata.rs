@@ -1,6 +1,6 @@
 //! The order among Link, Unlink, Rename and Resize, and of growth with them.
 
-use super::script::{ALL, BTRFS, EXT4, STRICT, Script, What, XFS, legal_only_in, only_in, state};
+use super::script::{ALL, BTRFS, STRICT, Script, What, XFS, legal_only_in, only_in, state};
 use crate::persistence::{CrashState, Form, Loss};
 use crate::trace::ResizeHow;
 
