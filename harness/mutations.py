@@ -141,7 +141,7 @@ class Bench:
 
 def first_finding(said):
     for line in said.splitlines():
-        if any(f"{word}:" in line for word in ("violated", "FAIL", "finding")):
+        if not line.startswith("options:") and any(f"{word}:" in line for word in ("violated", "FAIL", "finding")):
             return line.strip()[:110]
     return said.strip().splitlines()[-1][:110] if said.strip() else ""
 

@@ -42,6 +42,8 @@ pub(crate) struct Parts {
     /// Position of the newest checkpoint that checks out.
     pub(crate) checkpoint: Option<u64>,
     pub(crate) next_value: u64,
+    /// The checkpoint, or an empty log, holds everything.
+    pub(crate) is_covered: bool,
     pub(crate) report: Recovery,
 }
 
@@ -85,15 +87,19 @@ pub(crate) fn recover(dir: Dir, options: &Options) -> Result<Parts, OpenError> {
     if let Some(position) = replayed.unproved_checkpoint {
         finish_checkpoint(&disk, &mut log, position, options)?;
     }
-    tidy::tidy(&disk.dir, &listing, &replayed, &mut report.notices)?;
+    tidy::tidy(&disk.dir, &listing, &replayed, &mut report.notices);
     if report.is_unclean {
-        // True already, so it needs no sync; the next `open` need not do all this again.
-        mark.write(&disk.dir, log.end.position, disk.counters.totals())?;
+        // True already, so it needs no sync; the next `open` need not do all this again, unless
+        // this fails, which harms nobody.
+        let _ = mark.write(&disk.dir, log.end.position, disk.counters.totals());
     }
+    let is_covered = report.frames == u64::from(replayed.checkpoint.is_some())
+        && replayed.unproved_checkpoint.is_none()
+        && !replayed.fell_back;
     let next_value = listing.values.last().map_or(0, |id| id.saturating_add(1));
     let next_value = next_value.max(replayed.next_value);
     let (table, checkpoint) = (replayed.table, replayed.checkpoint);
-    Ok(Parts { disk, mark, log, table, checkpoint, next_value, report })
+    Ok(Parts { disk, mark, log, table, checkpoint, next_value, is_covered, report })
 }
 
 /// Makes a new store. The first segment and its name are durable before the mark says so; until
@@ -110,6 +116,7 @@ fn bear(dir: Dir, mut mark: Mark) -> Result<Parts, OpenError> {
         table: Table::default(),
         checkpoint: None,
         next_value: 0,
+        is_covered: true,
         report: Recovery::default(),
     })
 }

@@ -53,17 +53,15 @@ impl Store {
     /// returned is durable.
     pub fn open(path: &Path, options: Options) -> Result<(Self, Recovery), OpenError> {
         let parts = recover::recover(Dir::create(path)?, &options)?;
-        let Parts { disk, mark, log, table, checkpoint, next_value, report } = parts;
+        let Parts { disk, mark, log, table, checkpoint, next_value, is_covered, report } = parts;
         let position = log.end.position;
-        // A checkpoint is followed by the frame that says so, and then by nothing new.
-        let fresh = report.frames <= u64::from(checkpoint.is_some());
         let since = checkpoint.unwrap_or(0);
         let automatic = options.checkpoint_bytes.unwrap_or(u64::MAX);
         let keeper = Keeper {
             log,
             mark,
             checkpoint,
-            covered_to: (fresh && report.notices.is_empty()).then_some(position),
+            covered_to: is_covered.then_some(position),
             next_automatic: since.saturating_add(automatic),
         };
         let store = Self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::store::error::{IoFailure, OpenError};
+use crate::store::error::OpenError;
 use crate::store::fs::Dir;
 use crate::store::names::{self, Listing};
 use crate::store::report::Notice;
@@ -34,44 +34,39 @@ pub(super) fn known_values(table: &Table) -> BTreeSet<u64> {
 }
 
 /// Removes temporary files, value files that no frame names, and what an interrupted compaction
-/// was about to remove. Nothing needs to be synced: what comes back is removed again, and no name
-/// is used twice.
-pub(super) fn tidy(
-    dir: &Dir,
-    listing: &Listing,
-    state: &Replayed,
-    notices: &mut Vec<Notice>,
-) -> Result<(), IoFailure> {
+/// was about to remove. Nothing needs to be synced, and nothing needs to succeed: what stays or
+/// comes back is removed by a later `open`, and no name is used twice.
+pub(super) fn tidy(dir: &Dir, listing: &Listing, state: &Replayed, notices: &mut Vec<Notice>) {
     if state.damage.is_some() {
-        return Ok(());
+        return;
     }
     for name in &listing.temporaries {
-        dir.remove(name)?;
+        let _ = dir.remove(name);
     }
     if !listing.values.is_empty() {
         for &id in listing.values.difference(&known_values(&state.table)) {
             let file = names::value(id);
-            dir.remove(&file)?;
-            notices.push(Notice::OrphanRemoved { file });
+            if dir.remove(&file).is_ok() {
+                notices.push(Notice::OrphanRemoved { file });
+            }
         }
     }
-    let Some(checkpoint) = state.checkpoint.filter(|_| !state.fell_back) else { return Ok(()) };
+    let Some(checkpoint) = state.checkpoint.filter(|_| !state.fell_back) else { return };
     // The fallback: the checkpoint before and the log from there, or the log from its beginning.
     let keep = state.previous.unwrap_or(0);
     for &position in
         listing.checkpoints.range(..checkpoint).filter(|&&at| Some(at) != state.previous)
     {
-        dir.remove(&names::checkpoint(position))?;
+        let _ = dir.remove(&names::checkpoint(position));
     }
     for &base in listing.segments.range(..keep) {
-        dir.remove(&names::segment(base))?;
+        let _ = dir.remove(&names::segment(base));
     }
     let missing = state.previous.filter(|previous| !listing.checkpoints.contains(previous));
     let file = match missing {
         Some(previous) => names::checkpoint(previous),
         None if !listing.segments.contains(&keep) => names::segment(keep),
-        None => return Ok(()),
+        None => return,
     };
     notices.push(Notice::FallbackMissing { file });
-    Ok(())
 }

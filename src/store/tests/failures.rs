@@ -98,7 +98,7 @@ fn an_interrupted_call_is_repeated_and_nobody_notices() {
 }
 
 #[test]
-fn an_error_at_any_change_of_recovery_is_reported_and_the_next_recovery_gives_the_same() {
+fn an_error_at_any_change_of_recovery_hides_nothing_and_the_next_recovery_gives_the_same() {
     let dir = tempdir();
     let (store, _) = Store::open(dir.path(), relaxed()).unwrap();
     work(&store, &mut Seen::default());
@@ -113,10 +113,14 @@ fn an_error_at_any_change_of_recovery_is_reported_and_the_next_recovery_gives_th
     for errno in [EIO, ENOSPC] {
         for at in 0.. {
             let dir = restore(&files);
-            let (opened, blown) =
-                fuse::with(Fuse::Once(at, errno), || Store::open(dir.path(), options()).map(drop));
-            assert_eq!(opened.is_err(), blown, "error at change {at}");
-            assert!(!matches!(opened, Err(OpenError::Damaged(_))));
+            let (opened, blown) = fuse::with(Fuse::Once(at, errno), || {
+                Store::open(dir.path(), options()).map(|(store, _)| contents(&store))
+            });
+            match opened {
+                // What failed was tidiness, and nobody depends on that.
+                Ok(shown) => assert_eq!(shown, expected, "error at change {at}"),
+                Err(error) => assert!(blown && matches!(error, OpenError::Io(_)), "{error}"),
+            }
             assert_eq!(contents(&open(dir.path()).0), expected);
             if !blown {
                 break;
