@@ -28,7 +28,7 @@ const IMAGES: u64 = 150;
 const DEEPER_IMAGES: u64 = 40;
 
 /// So many states of one recovery without a new image, and the next recovery's turn comes.
-const BARREN: u64 = 200;
+const BARREN: u64 = 300;
 
 /// What the stage needs besides the bench.
 #[derive(Clone, Debug)]
@@ -145,8 +145,7 @@ impl Nesting<'_> {
         let share = Share { upto, images, barren: BARREN };
         let states = Explorer::new(&ground.trace, &ground.model, self.profiles, &self.rng)
             .starting_at(EventNo(first + 1))
-            .take_while(|visit| visit.kill || power_too)
-            .map(|visit| (visit.state, visit.profiles));
+            .take_while(|visit| visit.kill || power_too);
         outcome.totals.crash_points += u64::from(ground.model.last_point().0 - first);
         visitor.visit(&ground, states, share).map(Some)
     }

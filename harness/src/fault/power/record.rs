@@ -37,6 +37,8 @@ pub struct Recorded {
     pub driven: Driven,
     /// What the recorder could not see past, with files outside the directory that were written.
     pub blind: Vec<String>,
+    /// True if what a kill leaves between two looks at a shared mapping is not known.
+    pub coarse: bool,
     /// The directory as the program left it.
     pub left: Image,
     /// The end of the program's standard error.
@@ -79,7 +81,8 @@ impl Studio<'_> {
         let history = recording.trace.history();
         let left = Image::load(&dir)?;
         let stderr = recording.stderr;
-        Ok(Recorded { trace: recording.trace, history, driven, blind, left, stderr })
+        let coarse = recording.coarse;
+        Ok(Recorded { coarse, trace: recording.trace, history, driven, blind, left, stderr })
     }
 
     /// Records the recovery of `image`.

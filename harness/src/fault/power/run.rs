@@ -12,7 +12,7 @@ use super::visit::{Share, Visitor};
 use super::{device, findings, group, own_name, profiles, settle, setup, studio};
 use crate::base::{HarnessError, Result};
 use crate::driver::End;
-use crate::explore::{Explorer, Visit};
+use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
 use crate::image::Builder;
 use crate::oracle::{Judge, Loss, called_for};
@@ -39,11 +39,10 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let first = Rc::clone(&stage.first);
     let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng);
     outcome.totals.crash_points += explorer.points().len() as u64;
-    let states = |visit: Visit| (visit.state, visit.profiles);
     let share = |upto| Share { upto, images: u64::MAX, barren: BARREN };
-    stage.visitor.visit(&first, explorer.by_ref().map(states), share(STRATEGIES))?;
+    stage.visitor.visit(&first, explorer.by_ref(), share(STRATEGIES))?;
     nesting(ctx).run(&mut stage.visitor, &mut outcome, NESTED)?;
-    stage.visitor.visit(&first, explorer.by_ref().map(states), share(f64::INFINITY))?;
+    stage.visitor.visit(&first, explorer.by_ref(), share(f64::INFINITY))?;
     stage.conclude(&explorer, outcome)
 }
 
@@ -57,9 +56,8 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng);
     outcome.totals.crash_points += explorer.points().len() as u64;
     let kills = explorer.by_ref().take_while(|visit| visit.kill);
-    let states = kills.map(|visit| (visit.state, visit.profiles));
     let share = Share { upto: STRATEGIES, images: u64::MAX, barren: BARREN };
-    stage.visitor.visit(&first, states, share)?;
+    stage.visitor.visit(&first, kills, share)?;
     nesting(ctx).run(&mut stage.visitor, &mut outcome, f64::INFINITY)?;
     stage.conclude(&explorer, outcome)
 }
@@ -86,7 +84,8 @@ impl<'a, 'c> Stage<'a, 'c> {
         let mut first = Ground::first(recorded.trace.clone(), overlay, device(ctx), judge.clone());
         let pool = Pool::start(&setup(ctx), ctx.options.workers)?;
         let bench = Bench::new(ctx.budget, pool);
-        let mut visitor = Visitor { ctx, bench, visited: 0, fault };
+        let mut visitor =
+            Visitor { ctx, bench, visited: 0, coarse: recorded.coarse, unknown_kills: 0, fault };
         first.number = visitor.bench.seat(judge);
         let first = Rc::new(first);
         reproduces(&first, &recorded)?;
@@ -163,6 +162,8 @@ fn conclude(
     totals.distinct_images += counted.distinct_images;
     totals.recoveries += counted.recoveries;
     let bench = &mut visitor.bench;
+    let unknown = "kills between the looks at a large shared mapping: what they leave is not known";
+    totals.skip(unknown, visitor.unknown_kills);
     totals.skip("failing states over the limit, counted and not grouped", bench.beyond);
     outcome.judged.extend(bench.judged.iter().copied());
     outcome.undecided += bench.undecided;

@@ -6,12 +6,15 @@ use std::rc::Rc;
 use super::bench::{Ask, Bench, More};
 use super::ground::{Ground, Spot};
 use crate::base::Result;
+use crate::explore::Visit;
 use crate::fault::{Context, Progress, Totals};
 use crate::image::Builder;
 use crate::oracle::Loss;
 use crate::persistence::{Crash, CrashState, ProfileSet};
 use crate::scenario::FaultName;
 
+/// The strategy that never ends.
+const LAST_STRATEGY: &str = "random";
 /// How often listeners are told, in states.
 const TELL: u64 = 1000;
 
@@ -23,6 +26,11 @@ pub struct Visitor<'a, 'c> {
     pub bench: Bench<'a, Spot>,
     /// Legal states visited.
     pub visited: u64,
+    /// True if stores into shared mappings were looked for only at syncs and answers: what a kill
+    /// leaves in between is not known, and no kill is judged.
+    pub coarse: bool,
+    /// Kills that were not judged for that.
+    pub unknown_kills: u64,
     /// Whose findings they are: the kill fault visits only what kills leave.
     pub fault: FaultName,
 }
@@ -45,7 +53,8 @@ pub struct Share {
     pub upto: f64,
     /// At most so many new images.
     pub images: u64,
-    /// After so many states without a new image there is nothing left to see.
+    /// After so many random states without a new image there is nothing left to see; inside a
+    /// recovery, after so many of any strategy.
     pub barren: u64,
 }
 
@@ -64,13 +73,13 @@ impl Visitor<'_, '_> {
     pub fn visit(
         &mut self,
         ground: &Rc<Ground>,
-        states: impl Iterator<Item = (CrashState, ProfileSet)>,
+        visits: impl Iterator<Item = Visit>,
         share: Share,
     ) -> Result<Ended> {
         let mut builder = Builder::new(&ground.model);
         let before = self.bench.memory.images();
         let mut newest = (before, self.visited);
-        for (state, profiles) in states {
+        for Visit { state, profiles, strategy, .. } in visits {
             if self.ctx.budget.stopped().is_some() {
                 return Ok(Ended::Spent);
             }
@@ -78,10 +87,15 @@ impl Visitor<'_, '_> {
             if images - before >= share.images || self.spent() >= share.upto {
                 return Ok(Ended::Share);
             }
-            if images > newest.0 {
+            let may_end = strategy == LAST_STRATEGY || ground.depth() > 0;
+            if images > newest.0 || !may_end {
                 newest = (images, self.visited);
             } else if self.visited - newest.1 > share.barren {
                 return Ok(Ended::Exhausted);
+            }
+            if self.coarse && state.is_kill() {
+                self.unknown_kills += 1;
+                continue;
             }
             let image = builder.image(&state);
             self.visited += 1;
