@@ -1,6 +1,7 @@
 //! The command line: one subcommand a file; the only place that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod audit;
 mod doctor;
 pub mod driver;
 pub mod driver_check;
@@ -37,6 +38,8 @@ enum Command {
     Replay(replay::ReplayCommand),
     /// Make a scenario smaller as long as it still fails
     Shrink(shrink::ShrinkCommand),
+    /// Say which syncs of an engine matter, which are redundant, which are missing
+    Audit(Box<run::RunCommand>),
     /// Render a finished run again
     Report(report::ReportCommand),
     /// List engines, profiles, faults or scenarios
@@ -80,6 +83,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(command) => run::run(*command),
         Command::Replay(command) => replay::run(command),
         Command::Shrink(command) => shrink::run(command),
+        Command::Audit(command) => audit::run(*command),
         Command::Report(command) => report::run(command),
         Command::List(command) => list::run(command),
         Command::Store(command) => store::run(command),

@@ -85,7 +85,7 @@ pub struct RunCommand {
 
 impl RunCommand {
     /// The arguments as validated.
-    fn options(&self) -> Result<Options> {
+    pub fn options(&self) -> Result<Options> {
         let extent = match (self.budget, self.cases) {
             (Some(time), _) => Extent::Time(time),
             (None, Some(cases)) => Extent::Cases(cases),
@@ -128,7 +128,8 @@ impl RunCommand {
         .map_err(|error| HarnessError::input(format!("--{error}")))
     }
 
-    fn text(&self) -> TargetText {
+    /// The target as scenarios name it.
+    pub fn text(&self) -> TargetText {
         if let (Some(workload), Some(check)) = (&self.workload, &self.check) {
             TargetText::Whole { workload: workload.clone(), check: check.clone() }
         } else if self.program.is_empty() {

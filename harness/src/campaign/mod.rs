@@ -1,6 +1,7 @@
 //! A campaign: one `unplug run`. The pipeline as consecutive calls: control, each fault, confirm,
 //! shrink, conclude. Together with its files this is the only room that knows every other.
 
+pub mod audit;
 pub mod conclusion;
 pub mod confirm;
 pub mod replay;

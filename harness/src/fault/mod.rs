@@ -3,6 +3,7 @@
 //! so that a fault that is not there is simply absent and never claimed.
 
 pub mod asked;
+pub mod audit;
 pub mod budget;
 pub mod context;
 pub mod control;

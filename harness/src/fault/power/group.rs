@@ -62,9 +62,16 @@ pub fn group(
     for (ground, members) in grounds.into_values() {
         for found in on_ground(&ground, members, prover, device)? {
             let same = |group: &&mut Group| {
+                // A store that was never opened is worth one word, whatever was lost.
+                if group.kind == Kind::RefusedUnborn {
+                    return found.kind == group.kind;
+                }
+                // Inside recovery, where nothing was lost, the moment alone is no cause of its own.
+                let inside = found.spot.ground.depth() > 0;
+                let moments = group.cause.guilty.is_none() && found.cause.guilty.is_none();
                 (group.kind, group.note) == (found.kind, found.note)
-                    && group.spot.ground.depth() == found.spot.ground.depth()
-                    && group.cause.sentence == found.cause.sentence
+                    && (group.spot.ground.depth() > 0) == inside
+                    && (group.cause.sentence == found.cause.sentence || inside && moments)
             };
             match groups.iter_mut().find(same) {
                 Some(group) => {

@@ -32,6 +32,7 @@ pub mod visit;
 pub use findings::finding;
 pub use group::Group;
 pub use rejudge::replayed;
+pub use run::Stage;
 
 use crate::base::Result;
 use crate::scenario::{Case, FaultName};

@@ -63,16 +63,22 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
 }
 
 /// The recorded run with all that its crash states are visited with.
-struct Stage<'a, 'c> {
-    visitor: Visitor<'a, 'c>,
-    first: Rc<Ground>,
+pub struct Stage<'a, 'c> {
+    /// Visits.
+    pub visitor: Visitor<'a, 'c>,
+    /// The workload's recording.
+    pub first: Rc<Ground>,
     prover: Prover,
     requests: u64,
 }
 
 impl<'a, 'c> Stage<'a, 'c> {
     /// Records the workload, and checks that the recording can be believed.
-    fn set_up(ctx: &'a Context<'c>, fault: FaultName, outcome: &mut FaultOutcome) -> Result<Self> {
+    pub fn set_up(
+        ctx: &'a Context<'c>,
+        fault: FaultName,
+        outcome: &mut FaultOutcome,
+    ) -> Result<Self> {
         let capabilities = &ctx.control.capabilities;
         let workload = asked::workload(ctx.options, capabilities);
         let recorded = studio(ctx).record(None, &workload.requests, ctx.options.threads)?;

@@ -124,6 +124,16 @@ impl Visitor<'_, '_> {
         Ok(Ended::Exhausted)
     }
 
+    /// Visits these states, whatever they are, up to so many new images.
+    pub fn visit_some(
+        &mut self,
+        ground: &Rc<Ground>,
+        visits: impl Iterator<Item = Visit>,
+        images: u64,
+    ) -> Result<Ended> {
+        self.visit(ground, visits, Share { upto: f64::INFINITY, images, barren: u64::MAX })
+    }
+
     /// The counts so far.
     pub fn totals(&self) -> Totals {
         Totals {
