@@ -4,8 +4,20 @@
 
 pub mod builtin;
 pub mod canary;
+#[cfg(feature = "fjall")]
+pub mod fjall;
+#[cfg(feature = "jammdb")]
+pub mod jammdb;
+#[cfg(feature = "lmdb")]
+pub mod lmdb;
+#[cfg(feature = "persy")]
+pub mod persy;
 #[cfg(feature = "redb")]
 pub mod redb;
+#[cfg(feature = "sanakirja")]
+pub mod sanakirja;
+#[cfg(feature = "sled")]
+pub mod sled;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -29,6 +41,18 @@ pub fn all() -> Vec<Entry> {
     entries.extend(redb::ENTRIES);
     #[cfg(feature = "sqlite")]
     entries.extend(sqlite::ENTRIES);
+    #[cfg(feature = "lmdb")]
+    entries.extend(lmdb::ENTRIES);
+    #[cfg(feature = "fjall")]
+    entries.extend(fjall::ENTRIES);
+    #[cfg(feature = "sled")]
+    entries.extend(sled::ENTRIES);
+    #[cfg(feature = "sanakirja")]
+    entries.extend(sanakirja::ENTRIES);
+    #[cfg(feature = "jammdb")]
+    entries.extend(jammdb::ENTRIES);
+    #[cfg(feature = "persy")]
+    entries.extend(persy::ENTRIES);
     entries.extend(canary::FLAWLESS);
     entries.extend(canary::FLAWED);
     entries

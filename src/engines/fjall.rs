@@ -1,0 +1,84 @@
+//! fjall: one keyspace; every request is one batch committed with `PersistMode::SyncAll`, which its
+//! documentation calls guaranteed against power loss ("fsync"). Checkpoint writes the memtable to a table.
+
+use std::path::Path;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
+use unplug_harness::workload::Mutation;
+
+use super::{Entry, text};
+
+/// The names.
+pub const ENTRIES: [Entry; 1] = [Entry {
+    name: "fjall",
+    about: "fjall 3.1: one batch a request, PersistMode::SyncAll",
+    opener: |threads| Box::new(Fjall { threads }),
+}];
+
+struct Fjall {
+    threads: u32,
+}
+
+struct Store {
+    database: Database,
+    pairs: Keyspace,
+}
+
+impl Opener for Fjall {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            del: true,
+            batch: true,
+            sync: true,
+            checkpoint: true,
+            threads: self.threads,
+            order_prefix: true,
+            reopen: true,
+            ..Capabilities::default()
+        }
+    }
+
+    fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {
+        let failed = |error: fjall::Error| NotOpened::Failed(text(error));
+        let database = Database::builder(dir.join("fjall")).open().map_err(failed)?;
+        let pairs = database.keyspace("pairs", KeyspaceCreateOptions::default).map_err(failed)?;
+        database.persist(PersistMode::SyncAll).map_err(failed)?;
+        Ok(Box::new(Store { database, pairs }))
+    }
+}
+
+impl Engine for Store {
+    fn write(&self, mutations: &[Mutation]) -> Result<(), String> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+        for mutation in mutations {
+            let key = mutation.key().as_str();
+            match mutation.value() {
+                Some(value) => batch.insert(&self.pairs, key, value.as_str()),
+                None => batch.remove(&self.pairs, key),
+            }
+        }
+        batch.commit().map_err(text)
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        self.database.persist(PersistMode::SyncAll).map_err(text)
+    }
+
+    fn checkpoint(&self) -> Result<(), String> {
+        self.pairs.rotate_memtable_and_wait().map_err(text)
+    }
+
+    fn dump(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
+        for pair in self.pairs.iter() {
+            let (key, value) = pair.into_inner().map_err(text)?;
+            have(&key, &value);
+        }
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), String> {
+        // Dropping closes; there is no call that would report a failure of that.
+        self.sync()
+    }
+}
