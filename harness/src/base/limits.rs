@@ -39,7 +39,7 @@ pub const DEFAULT_KILL_CASES: u64 = 1_000;
 /// As above.
 pub const DEFAULT_POWER_CASES: u64 = 16_000;
 /// As above.
-pub const DEFAULT_MEDIA_CASES: u64 = 4_000;
+pub const DEFAULT_MEDIA_CASES: u64 = 3_000;
 /// As above.
 pub const DEFAULT_IO_CASES: u64 = 400;
 /// The time at which a fault of a run without a budget is cut short, which is reported.
