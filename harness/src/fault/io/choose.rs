@@ -118,13 +118,17 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
                 Extent::FromThenOn => "from then on",
                 Extent::Until(_) => "until there is room",
             };
+            // A sync that fails once comes before everything else.
+            let sync = matches!(call.name, "fsync" | "fdatasync" | "msync");
+            let first = sync && errno == EIO && extent == Extent::Once;
+            let round = if first { 0 } else { round + 1 };
             let strike = Strike::Fail { nth, errno, extent };
             all.push(Attempt { strike, what: format!("{name} {lasts}"), round });
         }
     }
     if can_be_short(call.name) && call.result > 1 {
         let moved = call.result as u64;
-        let mut shorts = vec![(moved / 2, 0), (1, 3), (moved - 1, 3)];
+        let mut shorts = vec![(moved / 2, 1), (1, 4), (moved - 1, 4)];
         shorts.dedup_by_key(|(bytes, _)| *bytes);
         for (bytes, round) in shorts {
             let what = "cut short".to_owned();
@@ -140,7 +144,14 @@ fn extents(call: &Numbered<'_>, errno: i32) -> Vec<(Extent, u8)> {
     let look = nth & LOOK != 0;
     let once = |round| vec![(Extent::Once, round)];
     match errno {
-        EIO => vec![(Extent::Once, 0), (Extent::FromThenOn, 1)],
+        EIO => {
+            let round = match call.name {
+                "close" => 2,
+                _ if call.makes_nothing => 1,
+                _ => 0,
+            };
+            vec![(Extent::Once, round), (Extent::FromThenOn, 1)]
+        }
         ENOSPC if look || call.name == "fsync" || call.name == "fdatasync" => once(3),
         ENOSPC => {
             let until = |after: u32| Extent::Until(nth.saturating_add(after));

@@ -107,15 +107,26 @@ fn words(stage: usize, run: &Run, list: &List) -> String {
 }
 
 impl List {
-    /// Every failure of every call of each stage; recoveries first in each round, for there are few.
+    /// Every failure of every call of each stage. In each round the stages take turns, the workload
+    /// as often as all recoveries.
     fn new(stages: Vec<Stage>, first: &[Run], rng: &Rng) -> List {
-        let mut all: Vec<(usize, Attempt)> = Vec::new();
-        for (stage, run) in first.iter().enumerate().rev() {
+        let recoveries = (first.len() - 1).max(1);
+        let mut all: Vec<(u8, usize, usize, Attempt)> = Vec::new();
+        for (stage, run) in first.iter().enumerate() {
             let mut rng = rng.fork(&format!("stage {stage}"));
-            all.extend(attempts(&run.trace, &mut rng).into_iter().map(|one| (stage, one)));
+            let turns = if stage == 0 { 1 } else { recoveries };
+            let (mut round, mut place) = (0, 0);
+            for attempt in attempts(&run.trace, &mut rng) {
+                if attempt.round() != round {
+                    (round, place) = (attempt.round(), 0);
+                }
+                all.push((round, place * turns, stage, attempt));
+                place += 1;
+            }
         }
-        all.sort_by_key(|(_, one)| one.round());
-        List { stages, attempts: all }
+        all.sort_by_key(|(round, turn, stage, _)| (*round, *turn, *stage));
+        let attempts = all.into_iter().map(|(_, _, stage, attempt)| (stage, attempt)).collect();
+        List { stages, attempts }
     }
 }
 
