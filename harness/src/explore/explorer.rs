@@ -1,6 +1,7 @@
-//! The visits, one after the other: each strategy at each point, then random ones without end.
+//! The visits, one after the other: the first two strategies by turns, then each of the others at each
+//! point, then random ones without end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::batch::Batch;
 use super::points::{Point, points, spread};
@@ -19,6 +20,13 @@ const DRY: u32 = 200;
 
 static ORDER: [&(dyn Strategy + Sync); 8] =
     [&Everything, &Durable, &LoseOne, &KeepOne, &Forms, &Groups, &Subsets, &Random];
+const EVERYTHING: usize = 0;
+const DURABLE: usize = 1;
+const LOSE_ONE: usize = 2;
+/// The first two strategies take turns on so many parts of the points, …
+const PARTS: usize = 16;
+/// … of at least so many points each.
+const PART_POINTS: usize = 16;
 /// From here on every other batch is a random one, so that points with too much pending for every
 /// subset have their share.
 const SUBSETS: usize = 6;
@@ -45,6 +53,9 @@ pub struct Explorer<'m> {
     rng: Rng,
     points: Vec<Point>,
     order: Vec<usize>,
+    /// The turns of the first two strategies that are left: which, and at which point.
+    opening: VecDeque<(usize, usize)>,
+    kills_only: bool,
     /// Which strategy is at work, and where in `order`.
     strategy: usize,
     next: usize,
@@ -62,12 +73,15 @@ impl<'m> Explorer<'m> {
     /// generator gives the same visits.
     pub fn new(trace: &Trace, model: &'m Model, asked: ProfileSet, rng: &Rng) -> Self {
         let points = points(trace, model);
+        let order = spread(points.len());
         Explorer {
             view: View::new(model),
             asked,
             rng: rng.fork("explore"),
-            order: spread(points.len()),
+            opening: opening(&order, &[EVERYTHING, DURABLE]).into(),
+            order,
             points,
+            kills_only: false,
             strategy: 0,
             next: 0,
             batch: Batch::default(),
@@ -84,6 +98,15 @@ impl<'m> Explorer<'m> {
     pub fn starting_at(mut self, first: EventNo) -> Self {
         self.points.retain(|point| point.at >= first);
         self.order = spread(self.points.len());
+        self.opening = opening(&self.order, &[EVERYTHING, DURABLE]).into();
+        self
+    }
+
+    /// The same, with only what kills leave.
+    #[must_use]
+    pub fn only_kills(mut self) -> Self {
+        self.opening = opening(&self.order, &[EVERYTHING]).into();
+        self.kills_only = true;
         self
     }
 
@@ -109,10 +132,21 @@ impl<'m> Explorer<'m> {
 
     /// Fills the batch at the next point; false at the end.
     fn refill(&mut self) -> bool {
+        if self.strategy < LOSE_ONE {
+            let Some((strategy, at)) = self.opening.pop_front() else {
+                self.strategy = if self.kills_only { ORDER.len() } else { LOSE_ONE };
+                self.next = 0;
+                return true;
+            };
+            self.filled_by = strategy;
+            self.propose(at);
+            return true;
+        }
         let random_turn = self.strategy == SUBSETS && self.filled_by == SUBSETS;
         self.filled_by = if random_turn { RANDOM } else { self.strategy };
-        let strategy = ORDER.get(self.filled_by).filter(|_| !self.points.is_empty());
-        let Some(strategy) = strategy else { return false };
+        if self.filled_by >= ORDER.len() || self.points.is_empty() {
+            return false;
+        }
         let at = if self.filled_by == RANDOM {
             self.dry += u32::from(self.strategy == RANDOM);
             if self.dry > DRY {
@@ -128,9 +162,15 @@ impl<'m> Explorer<'m> {
             self.next = 0;
             return true;
         };
-        let point = self.points[at];
+        self.propose(at);
+        true
+    }
+
+    /// Has the strategy whose turn it is fill the batch at one point.
+    fn propose(&mut self, at: usize) {
+        let (point, strategy) = (self.points[at], ORDER[self.filled_by]);
         if strategy.telling_only() && !point.telling {
-            return true;
+            return;
         }
         self.view.advance(point.at);
         self.batch = Batch::default();
@@ -141,8 +181,19 @@ impl<'m> Explorer<'m> {
             skipped: &mut self.skipped,
         };
         strategy.propose(&mut site, &mut self.batch);
-        true
     }
+}
+
+/// The turns of the first strategies. They need every point, and on a long trace a slow store does not
+/// get through even one of them: so they take turns, a part of the points at a time.
+fn opening(order: &[usize], strategies: &[usize]) -> Vec<(usize, usize)> {
+    let part = order.len().div_ceil(PARTS).max(PART_POINTS);
+    let turns = |points| strategies.iter().flat_map(move |&by| on_each(points, by));
+    order.chunks(part).flat_map(turns).collect()
+}
+
+fn on_each(points: &[usize], strategy: usize) -> impl Iterator<Item = (usize, usize)> {
+    points.iter().map(move |&at| (strategy, at))
 }
 
 impl Iterator for Explorer<'_> {

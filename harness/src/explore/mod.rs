@@ -9,6 +9,9 @@
 //!    from one on; then `subsets`: where little is pending, every closed subset there is
 //! 7. `random`: seeded random closed subsets, without end
 //!
+//! The first two take turns, a part of the points at a time, so that a store too slow for all points
+//! still gets some of both.
+//!
 //! States come one at a time, each with every asked-for profile under which it is legal; the same
 //! seed gives the same states. What is capped or left out is counted. Pure.
 

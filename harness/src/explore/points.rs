@@ -47,7 +47,7 @@ pub fn points(trace: &Trace, model: &Model) -> Vec<Point> {
 /// then those in the middle between, and so on; within each round in order. Few points stay in order.
 pub(super) fn spread(count: usize) -> Vec<usize> {
     const ROUNDS: [usize; 16] = [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15];
-    if count <= 512 {
+    if count <= 64 {
         return (0..count).collect();
     }
     ROUNDS.iter().flat_map(|start| (*start..count).step_by(ROUNDS.len())).collect()

@@ -12,6 +12,8 @@ pub struct Budget {
     used: AtomicU64,
     started: Instant,
     time: Option<Duration>,
+    /// Time of preparations that is not counted, in nanoseconds.
+    excused: AtomicU64,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -29,7 +31,14 @@ pub enum Stop {
 impl Budget {
     /// A budget of at most `cases` cases and, where given, `time` from now on.
     pub fn new(cases: u64, time: Option<Duration>, interrupted: Arc<AtomicBool>) -> Self {
-        Self { cases, used: AtomicU64::new(0), started: Instant::now(), time, interrupted }
+        Self {
+            cases,
+            used: AtomicU64::new(0),
+            started: Instant::now(),
+            time,
+            excused: AtomicU64::new(0),
+            interrupted,
+        }
     }
 
     /// A budget without limits, for judging one case.
@@ -44,9 +53,22 @@ impl Budget {
             u64::MAX => u64::MAX,
             cases => ((cases - self.used()) as f64 * of_cases).ceil() as u64,
         };
-        let time =
-            self.time.map(|time| time.saturating_sub(self.started.elapsed()).mul_f64(of_time));
+        let time = self.time.map(|time| time.saturating_sub(self.counted()).mul_f64(of_time));
         Self::new(cases, time, Arc::clone(&self.interrupted))
+    }
+
+    /// Ends the preparations of a fault: a recording, say. Where they took more than half of the time,
+    /// what is over is not counted, so that something is judged on a slow machine too.
+    pub fn prepared(&self) {
+        let Some(time) = self.time else { return };
+        let over = self.counted().saturating_sub(time / 2);
+        self.excused.fetch_add(over.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// The time that counts so far.
+    fn counted(&self) -> Duration {
+        let excused = Duration::from_nanos(self.excused.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(excused)
     }
 
     /// Takes one case from the budget; false if it is spent. Ask before each case.
@@ -61,7 +83,7 @@ impl Budget {
     pub fn stopped(&self) -> Option<Stop> {
         if self.interrupted() {
             Some(Stop::Interrupted)
-        } else if self.time.is_some_and(|time| self.started.elapsed() >= time) {
+        } else if self.time.is_some_and(|time| self.counted() >= time) {
             Some(Stop::Time)
         } else if self.used.load(Ordering::Relaxed) >= self.cases {
             Some(Stop::Cases)
@@ -93,7 +115,7 @@ impl Budget {
     /// The part that is spent, 0 to 1; of cases or of time, whichever is nearer its end.
     pub fn spent(&self) -> f64 {
         let cases = self.used() as f64 / self.cases.max(1) as f64;
-        let time = self.time.map_or(0.0, |time| self.elapsed().as_secs_f64() / time.as_secs_f64());
+        let time = self.time.map_or(0.0, |time| self.counted().as_secs_f64() / time.as_secs_f64());
         cases.max(time).min(1.0)
     }
 }

@@ -34,10 +34,11 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// What the control run showed.
     pub control: &'a Control,
-    /// The run's temporary root on a real file system: an existing directory; recordings, live stores
-    /// and everything else that is temporary goes below it.
+    /// The run's temporary root on a real file system: an existing directory, where what needs no speed
+    /// goes.
     pub run_root: &'a Path,
-    /// The same on a memory file system where there is one: crash states are materialised here.
+    /// The same on a memory file system where there is one: stores that are killed or recorded, and
+    /// crash states. A kill loses nothing there either, and an fsync costs nothing.
     pub image_root: &'a Path,
     /// This fault's own randomness.
     pub rng: Rng,

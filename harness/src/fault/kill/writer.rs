@@ -51,8 +51,8 @@ impl<'a> Writer<'a> {
     pub(super) fn new(ctx: &'a Context<'a>, tally: &'a Tally<'a>, number: u32) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix(&format!("kill-{number}-"))
-            .tempdir_in(ctx.run_root)
-            .map_err(|error| HarnessError::at("making a folder in", ctx.run_root, error))?;
+            .tempdir_in(ctx.image_root)
+            .map_err(|error| HarnessError::at("making a folder in", ctx.image_root, error))?;
         let mut writer = Self {
             ctx,
             tally,

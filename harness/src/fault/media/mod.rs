@@ -41,6 +41,7 @@ impl Fault for Media {
             .collect();
         let mut tally = Tally::new(ctx, &rests);
         let mut pool = Pool::start(&setup(ctx), ctx.options.workers)?;
+        ctx.budget.prepared();
         let mut id = 0;
         // In turn, so that a budget that ends early has seen each store.
         while choices.iter().any(|choice| !choice.is_dry()) && ctx.budget.stopped().is_none() {

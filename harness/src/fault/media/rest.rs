@@ -34,8 +34,8 @@ pub struct Rest {
 pub fn come_to_rest(ctx: &Context<'_>, kill_after: Option<u32>) -> Result<Rest> {
     let folder = tempfile::Builder::new()
         .prefix("media-")
-        .tempdir_in(ctx.run_root)
-        .map_err(|error| HarnessError::at("making a folder in", ctx.run_root, error))?;
+        .tempdir_in(ctx.image_root)
+        .map_err(|error| HarnessError::at("making a folder in", ctx.image_root, error))?;
     let dir = folder.path().join("store");
     std::fs::create_dir(&dir).map_err(|error| HarnessError::at("making", &dir, error))?;
     let workload = asked::workload(ctx.options, &ctx.control.capabilities);

@@ -140,12 +140,13 @@ impl Nesting<'_> {
         ground.number = visitor.bench.seat(Rc::clone(&ground.court));
         let deep = ground.depth() >= DEPTH;
         let ground = Rc::new(ground);
-        let power_too = visitor.fault != FaultName::Kill;
         let images = if deep { DEEPER_IMAGES } else { IMAGES };
         let share = Share { upto, images, barren: BARREN };
-        let states = Explorer::new(&ground.trace, &ground.model, self.profiles, &self.rng)
-            .starting_at(EventNo(first + 1))
-            .take_while(|visit| visit.kill || power_too);
+        let mut states = Explorer::new(&ground.trace, &ground.model, self.profiles, &self.rng)
+            .starting_at(EventNo(first + 1));
+        if visitor.fault == FaultName::Kill {
+            states = states.only_kills();
+        }
         outcome.totals.crash_points += u64::from(ground.model.last_point().0 - first);
         visitor.visit(&ground, states, share).map(Some)
     }

@@ -53,7 +53,8 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut outcome = FaultOutcome::default();
     let mut stage = Stage::set_up(ctx, FaultName::Kill, &mut outcome)?;
     let first = Rc::clone(&stage.first);
-    let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng);
+    let mut explorer =
+        Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng).only_kills();
     outcome.totals.crash_points += explorer.points().len() as u64;
     let kills = explorer.by_ref().take_while(|visit| visit.kill);
     let share = Share { upto: STRATEGIES, images: u64::MAX, barren: BARREN };
@@ -95,7 +96,9 @@ impl<'a, 'c> Stage<'a, 'c> {
         first.number = visitor.bench.seat(judge);
         let first = Rc::new(first);
         reproduces(&first, &recorded)?;
-        Ok(Self { visitor, first, prover: Prover::new(&setup(ctx))?, requests })
+        let prover = Prover::new(&setup(ctx))?;
+        ctx.budget.prepared();
+        Ok(Self { visitor, first, prover, requests })
     }
 
     /// Settles what is under way, and makes findings of what failed.
