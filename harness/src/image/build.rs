@@ -103,7 +103,9 @@ impl<'m> Builder<'m> {
                 let survival = Survival::State(loss);
                 if exceptions * 2 <= pending.len() as u64 {
                     let forms = loss.forms().iter().map(|form| form.0);
-                    let touched: Vec<u32> = loss.lost().map(|e| e.0).chain(forms).collect();
+                    let lost =
+                        loss.lost().map(|effect| effect.0).take_while(|effect| *effect < end);
+                    let touched: Vec<u32> = lost.chain(forms.filter(|form| *form < end)).collect();
                     let base = self.live.clone();
                     self.apply(base, end, touched, &survival).image
                 } else {

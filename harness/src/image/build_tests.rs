@@ -242,3 +242,24 @@ proptest! {
         same_as_replay(&crate::trace::samples::sample(seed, events))?;
     }
 }
+
+#[test]
+fn a_state_that_names_what_is_not_there_makes_no_panic() {
+    let mut script = Script::new().with_file("a", &[0; 10]);
+    for byte in 0..9 {
+        script.write("a", 0, &[byte; 10]);
+    }
+    let model = script.model();
+    for text in [
+        "9 lost 0-4294967294",
+        "9 sectors 99:01",
+        "9 cut 3:77",
+        "99 lost 3",
+        "3 lost 8",
+        "4 kill 9",
+    ] {
+        let state: CrashState = text.parse().unwrap();
+        assert!(model.check(&state, Profile::Strict).is_err(), "{text}");
+        Builder::new(&model).image(&state);
+    }
+}
