@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use common::{assert_true, calls, compile, run};
 use unplug_harness::record::RecordOptions;
@@ -130,12 +131,76 @@ fn a_call_that_blocks_on_another_process_does_not_keep_the_token() {
     let program = compile(temp.path(), "lease", &[]);
     let root = temp.path().join("root");
     std::fs::create_dir(&root).expect("made");
-    let mut options = RecordOptions::new(&root);
-    options.timeouts.op = std::time::Duration::from_secs(10);
-    let recording = run(&[program.as_os_str(), root.as_os_str()], &options);
+    let recording = run(&[program.as_os_str(), root.as_os_str()], &RecordOptions::new(&root));
     if recording.exit.contains("77") {
         return; // no leases on this file system
     }
     assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+    assert_true(&recording, &root);
+}
+
+/// Each storing thread stores a number on one page and then on the next: at no event may the trace
+/// know the second store without the first.
+#[test]
+fn stores_of_running_threads_are_seen_in_an_order_that_was() {
+    use unplug_harness::trace::sparse::Sparse;
+    use unplug_harness::trace::{EventKind, FileOp, Via};
+    let temp = tempfile::tempdir().expect("a directory");
+    let program = compile(temp.path(), "mapthreads", &[]);
+    for pinned in [true, false] {
+        let root = temp.path().join(format!("root-{pinned}"));
+        std::fs::create_dir(&root).expect("made");
+        let options = RecordOptions::new(&root);
+        let options = if pinned { options.pinned() } else { options };
+        let recording = run(&[program.as_os_str(), root.as_os_str()], &options);
+        assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+        assert_true(&recording, &root);
+        let mut map = Sparse::default();
+        let mut stores = 0;
+        let number = |map: &Sparse, at: u64| {
+            map.read(at, 4).iter().rev().fold(0u32, |number, byte| number << 8 | u32::from(*byte))
+        };
+        for (index, event) in recording.trace.events.iter().enumerate() {
+            let EventKind::Call(call) = &event.kind else { continue };
+            if let FileOp::Write { offset, bytes, via: Via::Mapping, .. } = &call.op {
+                map.write(*offset, bytes);
+                stores += 1;
+                continue;
+            }
+            for thread in 0..2 {
+                let (first, second) =
+                    (number(&map, thread * 8 * 4096), number(&map, thread * 8 * 4096 + 4096));
+                assert!(first == second || first == second + 1, "{index}: {first} {second}");
+            }
+        }
+        assert!(stores > 20, "{stores}");
+    }
+}
+
+#[test]
+fn a_static_go_program_is_recorded_true() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let program = temp.path().join("gopher");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/gopher.go");
+    let made = std::process::Command::new("go")
+        .arg("build")
+        .arg("-o")
+        .args([&program, &source])
+        .env("CGO_ENABLED", "0")
+        .env("HOME", temp.path())
+        .env("GOCACHE", temp.path().join("cache"))
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        // Loudly: the harness prints the output of a test only when asked to, so this goes to the
+        // terminal itself where there is one.
+        let _ = std::fs::write("/dev/tty", "skipped: there is no Go compiler\n");
+        return;
+    }
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    let options = RecordOptions::new(&root).pinned();
+    let recording = run(&[program.as_os_str(), root.as_os_str()], &options);
+    assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+    assert_eq!(recording.trace.blind, Vec::<String>::new());
     assert_true(&recording, &root);
 }

@@ -15,7 +15,7 @@ use super::{handle, status};
 use crate::trace::{Call, EventKind, FileId, FileOp, Via, WriteSync};
 
 /// How often a comparison is made anew because a sleeper woke.
-const TRIES: usize = 3;
+const TRIES: usize = 8;
 
 impl Tracer {
     /// Compares what is mapped with what was known. `tid` is the thread whose event comes next, or
@@ -39,11 +39,18 @@ impl Tracer {
         }
         let mut stopped = Vec::new();
         let mut stores = Vec::new();
+        let mut restless = Vec::new();
         for _ in 0..TRIES {
-            let asleep = self.stop_others(tid, &mut stopped)?;
+            let asleep = self.stop_others(tid, &mut stopped, &restless)?;
             stores.extend(self.mappings.compare(must)?);
-            // One that woke meanwhile may have stored on both sides of the comparison.
-            if asleep.iter().all(|(tid, switches)| switches_of(*tid) == *switches) {
+            // One that woke meanwhile may have stored on both sides of the comparison: it is stopped
+            // next time, asleep or not.
+            let woke = |(tid, switches): &(pid_t, Option<u64>)| {
+                !sleeps(*tid) || switches_of(*tid) != *switches
+            };
+            let before = restless.len();
+            restless.extend(asleep.iter().filter(|sleeper| woke(sleeper)).map(|(tid, _)| *tid));
+            if restless.len() == before {
                 break;
             }
         }
@@ -71,12 +78,14 @@ impl Tracer {
         Ok(())
     }
 
-    /// Stops every thread that runs. One that sleeps in a call stores nothing: those are returned,
-    /// with how often they had slept.
+    /// Stops every thread that runs. One that sleeps in a call stores nothing, and some calls do not
+    /// bear an interruption: those are let sleep and returned, with how often they had slept, unless
+    /// they are `restless`.
     fn stop_others(
         &mut self,
         tid: Option<pid_t>,
         stopped: &mut Vec<(pid_t, Change)>,
+        restless: &[pid_t],
     ) -> io::Result<Vec<(pid_t, Option<u64>)>> {
         let others: Vec<pid_t> = self
             .threads
@@ -88,7 +97,7 @@ impl Tracer {
         let (mut asleep, mut running) = (Vec::new(), Vec::new());
         for other in others {
             let switches = switches_of(other);
-            if sleeps(other) {
+            if sleeps(other) && !restless.contains(&other) {
                 asleep.push((other, switches));
             } else if !stands(other) && ptrace::interrupt(other).is_ok() {
                 running.push(other);

@@ -32,7 +32,10 @@ pub fn compile(folder: &Path, name: &str, flags: &[&str]) -> PathBuf {
 /// Runs `argv` under the recorder to its end.
 pub fn run(argv: &[&std::ffi::OsStr], options: &RecordOptions) -> Recording {
     let target = Target::new("test", argv.iter().map(|word| word.to_string_lossy().into_owned()));
-    let (recording, ()) = record(&target, options, |_, _| Ok(())).expect("recorded");
+    let mut options = options.clone();
+    // A busy machine is no hang.
+    options.timeouts.op = std::time::Duration::from_secs(120);
+    let (recording, ()) = record(&target, &options, |_, _| Ok(())).expect("recorded");
     recording
 }
 
