@@ -333,6 +333,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn the_python_driver_keeps_the_protocol() {
         if !available("python3") {
             eprintln!("skipped: there is no python3");
@@ -342,6 +343,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn the_c_driver_keeps_the_protocol() {
         if !available("cc") {
             eprintln!("skipped: there is no cc");

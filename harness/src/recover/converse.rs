@@ -115,9 +115,14 @@ pub fn of_driven(driven: &Driven, answers: &[Answer], warnings: Vec<String>) -> 
         (End::Failed(fault), answers) if answers.len() < REQUESTS.len() => {
             failed(stage, fault.clone())
         }
-        _ => {
-            let dump = driven.dumps.first().map(|(_, dump)| dump.clone()).unwrap_or_default();
-            Recovery::Opened(recovered(dump, warnings))
-        }
+        _ => match driven.dumps.first() {
+            Some((_, dump)) => Recovery::Opened(recovered(dump.clone(), warnings)),
+            // Never taken for a store that showed nothing.
+            None => Recovery::Crashed {
+                stage,
+                how: "it was stopped before it showed anything".into(),
+                stderr: String::new(),
+            },
+        },
     }
 }

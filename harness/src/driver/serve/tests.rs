@@ -139,6 +139,6 @@ fn two_requests_are_inside_the_engine_at_once_where_threads_are_declared() {
 #[test]
 fn input_that_is_not_the_protocol_ends_the_driver_with_an_error() {
     let kind = Kind { disk: disk(), threads: 1, meet: false };
-    let error = serve(&kind, &b"1 fetch k\n"[..], &mut Vec::new()).unwrap_err();
+    let error = serve(&kind, &b"1 fetch k\n"[..], Vec::new()).unwrap_err();
     assert!(error.to_string().contains("1 fetch k"), "{error}");
 }
