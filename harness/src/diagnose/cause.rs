@@ -26,18 +26,19 @@ pub struct Cause {
 /// What the failing states of one cause lost; nothing where they lost nothing.
 pub(super) type Lost = BTreeSet<Site>;
 
-/// The sentence and the parts of a loss.
-pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool) -> Cause {
+/// The sentence and the parts of a loss; `survivor` is what depends on it and survives.
+pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool, survivor: Option<String>) -> Cause {
     let words: Vec<String> = lost.iter().map(Site::words).collect();
     let can = match (torn, lost.iter().all(|site| site.part == Part::Bytes)) {
         (true, true) => "can be torn",
         _ => "can be lost",
     };
-    let when = match kind {
-        Kind::LostAck => "after it was promised",
-        _ => "while what depends on it survives",
+    let when = match (kind, survivor) {
+        (Kind::LostAck, _) => " after it was promised".into(),
+        (_, Some(survivor)) => format!(" while {survivor} survives"),
+        _ => String::new(),
     };
-    let sentence = format!("{} {can} {when}", words.join(" and "));
+    let sentence = format!("{} {can}{when}", words.join(" and "));
     let mut cause = Cause { sentence, ..Cause::default() };
     let mut part = |name: &str, value: &dyn Fn(&Site) -> String| {
         let values: BTreeSet<String> = lost.iter().map(value).collect();
@@ -46,19 +47,19 @@ pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool) -> Cause {
     };
     part("call", &|site| site.call.clone());
     part("file", &|site| site.file.clone());
-    part("during", &|site| site.during.words().into());
     part("part", &|site| format!("{:?}", site.part).to_lowercase());
     cause
 }
 
-/// The sentence and the parts where nothing was lost: the moment alone matters.
-pub(super) fn of_moment(between: &(String, String), inside: bool) -> Cause {
+/// The sentence and the parts where nothing was lost: the moment alone matters. `between` are the calls
+/// before and after it, the second one under way if `inside`.
+pub(super) fn of_moment(during: &str, between: &(String, String), inside: bool) -> Cause {
     let (before, after) = between;
     let sentence = match inside {
-        true => format!("the store is stopped inside {after}, after {before}"),
-        false => format!("the store is stopped between {before} and {after}"),
+        true => format!("the store is stopped {during}, inside {after}, after {before}"),
+        false => format!("the store is stopped {during}, between {before} and {after}"),
     };
-    let parts = [("after", before), ("before", after)];
-    let parts = parts.map(|(name, value)| (name.to_owned(), value.clone()));
+    let parts = [("after", before.as_str()), ("before", after), ("during", during)];
+    let parts = parts.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Cause { sentence, parts: parts.into(), ..Cause::default() }
 }

@@ -1,19 +1,22 @@
 //! Failing states with the same kind and the same cause are one finding.
 //!
-//! A cause is a set of sites ([`Site`]) whose loss suffices. The states that lost least are looked at
+//! Where a state fails alike with nothing lost, what it lost is no cause: the moment is. Otherwise a
+//! cause is a set of sites ([`Site`]) whose loss suffices. The states that lost least are looked at
 //! first: what a single loss explains needs no more. A state that lost what an earlier group's states
 //! lost, among other things, belongs to that group; but where it is legal under a milder profile than
-//! any of them, only if what the group lost suffices there too. Of any other state the fewest sites are sought
-//! that explain it: a part of the loss that passes at the same crash point is no cause, and where the
-//! caller can try (`probe`), what fails by itself is one.
+//! any of them, only if what the group lost suffices there too. Of any other state the fewest sites are
+//! sought that explain it: a part of the loss that passes at the same crash point is no cause, and
+//! where the caller can try (`probe`), what fails by itself is one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Cause, Lost, of_loss, of_moment};
 use super::remedy;
-use super::site::{Site, Sites};
+use super::site::{During, Part, Site, Sites};
 use crate::oracle::Kind;
-use crate::persistence::{Crash, CrashState, Device, EffectNo, Model, Overlay, Profile};
+use crate::persistence::{
+    Crash, CrashState, Device, EffectKind, EffectNo, Loss, Model, Overlay, Profile,
+};
 use crate::trace::{EventKind, EventNo, Trace};
 use crate::workload::{Answer, OpNo};
 
@@ -73,26 +76,33 @@ pub fn group(
         let (one, seen) = (&failing[at], &seen[at]);
         (seen.sites.len(), seen.parts.len(), one.profile, seen.effects.len(), one.state.point, at)
     });
+    let mut bare = Bare::new(failing, &passing);
     let mut found: Vec<Found> = Vec::new();
     for at in order {
         let (one, seen) = (&failing[at], &seen[at]);
-        let explained = found.iter().position(|group| {
-            group.explains(one.kind, seen)
-                && (one.profile >= group.mildest || alike(scene, one, seen, group, &mut probe))
-        });
-        if let Some(at_group) = explained {
-            found[at_group].take(at, one.profile);
-            continue;
+        let mut lost = Lost::new();
+        if !seen.effects.is_empty() && bare.fails(one) != Some(true) {
+            let explained = found.iter().position(|group| {
+                group.explains(one.kind, seen)
+                    && (one.profile >= group.mildest || alike(scene, one, seen, group, &mut probe))
+            });
+            if let Some(group) = explained {
+                found[group].take(at, one.profile);
+                continue;
+            }
+            if bare.try_it(one, &mut probe) != Some(true) {
+                lost = fewest(scene, one, seen, &passing, &mut probe);
+            }
         }
-        let lost = fewest(scene, one, seen, &passing, &mut probe);
+        let moment = lost.is_empty().then_some(seen.during);
         let known = found
             .iter_mut()
-            .find(|group| group.kind == one.kind && !lost.is_empty() && group.lost == lost);
+            .find(|group| (group.kind, group.moment, &group.lost) == (one.kind, moment, &lost));
         match known {
             Some(group) => group.take(at, one.profile),
             None => found.push(Found {
                 kind: one.kind,
-                moment: lost.is_empty().then(|| seen.moment.clone()),
+                moment,
                 torn: !lost.is_empty() && seen.whole(&lost, one.state).is_empty(),
                 lost,
                 mildest: one.profile,
@@ -112,12 +122,9 @@ struct Seen<'s> {
     effects: Vec<EffectNo>,
     /// The sites of which something survived in part.
     parts: BTreeSet<&'s Site>,
-    /// Where it was stopped.
-    moment: Moment,
+    /// What had been asked for when it was stopped.
+    during: During,
 }
-
-/// Between which calls, and whether inside the second one.
-type Moment = ((String, String), bool);
 
 impl<'s> Seen<'s> {
     fn new(sites: &'s Sites<'_>, one: &Failing<'_>) -> Seen<'s> {
@@ -130,9 +137,8 @@ impl<'s> Seen<'s> {
         }
         let forms = one.state.loss().map_or(&[][..], |loss| loss.forms());
         let parts = forms.iter().filter_map(|(effect, _)| sites.of(EffectNo(*effect))).collect();
-        let inside = matches!(one.state.crash, Crash::Kill { pages } if pages > 0);
-        let moment = (sites.around(one.state.point), inside);
-        Seen { sites: by_site, parts, effects, moment }
+        let during = sites.during(EventNo(one.state.point.0.saturating_sub(1)));
+        Seen { sites: by_site, parts, effects, during }
     }
 }
 
@@ -149,7 +155,8 @@ struct Found {
     kind: Kind,
     lost: Lost,
     torn: bool,
-    moment: Option<Moment>,
+    /// Where nothing that was lost is the cause: what had been asked for.
+    moment: Option<During>,
     /// The mildest profile of its members.
     mildest: Profile,
     members: Vec<usize>,
@@ -163,14 +170,48 @@ impl Found {
 
     /// True if a state that lost this much fails for the reason of this group.
     fn explains(&self, kind: Kind, seen: &Seen<'_>) -> bool {
-        let moment = self
-            .moment
-            .as_ref()
-            .is_none_or(|moment| seen.sites.is_empty() && *moment == seen.moment);
         // A page that may be lost may be torn too; that one may be torn explains no lost one.
         let torn = !self.torn || self.lost.iter().all(|site| seen.parts.contains(site));
         let lost = self.lost.iter().all(|site| seen.sites.contains_key(site));
-        kind == self.kind && moment && torn && lost
+        kind == self.kind && self.moment.is_none() && torn && lost
+    }
+}
+
+/// Whether states fail alike when nothing at all is lost, by kind and crash point.
+struct Bare {
+    known: BTreeMap<(Kind, EventNo), bool>,
+    passing: BTreeSet<EventNo>,
+}
+
+impl Bare {
+    fn new(failing: &[Failing<'_>], passing: &BTreeMap<EventNo, Vec<BTreeSet<EffectNo>>>) -> Bare {
+        let nothing =
+            |one: &&Failing<'_>| !one.state.is_kill() && remedy::lost_effects(one.state).is_empty();
+        let known = failing.iter().filter(nothing).map(|one| ((one.kind, one.state.point), true));
+        let passing = passing.iter().filter(|(_, lost)| lost.iter().any(BTreeSet::is_empty));
+        Bare { known: known.collect(), passing: passing.map(|(point, _)| *point).collect() }
+    }
+
+    /// What is known without trying.
+    fn fails(&self, one: &Failing<'_>) -> Option<bool> {
+        let known = self.known.get(&(one.kind, one.state.point)).copied();
+        known.or_else(|| self.passing.contains(&one.state.point).then_some(false))
+    }
+
+    /// What the caller finds.
+    fn try_it(
+        &mut self,
+        one: &Failing<'_>,
+        probe: &mut impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
+    ) -> Option<bool> {
+        if let Some(known) = self.fails(one) {
+            return Some(known);
+        }
+        let found = probe(one, &CrashState::power(one.state.point, Loss::default()));
+        if let Some(found) = found {
+            self.known.insert((one.kind, one.state.point), found);
+        }
+        found
     }
 }
 
@@ -253,7 +294,7 @@ fn only(state: &CrashState, effects: &[EffectNo]) -> CrashState {
     let lost: Vec<u32> =
         loss.lost().filter(|effect| effects.contains(effect)).map(|effect| effect.0).collect();
     let forms = loss.forms().iter().filter(|(effect, _)| effects.contains(&EffectNo(*effect)));
-    CrashState::power(state.point, crate::persistence::Loss::new(&lost, forms.copied().collect()))
+    CrashState::power(state.point, Loss::new(&lost, forms.copied().collect()))
 }
 
 fn tell(
@@ -265,21 +306,53 @@ fn tell(
 ) -> Group {
     let first = found.members[0];
     let (one, what) = (&failing[first], &seen[first]);
-    let mut cause = match &found.moment {
-        Some((between, inside)) => of_moment(between, *inside),
-        None => of_loss(one.kind, &found.lost, found.torn),
-    };
     let lost = found.lost.iter().filter_map(|site| what.sites.get(site)).flatten();
-    let lost: Vec<EffectNo> = lost.copied().collect();
-    cause.promised = promised(scene.trace, one);
-    let latest = lost.iter().max().copied();
-    cause.guilty = latest.and_then(|effect| scene.model.effect(effect)).map(|found| found.event);
+    let mut lost: Vec<EffectNo> = lost.copied().collect();
+    lost.sort_unstable();
+    let mut cause = match found.moment {
+        Some(during) => {
+            let inside = matches!(one.state.crash, Crash::Kill { pages } if pages > 0);
+            of_moment(during.words(), &sites.around(one.state.point), inside)
+        }
+        None => {
+            let survivor = survivor(scene, sites, one, &lost);
+            of_loss(one.kind, &found.lost, found.torn, survivor)
+        }
+    };
+    let event = |effect: &EffectNo| scene.model.effect(*effect).map(|found| found.event);
+    let promised = promised(scene.trace, one);
+    // What was lost of what had been done by the promise; where there is none, the last loss.
+    let before = promised.and_then(|promised| {
+        lost.iter().rev().find(|effect| event(effect).is_some_and(|event| event < promised))
+    });
+    let latest = before.or(lost.last()).copied();
+    cause.promised = promised.filter(|_| before.is_some());
+    cause.guilty = latest.as_ref().and_then(event);
     cause.detail = detail(scene, sites, one, &cause, latest);
     let members: Vec<&Failing<'_>> = found.members.iter().map(|at| &failing[*at]).collect();
     if !lost.is_empty() {
         cause.counterfactual = remedy::find(scene, sites, &found.lost, &members, one);
     }
     Group { kind: found.kind, members: found.members, cause }
+}
+
+/// A name that a lost file has and that survives, though it came later.
+fn survivor(
+    scene: &Scene<'_>,
+    sites: &Sites<'_>,
+    one: &Failing<'_>,
+    lost: &[EffectNo],
+) -> Option<String> {
+    let first = scene.model.effect(*lost.first()?)?;
+    sites.of(lost[0]).filter(|site| site.part != Part::Name)?;
+    let later = lost[0].0 + 1..scene.model.effects_before(one.state.point);
+    let named = later.map(EffectNo).find(|effect| {
+        let found = scene.model.effect(*effect).map(|found| &found.kind);
+        let rename = matches!(found, Some(EffectKind::Rename { .. } | EffectKind::Link { .. }));
+        let same = found.is_some_and(|kind| kind.file() == first.kind.file());
+        rename && same && one.state.loss().is_some_and(|loss| !loss.is_lost(effect.0))
+    })?;
+    sites.of(named).map(Site::words)
 }
 
 /// The acknowledgement of the first operation that the violation names.
@@ -303,7 +376,9 @@ fn detail(
 ) -> String {
     let point = one.state.point.0;
     let Some(effect) = latest else { return format!("stopped before event {point}") };
-    let mut text = format!("stopped before event {point}; lost: {}", sites.event(effect));
+    let during = scene.model.effect(effect).map_or(During::Idle, |at| sites.during(at.event));
+    let mut text =
+        format!("stopped before event {point}; lost: {}, {}", sites.event(effect), during.words());
     match scene.model.durable_by(effect, one.profile) {
         Some(by) if by >= one.state.point => {
             let call = sites.call(by).unwrap_or("event");
@@ -325,8 +400,8 @@ impl Sites<'_> {
             let call = self.call(event).unwrap_or("the end");
             let site = self.site_of(event);
             match site {
-                Some(site) => format!("{call} of {} {}", site.file, site.during.words()),
-                None => format!("{call} {}", self.during(event).words()),
+                Some(site) => format!("{call} of {}", site.file),
+                None => call.to_owned(),
             }
         };
         let before = (0..point.0).rev().map(EventNo).find(|event| self.changes(*event));

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 
 use super::group::{Failing, Scene};
 use super::site::{Site, Sites};
-use crate::persistence::{AddedSync, CrashState, EffectNo, Form, Loss, Model};
+use crate::persistence::{AddedSync, CrashState, EffectNo, Form, Loss, Model, View};
 use crate::trace::{EventNo, FileId, SyncScope};
 
 /// The most states that one remedy is tried on.
-const TRIED: usize = 400;
+const TRIED: usize = 20_000;
 
 /// Finds a sync that makes `members` impossible; `first` stands for them.
 pub(super) fn find(
@@ -93,9 +93,13 @@ fn gone(scene: &Scene<'_>, syncs: &[(EventNo, FileId)], states: &[&Failing<'_>])
         scope: SyncScope::Full,
     }));
     let model = Model::with(scene.trace, &overlay, scene.device);
+    let mut states: Vec<&&Failing<'_>> = states.iter().collect();
+    states.sort_by_key(|failing| failing.state.point);
+    let mut view = View::new(&model);
     let gone = states.iter().filter(|failing| {
+        view.advance(failing.state.point.min(model.last_point()));
         let state = translate(scene.model, &model, failing.state);
-        !model.is_legal(&state, failing.profile)
+        view.check(&state, failing.profile).is_err()
     });
     gone.count()
 }

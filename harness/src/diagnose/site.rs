@@ -1,5 +1,5 @@
-//! What can be lost, in terms of the program: which call on which file, what of it, and what the
-//! program had been asked for at the time. Effects of one site are lost for one reason.
+//! What can be lost, in terms of the program: which call on which file, and what of it. Effects of one
+//! site are lost for one reason, whatever the program had been asked for at the time.
 
 use super::names::{Names, plain};
 use crate::persistence::{EffectKind, EffectNo, Model};
@@ -28,8 +28,6 @@ pub struct Site {
     pub file: String,
     /// What of it.
     pub part: Part,
-    /// What had been asked for.
-    pub during: During,
 }
 
 /// What a program had been asked for when it made a call.
@@ -67,15 +65,14 @@ impl During {
 }
 
 impl Site {
-    /// In words: `what write puts into wal/#.log while writing`.
+    /// In words: `what write puts into wal/#.log`.
     pub fn words(&self) -> String {
-        let Site { call, file, part, during } = self;
-        let during = during.words();
+        let Site { call, file, part } = self;
         match part {
-            Part::Bytes => format!("what {call} puts into {file} {during}"),
-            Part::Size => format!("the size that {call} gives {file} {during}"),
-            Part::Name => format!("the name {file} that {call} makes {during}"),
-            Part::Removal => format!("the removal of {file} by {call} {during}"),
+            Part::Bytes => format!("what {call} puts into {file}"),
+            Part::Size => format!("the size that {call} gives {file}"),
+            Part::Name => format!("the name {file} that {call} makes"),
+            Part::Removal => format!("the removal of {file} by {call}"),
         }
     }
 }
@@ -130,7 +127,7 @@ impl<'a> Sites<'a> {
             EffectKind::Leave { from, .. } => (Part::Removal, self.names.place(from, at)),
         };
         let call = self.call(at).unwrap_or("call").to_owned();
-        Some(Site { call, file: plain(&path), part, during: self.during(at) })
+        Some(Site { call, file: plain(&path), part })
     }
 
     /// The file or directory whose fsync would make an effect durable.
