@@ -14,7 +14,7 @@
 use crate::driver::{Capabilities, Dump, KillPromise};
 use crate::oracle::{Cycles, END, Judge, Kind, Loss, Verdict, Violation};
 use crate::recover::{Recovered, Recovery};
-use crate::workload::{Answer, History, Moment, OpNo, Request};
+use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
 use super::fates::{Fates, fates, settled};
 use super::run::Before;
@@ -69,7 +69,12 @@ impl Court {
             None => Past::None(Box::new(Judge::new(&history, capabilities))),
             Some(before) => {
                 let shown = dumps.first().and_then(|(op, dump)| {
-                    let at = history.operations.get(op.0 as usize)?.acknowledged()?;
+                    let dumped = history.operations.get(op.0 as usize)?;
+                    let at = dumped.acknowledged()?;
+                    // A dump may have failed, and writes gone before the first that did not.
+                    if wrote_before(&history, dumped.begun) {
+                        return None;
+                    }
                     let after = |capabilities: &Capabilities| {
                         let mut cycles = Cycles::new(capabilities);
                         cycles.then(&before.history, END, Loss::Power, &dump.contents);
@@ -117,6 +122,11 @@ impl Court {
                 (Past::None(plain), _) if closed_badly => plain.at(moment, Loss::Kill, &recovery),
                 (Past::None(_), Some(judge)) => judge.at(moment, Loss::Kill, &recovery),
                 (Past::None(_), None) => return None,
+                (Past::Cut { .. }, _)
+                    if number == 0 && wrote_before(&self.history, dumped.begun) =>
+                {
+                    return None;
+                }
                 (Past::Cut { before, .. }, _) if number == 0 => {
                     before.failing_recovery(END, Loss::Power, failure, &recovery)
                 }
@@ -147,9 +157,7 @@ impl Court {
                 Some(cycles.judge(&self.history).at(moment, loss, recovery))
             }
             Past::Cut { before, shown } => {
-                let wrote = self.history.operations.iter().any(|operation| {
-                    !operation.request.mutations().is_empty() && operation.begun < moment
-                });
+                let wrote = wrote_before(&self.history, moment);
                 if shown.is_none() && wrote {
                     return None;
                 }
@@ -199,6 +207,12 @@ impl Court {
         }
         verdict
     }
+}
+
+/// True if a write was begun before this moment.
+fn wrote_before(history: &History, moment: Moment) -> bool {
+    let writes = |operation: &Operation| !operation.request.mutations().is_empty();
+    history.operations.iter().any(|operation| writes(operation) && operation.begun < moment)
 }
 
 fn renamed(found: Violation, kind: Kind, sentence: String, note: bool) -> Violation {
