@@ -66,12 +66,12 @@ pub fn group(
                 if group.kind == Kind::RefusedUnborn {
                     return found.kind == group.kind;
                 }
-                // Inside recovery, where nothing was lost, the moment alone is no cause of its own.
+                // Where nothing was lost, the moment alone is no cause of its own.
                 let inside = found.spot.ground.depth() > 0;
                 let moments = group.cause.guilty.is_none() && found.cause.guilty.is_none();
                 (group.kind, group.note) == (found.kind, found.note)
                     && (group.spot.ground.depth() > 0) == inside
-                    && (group.cause.sentence == found.cause.sentence || inside && moments)
+                    && (group.cause.sentence == found.cause.sentence || moments)
             };
             match groups.iter_mut().find(same) {
                 Some(group) => {

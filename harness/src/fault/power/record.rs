@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Driven, Plan, Target, Timeouts, drive};
 use crate::image::{Image, Workdir};
-use crate::record::{RecordOptions, Recorder};
+use crate::record::{RecordOptions, Recorder, SourceLine, Stacks};
 use crate::recover::{REQUESTS, Recovery, of_driven};
-use crate::trace::{EventKind, Trace};
+use crate::trace::{Call, EventKind, EventNo, Trace};
 use crate::workload::{Answer, History, Request};
 
 /// What is recorded, and where.
@@ -63,10 +63,7 @@ impl Studio<'_> {
             None => std::fs::create_dir(&dir)
                 .map_err(|error| HarnessError::at("making", &dir, error))?,
         }
-        let mut options = RecordOptions::new(&dir).pinned();
-        options.seed = self.seed;
-        options.timeouts = self.timeouts;
-        options.run_root = Some(folder.path().to_path_buf());
+        let options = self.options(&dir, folder.path());
         let mut recorder = Recorder::new(self.target, &options)?;
         let mut watcher = recorder.watcher();
         let plan = Plan { dir: &dir, requests, threads, capabilities: Some(self.capabilities) };
@@ -83,6 +80,44 @@ impl Studio<'_> {
         let stderr = recording.stderr;
         let coarse = recording.coarse;
         Ok(Recorded { coarse, trace: recording.trace, history, driven, blind, left, stderr })
+    }
+
+    fn options(&self, dir: &Path, run_root: &Path) -> RecordOptions {
+        let mut options = RecordOptions::new(dir).pinned();
+        options.seed = self.seed;
+        options.timeouts = self.timeouts;
+        options.run_root = Some(run_root.to_path_buf());
+        options
+    }
+
+    /// The program's own source line at one numbered call of the workload, from a second recording;
+    /// nothing where that went otherwise or no line is known.
+    pub fn source(
+        &self,
+        requests: &[Request],
+        threads: u32,
+        call: &Call,
+    ) -> Result<Option<String>> {
+        let folder = tempfile::Builder::new()
+            .prefix("source-")
+            .tempdir_in(self.root)
+            .map_err(|error| HarnessError::at("making a folder in", self.root, error))?;
+        let dir = folder.path().join("store");
+        std::fs::create_dir(&dir).map_err(|error| HarnessError::at("making", &dir, error))?;
+        let mut options = self.options(&dir, folder.path());
+        options.stacks = Stacks::At(call.no);
+        let mut recorder = Recorder::new(self.target, &options)?;
+        let mut watcher = recorder.watcher();
+        let plan = Plan { dir: &dir, requests, threads, capabilities: Some(self.capabilities) };
+        drive(&mut recorder, &mut watcher, &plan)?;
+        let recording = recorder.into_recording()?;
+        let same = |event: &crate::trace::Event| match &event.kind {
+            EventKind::Call(other) => other.no == call.no && other.name == call.name,
+            _ => false,
+        };
+        let Some(at) = recording.trace.events.iter().position(same) else { return Ok(None) };
+        let lines = recording.source(EventNo(at as u32));
+        Ok(lines.into_iter().find(SourceLine::is_own).map(|line| line.to_string()))
     }
 
     /// Records the recovery of `image`.

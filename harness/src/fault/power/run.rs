@@ -19,6 +19,7 @@ use crate::oracle::{Judge, Loss, called_for};
 use crate::persistence::{CrashState, Overlay};
 use crate::recover::Pool;
 use crate::scenario::FaultName;
+use crate::trace::EventKind;
 
 /// The strategies have this part of the budget before crashes inside recovery are tried, …
 const STRATEGIES: f64 = 0.75;
@@ -27,6 +28,9 @@ const NESTED: f64 = 0.92;
 
 /// So many states without a new image, and there is nothing left to see.
 const BARREN: u64 = 5_000;
+
+/// How many findings get a source line.
+const SOURCES: usize = 6;
 
 /// Runs the fault.
 pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
@@ -186,7 +190,23 @@ fn conclude(
     ));
     let failures = std::mem::take(&mut bench.failures);
     for group in group::group(failures, prover, device(ctx))? {
-        outcome.findings.push(findings::finding(ctx, visitor.fault, &group));
+        let mut finding = findings::finding(ctx, visitor.fault, &group);
+        if outcome.findings.len() < SOURCES && !finding.note && !ctx.budget.interrupted() {
+            finding.source = source(ctx, &group)?;
+        }
+        outcome.findings.push(finding);
     }
     Ok(())
+}
+
+/// The source line of the call whose effect was lost, where it is one of the workload's recording.
+fn source(ctx: &Context<'_>, group: &group::Group) -> Result<Option<String>> {
+    let ground = &group.spot.ground;
+    let event = group.cause.guilty.and_then(|event| ground.trace.events.get(event.0 as usize));
+    let Some(EventKind::Call(call)) = event.map(|event| &event.kind) else { return Ok(None) };
+    if ground.depth() > 0 || call.no == 0 {
+        return Ok(None);
+    }
+    let workload = asked::workload(ctx.options, &ctx.control.capabilities);
+    studio(ctx).source(&workload.requests, ctx.options.threads, call)
 }
