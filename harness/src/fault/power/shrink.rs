@@ -36,11 +36,6 @@ impl<'p, 'g> Trier<'p, 'g> {
         Self { prover, builder: Builder::new(&spot.ground.model), spot, kind }
     }
 
-    /// The image of a state.
-    pub fn image(&mut self, state: &CrashState) -> Image {
-        self.builder.image(state)
-    }
-
     /// What is found wrong with a state.
     pub fn verdict(&mut self, state: &CrashState) -> Result<(Verdict, Recovery)> {
         let image = self.builder.image(state);
