@@ -26,24 +26,29 @@ pub struct Fates {
 /// What each dump adds, in order; only where it adds something.
 pub fn fates(history: &History, dumps: &[(OpNo, Dump)]) -> Vec<Fates> {
     let mut all: Vec<Fates> = Vec::new();
-    let mut known = BTreeMap::new();
+    // With whether a recovery showed it: that overrules what a living store showed.
+    let mut known: BTreeMap<u32, (bool, bool)> = BTreeMap::new();
     for (op, dump) in dumps {
         let Some(dumped) = history.operations.get(op.0 as usize) else { continue };
         let Some(since) = dumped.acknowledged() else { continue };
-        let before = known.len();
-        let mut recovered = true;
+        let before = known.clone();
         for (number, operation) in (0u32..).zip(&history.operations) {
             let Some((failed, Answer::Err(_))) = &operation.answered else { continue };
             if *failed >= dumped.begun {
                 continue;
             }
             if let Some(fate) = fate(history, operation, &dump.contents) {
-                known.entry(number).or_insert(fate);
-                recovered &= opened_between(history, *failed, dumped.begun);
+                let recovered = opened_between(history, *failed, dumped.begun);
+                let first = known.entry(number).or_insert((fate, recovered));
+                if recovered && !first.1 {
+                    *first = (fate, true);
+                }
             }
         }
-        if known.len() > before {
-            all.push(Fates { since, known: known.clone(), recovered });
+        if known != before {
+            let recovered = known.values().all(|(_, recovered)| *recovered);
+            let fates = known.iter().map(|(number, (fate, _))| (*number, *fate)).collect();
+            all.push(Fates { since, known: fates, recovered });
         }
     }
     all
@@ -182,6 +187,21 @@ mod tests {
         let requests = [(put("a", "1"), false), (del, true), (Request::Dump, false)];
         assert_eq!(known(&requests, &[("a", "1")]), [(1, false)]);
         assert_eq!(known(&requests, &[]), []);
+    }
+
+    #[test]
+    fn what_a_recovery_showed_overrules_what_the_living_store_showed() {
+        let requests = [
+            (put("a", "1"), false),
+            (put("a", "2"), true),
+            (Request::Dump, false),
+            (Request::Open, false),
+            (Request::Dump, false),
+        ];
+        let dumps = [dump(2, &[("a", "1")]), dump(4, &[("a", "2")])];
+        let fates = fates(&history(&requests), &dumps);
+        let known: Vec<_> = fates.iter().map(|fates| (fates.known[&1], fates.recovered)).collect();
+        assert_eq!(known, [(false, false), (true, true)]);
     }
 
     #[test]
