@@ -46,6 +46,7 @@ impl Fault for Kill {
         outcome.called_for.extend(called_for::of_crashes(Loss::Kill, &ctx.control.capabilities));
         Ok(outcome)
     }
+
     fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
         match &case.strike {
             Strike::Power(_) => power::Power.rejudge(ctx, case),
