@@ -41,7 +41,7 @@ pub const DEFAULT_POWER_CASES: u64 = 16_000;
 /// As above.
 pub const DEFAULT_MEDIA_CASES: u64 = 3_000;
 /// As above.
-pub const DEFAULT_IO_CASES: u64 = 400;
+pub const DEFAULT_IO_CASES: u64 = 200;
 /// The time at which a fault of a run without a budget is cut short, which is reported.
 pub const DEFAULT_FAULT_TIME: Duration = Duration::from_secs(20);
 /// A finding that fails this often in a row in fresh processes fails always.
