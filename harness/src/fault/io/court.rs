@@ -19,6 +19,9 @@ use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 use super::fates::{Fates, fates, settled};
 use super::run::Before;
 
+/// How many operations a sentence names.
+const NAMED: usize = 3;
+
 /// The court of one run.
 #[derive(Debug)]
 pub struct Court {
@@ -170,7 +173,11 @@ impl Court {
                 operation.request.mutations().iter().map(|change| change.key().as_str()).collect();
             Some(format!("request {op} (keys {})", keys.join(", ")))
         };
-        let named: Vec<String> = named.filter_map(one).collect();
+        let mut named: Vec<String> = named.filter_map(one).collect();
+        if let Some(more @ 1..) = named.len().checked_sub(NAMED) {
+            named.truncate(NAMED);
+            named.push(format!("one of {more} more"));
+        }
         format!(
             "{} was answered with `err`, a dump then {showed}, and now it {now}",
             named.join(" or ")
