@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Driven, Target, Timeouts, drive};
+use crate::fault::power::record::Outside;
 use crate::image::{Image, Workdir};
 use crate::record::{Plan, RecordOptions, Recorder};
 use crate::trace::event::LOOK;
@@ -108,11 +109,9 @@ impl Rig<'_> {
         let left = Image::load(&dir)?;
         let trace = recording.trace;
         let mut blind = trace.blind.clone();
-        blind.extend(
-            recording.outside_written.iter().map(|path| {
-                format!("it wrote to {}, outside the store's directory", path.display())
-            }),
-        );
+        // The workload opens the store again, so what it keeps outside is read back in the same run.
+        let outside = Outside { written: recording.outside_written, read: recording.outside_read };
+        blind.extend(outside.blind(&outside));
         let (history, hit) = (trace.history(), first_hit(&trace));
         Ok(Run { trace, history, driven, left, hit, blind })
     }

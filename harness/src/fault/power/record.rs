@@ -1,7 +1,8 @@
 //! Recordings: the workload from which everything is derived, and recoveries that are cut again. Each
 //! in a directory of its own below the run's root, gone when the recording is there.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Driven, Plan, Target, Timeouts, drive};
@@ -35,14 +36,35 @@ pub struct Recorded {
     pub history: History,
     /// How it went.
     pub driven: Driven,
-    /// What the recorder could not see past, with files outside the directory that were written.
+    /// What the recorder could not see past.
     pub blind: Vec<String>,
+    /// Files outside the directory.
+    pub outside: Outside,
     /// True if what a kill leaves between two looks at a shared mapping is not known.
     pub coarse: bool,
     /// The directory as the program left it.
     pub left: Image,
     /// The end of the program's standard error.
     pub stderr: String,
+}
+
+/// Files outside the store's directory that a recording touched.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// Written.
+    pub written: BTreeSet<PathBuf>,
+    /// Read.
+    pub read: BTreeSet<PathBuf>,
+}
+
+impl Outside {
+    /// What makes a loss unprovable: state of the store that lies outside its directory, so written by
+    /// one run and read by a later one. A log or a cache that nothing reads again is no state.
+    pub fn blind(&self, later: &Outside) -> Vec<String> {
+        let both = self.written.intersection(&later.read);
+        let text = "outside the store's directory";
+        both.map(|path| format!("it wrote and read back {}, {text}", path.display())).collect()
+    }
 }
 
 impl Studio<'_> {
@@ -69,17 +91,22 @@ impl Studio<'_> {
         let plan = Plan { dir: &dir, requests, threads, capabilities: Some(self.capabilities) };
         let driven = drive(&mut recorder, &mut watcher, &plan)?;
         let recording = recorder.into_recording()?;
-        let mut blind = recording.trace.blind.clone();
-        let outside = recording
-            .outside_written
-            .iter()
-            .map(|path| format!("it wrote to {}, outside the store's directory", path.display()));
-        blind.extend(outside);
+        let blind = recording.trace.blind.clone();
         let history = recording.trace.history();
         let left = Image::load(&dir)?;
         let stderr = recording.stderr;
         let coarse = recording.coarse;
-        Ok(Recorded { coarse, trace: recording.trace, history, driven, blind, left, stderr })
+        let outside = Outside { written: recording.outside_written, read: recording.outside_read };
+        Ok(Recorded {
+            coarse,
+            trace: recording.trace,
+            history,
+            driven,
+            blind,
+            outside,
+            left,
+            stderr,
+        })
     }
 
     fn options(&self, dir: &Path, run_root: &Path) -> RecordOptions {

@@ -88,6 +88,10 @@ impl<'a, 'c> Stage<'a, 'c> {
         let workload = asked::workload(ctx.options, capabilities);
         let recorded = studio(ctx).record(None, &workload.requests, ctx.options.threads)?;
         check(&recorded, outcome)?;
+        if !recorded.outside.written.is_empty() {
+            let (again, _) = studio(ctx).recovery(&recorded.left)?;
+            outcome.blind.extend(recorded.outside.blind(&again.outside));
+        }
         let requests = recorded.history.operations.len() as u64;
         let judge = Rc::new(Judge::new(&recorded.history, capabilities));
         let overlay = ground::first_open(&recorded.trace)
