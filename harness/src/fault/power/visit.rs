@@ -117,7 +117,7 @@ impl Visitor<'_, '_> {
                     return Ok(Ended::Spent);
                 }
             }
-            if self.visited % TELL == 0 {
+            if self.visited.is_multiple_of(TELL) {
                 self.tell();
             }
         }
