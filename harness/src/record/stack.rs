@@ -159,10 +159,13 @@ fn sections(
 ) -> Option<(u64, ExplicitModuleSectionInfo<Vec<u8>>)> {
     let bytes = std::fs::read(path).ok()?;
     let file = object::File::parse(&*bytes).ok()?;
-    let segment = file.segments().find(|segment| {
+    // The end of one segment and the beginning of the next may share a page of the file; this piece
+    // is code, which comes after what is only read.
+    let holds = |segment: &object::Segment<'_, '_>| {
         let (from, len) = segment.file_range();
         (from & !0xfff..from + len).contains(&offset)
-    })?;
+    };
+    let segment = file.segments().filter(holds).last()?;
     let bias = start
         .wrapping_sub(offset)
         .wrapping_sub(segment.address().wrapping_sub(segment.file_range().0));
