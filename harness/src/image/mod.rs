@@ -22,5 +22,6 @@ pub use build::Builder;
 pub use content::Content;
 pub use dir::{Stats, Workdir};
 pub use page::Page;
+pub use path::{path_bytes, path_of};
 pub use tree::Image;
 pub use walk::{Entry, EntryKind};

@@ -2,10 +2,20 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::tree::Image;
 use crate::trace::{FileId, Name, Place};
+
+/// A path's bytes.
+pub fn path_bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+/// The path of these bytes.
+pub fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
 
 /// The names that a relative path is made of; nothing where it holds anything else.
 fn names(path: &Path) -> Option<Vec<&OsStr>> {

@@ -15,14 +15,13 @@
 //!
 //! In a path `%`, space and what is not printable ASCII stand as `%` and two hexadecimal digits.
 
-use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::base::{HarnessError, Result};
+use crate::image::{path_bytes, path_of};
 
 /// Longest range that one damage may fill or add.
 pub const RANGE_BYTES: u64 = 64 << 20;
@@ -246,7 +245,7 @@ fn is_plain(path: &Path) -> bool {
 
 fn escape(path: &Path) -> String {
     let mut text = String::new();
-    for &byte in path.as_os_str().as_bytes() {
+    for &byte in path_bytes(path) {
         match byte {
             b'%' => text.push_str("%25"),
             _ if byte.is_ascii_graphic() => text.push(char::from(byte)),
@@ -269,7 +268,7 @@ fn unescape(word: &str) -> Option<PathBuf> {
             bytes.push(*first);
         }
     }
-    Some(PathBuf::from(OsStr::from_bytes(&bytes)))
+    Some(path_of(&bytes))
 }
 
 #[cfg(test)]
@@ -280,7 +279,7 @@ mod tests {
     fn path() -> impl Strategy<Value = PathBuf> {
         let name = proptest::collection::vec(any::<u8>(), 1..8);
         let names = proptest::collection::vec(name, 1..4);
-        let path = names.prop_map(|names| PathBuf::from(OsStr::from_bytes(&names.join(&b'/'))));
+        let path = names.prop_map(|names| path_of(&names.join(&b'/')));
         path.prop_filter("plain", |path| is_plain(path))
     }
 
