@@ -65,13 +65,21 @@ impl Dir {
         self.path.join(name)
     }
 
-    /// The names in the directory that are text, in no order.
+    /// The names in the directory that are text, in no order. Not by `std::fs::read_dir`, which
+    /// panics where a directory cannot be read or closed; here that is an error.
     pub(crate) fn names(&self) -> Result<Vec<String>, IoFailure> {
-        let fail = |error| IoFailure::new("list", &self.path, error);
+        use nix::dir::Dir;
+        use nix::fcntl::OFlag;
+        let fail = |error: nix::Error| IoFailure::new("list", &self.path, error.into());
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let open = || Ok(Dir::open(&self.path, flags, nix::sys::stat::Mode::empty())?);
+        let mut listed = retry(open).map_err(|error| IoFailure::new("list", &self.path, error))?;
         let mut names = Vec::new();
-        for entry in retry(|| fs::read_dir(&self.path)).map_err(fail)? {
-            if let Ok(name) = entry.map_err(fail)?.file_name().into_string() {
-                names.push(name);
+        for entry in listed.iter() {
+            if let Ok(name) = entry.map_err(fail)?.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_string());
             }
         }
         Ok(names)
