@@ -27,7 +27,7 @@ fn rate(writers: u64, write: impl Fn(u64) + Sync) -> f64 {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    write(writer << 32 | n % 1000);
+                    write((writer << 32) | (n % 1000));
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -58,7 +58,7 @@ fn redb(dir: &Path, writers: u64) -> f64 {
         let transaction = database.begin_write().expect("a transaction");
         transaction
             .open_table(TABLE)
-            .and_then(|mut table| Ok(drop(table.insert(n, &[7; 100][..])?)))
+            .and_then(|mut table| Ok(table.insert(n, &[7; 100][..]).map(drop)?))
             .expect("an insert");
         transaction.commit().expect("a commit");
     })

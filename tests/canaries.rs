@@ -1,6 +1,7 @@
 //! The tester tested: each flawed store is caught by the fault and the property that its scenario
 //! names, and each store without a flaw holds.
 
+#[allow(dead_code)]
 mod support;
 
 use std::path::{Path, PathBuf};

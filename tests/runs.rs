@@ -1,6 +1,7 @@
 //! Whole runs through the command line: what a finding leaves and that it replays, the same seed twice,
 //! an interrupt, and unplug itself killed.
 
+#[allow(dead_code)]
 mod support;
 
 use std::path::Path;

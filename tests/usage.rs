@@ -1,6 +1,7 @@
 //! Usage and unusable input through the command line: exit code 2, and a message that names what is
 //! wrong and what was expected. A broken harness is 3.
 
+#[allow(dead_code)]
 mod support;
 
 use support::Place;

@@ -78,7 +78,7 @@ pub(crate) fn join(mut bytes: Vec<u8>, owner: u64) -> Result<Vec<u8>, (u64, &'st
             .map_err(|what| (start as u64, what))?;
         bytes.copy_within(start + HEADER_BYTES..start + PAGE_BYTES, number * DATA_BYTES);
     }
-    if bytes.len() % PAGE_BYTES != 0 {
+    if !bytes.len().is_multiple_of(PAGE_BYTES) {
         return Err(((pages * PAGE_BYTES) as u64, "the file ends inside a page"));
     }
     bytes.truncate(pages * DATA_BYTES);

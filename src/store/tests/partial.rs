@@ -71,7 +71,8 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before_and_a_longer_log() {
     let files = snapshot(dir.path());
     let name = checkpoint(*listing(dir.path()).checkpoints.last().unwrap());
     let whole = files[&name].len();
-    let damages: [&dyn Fn(&mut Vec<u8>); 5] = [
+    type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let damages: [Damage<'_>; 5] = [
         &|bytes| bytes[whole / 2] ^= 1,
         &|bytes| bytes.truncate(whole - 1),
         &|bytes| bytes.truncate(whole / 2),
