@@ -35,7 +35,7 @@ pub const IMAGE_BYTES: u64 = 4 << 30;
 /// Most names that one store's directory may hold.
 pub const IMAGE_NAMES: u64 = 1_000_000;
 /// Cases of each fault in a run without a budget: about ten seconds of the built-in store in all.
-pub const DEFAULT_KILL_CASES: u64 = 1_000;
+pub const DEFAULT_KILL_CASES: u64 = 600;
 /// As above.
 pub const DEFAULT_POWER_CASES: u64 = 16_000;
 /// As above.

@@ -26,7 +26,7 @@ use tally::Tally;
 use writer::Writer;
 
 /// The part of the budget for the states of one recording; the rest is for live processes.
-const RECORDED: f64 = 0.85;
+const RECORDED: f64 = 0.6;
 
 /// The fault.
 #[derive(Clone, Copy, Debug, Default)]
