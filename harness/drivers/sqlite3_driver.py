@@ -17,8 +17,10 @@ def reply(line):
 
 def open_store(directory):
     store = sqlite3.connect(os.path.join(directory, "store.db"), isolation_level=None)
-    store.execute("PRAGMA journal_mode=WAL")
-    store.execute("PRAGMA synchronous=FULL")
+    store.execute("PRAGMA synchronous=EXTRA")
+    # On an error SQLite stays in its old journal mode and says so here alone.
+    if store.execute("PRAGMA journal_mode=WAL").fetchone() != ("wal",):
+        raise sqlite3.OperationalError("the journal mode could not be changed to WAL")
     store.execute("CREATE TABLE IF NOT EXISTS pairs (k TEXT PRIMARY KEY, v TEXT) WITHOUT ROWID")
     return store
 

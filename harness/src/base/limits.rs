@@ -37,9 +37,9 @@ pub const IMAGE_NAMES: u64 = 1_000_000;
 /// Cases of each fault in a run without a budget: about ten seconds of the built-in store in all.
 pub const DEFAULT_KILL_CASES: u64 = 600;
 /// As above.
-pub const DEFAULT_POWER_CASES: u64 = 16_000;
+pub const DEFAULT_POWER_CASES: u64 = 13_000;
 /// As above.
-pub const DEFAULT_MEDIA_CASES: u64 = 3_000;
+pub const DEFAULT_MEDIA_CASES: u64 = 2_500;
 /// As above.
 pub const DEFAULT_IO_CASES: u64 = 200;
 /// The time at which a fault of a run without a budget is cut short, which is reported.
