@@ -42,6 +42,8 @@ pub const DEFAULT_POWER_CASES: u64 = 13_000;
 pub const DEFAULT_MEDIA_CASES: u64 = 2_500;
 /// As above.
 pub const DEFAULT_IO_CASES: u64 = 200;
+/// How many workloads the power fault of a run without a budget records at most.
+pub const DEFAULT_ROUNDS: u32 = 3;
 /// The time at which a fault of a run without a budget is cut short, which is reported.
 pub const DEFAULT_FAULT_TIME: Duration = Duration::from_secs(20);
 /// A finding that fails this often in a row in fresh processes fails always.

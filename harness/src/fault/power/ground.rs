@@ -20,6 +20,8 @@ pub struct Ground {
     pub trace: Trace,
     /// The recording that it ends with, by itself: a recovery's, or the whole.
     pub own: Option<Trace>,
+    /// Which workload was recorded, from 0.
+    pub round: u32,
     /// The number of that recording's first event in the timeline.
     pub offset: u32,
     /// The model of the timeline.
@@ -54,6 +56,7 @@ impl Ground {
         Self {
             trace,
             own: None,
+            round: 0,
             offset: 0,
             model,
             overlay,
@@ -94,6 +97,7 @@ impl Ground {
             model: Model::with(&trace, &overlay, device),
             trace,
             own: Some(recording),
+            round: above.round,
             offset,
             overlay,
             parent: Some((Rc::clone(above), spot.state.clone())),

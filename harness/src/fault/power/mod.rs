@@ -2,6 +2,7 @@
 //! recording allows under a file-system profile is derived from it, the driver recovers from each
 //! distinct image, and what it shows is judged by what had been promised at that moment.
 //!
+//! * `run`: the fault, step by step, round by round. `stage`: what the rounds share.
 //! * `record`: the recordings. `ground`: a timeline and its model. `visit`: states become images.
 //! * `bench`: each image is recovered once and judged once a promise; `memory` knows what was seen,
 //!   `court` who judges.
@@ -27,12 +28,13 @@ pub mod run;
 mod settle;
 pub mod shape;
 mod shrink;
+mod stage;
 pub mod visit;
 
 pub use findings::finding;
 pub use group::Group;
 pub use rejudge::replayed;
-pub use run::Stage;
+pub use stage::Stage;
 
 use crate::base::Result;
 use crate::scenario::{Case, FaultName};

@@ -43,25 +43,34 @@ pub struct Nesting<'a> {
     pub rng: Rng,
 }
 
+/// What was cut again so far.
+#[derive(Clone, Debug, Default)]
+pub struct CutAgain {
+    /// The visits whose recoveries had their turn.
+    visits: BTreeSet<u64>,
+    /// How many recoveries were recorded.
+    pub recorded: u64,
+}
+
 impl Nesting<'_> {
-    /// Visits the crash states of recoveries until `upto` of the budget is spent.
+    /// Visits the crash states of recoveries until `upto` of the budget is spent; of those in `done`
+    /// none is visited again.
     pub fn run(
         &self,
         visitor: &mut Visitor<'_, '_>,
         outcome: &mut FaultOutcome,
+        done: &mut CutAgain,
         upto: f64,
     ) -> Result<()> {
-        let mut done = BTreeSet::new();
-        let mut recorded = 0;
         for depth in 0..DEPTH {
             visitor.bench.settle()?;
             let upto = upto - if depth + 1 < DEPTH { (upto - visitor.spent()) * 0.3 } else { 0.0 };
-            let mut candidates = self.candidates(visitor, depth, &mut done);
+            let mut candidates = self.candidates(visitor, depth, &mut done.visits);
             while let Some(candidate) = candidates.next() {
                 match self.one(visitor, outcome, &candidate, upto)? {
                     None => {}
                     Some(Ended::Exhausted | Ended::Share) if visitor.spent() < upto => {
-                        recorded += 1
+                        done.recorded += 1;
                     }
                     Some(_) => {
                         let left = candidates.count() as u64;
@@ -70,9 +79,6 @@ impl Nesting<'_> {
                     }
                 }
             }
-        }
-        if recorded > 0 {
-            outcome.notes.push(format!("{recorded} recoveries were recorded and cut again"));
         }
         Ok(())
     }

@@ -1,0 +1,123 @@
+//! The stage on which crash states are visited: the workload's recording, checked against the directory
+//! that the program left, with the bench that judges. It outlasts the rounds; each brings a recording.
+
+use std::rc::Rc;
+
+use super::bench::Bench;
+use super::ground::{self, Ground, Spot};
+use super::nested::CutAgain;
+use super::prove::Prover;
+use super::record::Recorded;
+use super::visit::Visitor;
+use super::{device, setup, studio};
+use crate::base::{HarnessError, Result};
+use crate::driver::End;
+use crate::fault::{Context, FaultOutcome, asked};
+use crate::image::Builder;
+use crate::oracle::Judge;
+use crate::persistence::{CrashState, Overlay};
+use crate::recover::Pool;
+use crate::scenario::FaultName;
+
+/// The recorded run with all that its crash states are visited with.
+pub struct Stage<'a, 'c> {
+    /// Visits.
+    pub visitor: Visitor<'a, 'c>,
+    /// The recording of the workload whose states are visited: of the latest round.
+    pub first: Rc<Ground>,
+    /// Judges single states in fresh processes.
+    pub prover: Prover,
+    /// How many requests were recorded.
+    pub requests: u64,
+    /// The recoveries that were cut again.
+    pub cut_again: CutAgain,
+}
+
+impl<'a, 'c> Stage<'a, 'c> {
+    /// Records the workload, and checks that the recording can be believed.
+    pub fn set_up(
+        ctx: &'a Context<'c>,
+        fault: FaultName,
+        outcome: &mut FaultOutcome,
+    ) -> Result<Self> {
+        let recorded = record(ctx, 0, outcome)?;
+        if !recorded.outside.written.is_empty() {
+            let (again, _) = studio(ctx).recovery(&recorded.left)?;
+            outcome.blind.extend(recorded.outside.blind(&again.outside));
+        }
+        let pool = Pool::start(&setup(ctx), ctx.options.workers)?;
+        let mut bench = Bench::new(ctx.budget, pool);
+        let first = ground(ctx, &recorded, 0, &mut bench)?;
+        let visitor =
+            Visitor { ctx, bench, visited: 0, coarse: recorded.coarse, unknown_kills: 0, fault };
+        let prover = Prover::new(&setup(ctx))?;
+        ctx.budget.prepared();
+        let requests = recorded.history.operations.len() as u64;
+        Ok(Self { visitor, first, prover, requests, cut_again: CutAgain::default() })
+    }
+
+    /// Records the workload of another round.
+    pub fn record_again(&mut self, round: u32, outcome: &mut FaultOutcome) -> Result<()> {
+        let ctx = self.visitor.ctx;
+        let recorded = record(ctx, round, outcome)?;
+        self.first = ground(ctx, &recorded, round, &mut self.visitor.bench)?;
+        self.visitor.coarse = recorded.coarse;
+        self.requests += recorded.history.operations.len() as u64;
+        Ok(())
+    }
+}
+
+/// Records the workload of a round.
+fn record(ctx: &Context<'_>, round: u32, outcome: &mut FaultOutcome) -> Result<Recorded> {
+    let workload = asked::round(ctx.options, &ctx.control.capabilities, round);
+    let recorded = studio(ctx).record(None, &workload.requests, ctx.options.threads)?;
+    check(&recorded, outcome)?;
+    Ok(recorded)
+}
+
+/// The ground of a recording, which must give the directory that the program left.
+fn ground(
+    ctx: &Context<'_>,
+    recorded: &Recorded,
+    round: u32,
+    bench: &mut Bench<'_, Spot>,
+) -> Result<Rc<Ground>> {
+    let judge = Rc::new(Judge::new(&recorded.history, &ctx.control.capabilities));
+    let overlay =
+        ground::first_open(&recorded.trace).map_or_else(Overlay::default, Overlay::names_before);
+    let mut first = Ground::first(recorded.trace.clone(), overlay, device(ctx), judge.clone());
+    first.number = bench.seat(judge);
+    first.round = round;
+    reproduces(&first, recorded)?;
+    Ok(Rc::new(first))
+}
+
+/// An error where the recorded run went otherwise than the control; what the recorder could not see
+/// goes to the outcome.
+fn check(recorded: &Recorded, outcome: &mut FaultOutcome) -> Result<()> {
+    outcome.blind.extend(recorded.blind.iter().cloned());
+    outcome.unmodelled.extend(recorded.trace.unmodelled.clone());
+    let why = match &recorded.driven.end {
+        End::Finished => return Ok(()),
+        End::NotOpened(answer) => format!("`open` was answered with {answer:?}"),
+        End::Failed(fault) => fault.to_string(),
+        End::Stopped => "it was stopped".into(),
+    };
+    Err(HarnessError::broken(format!("the workload was recorded, and {why}")))
+}
+
+/// The model, with everything surviving, must give the directory that the program left.
+fn reproduces(ground: &Ground, recorded: &Recorded) -> Result<()> {
+    let last = ground.model.last_point();
+    let built = Builder::new(&ground.model).image(&CrashState::kill(last));
+    let seen = !recorded.blind.is_empty() || !recorded.trace.unmodelled.is_empty();
+    if built.hash() == recorded.left.hash() || seen {
+        return Ok(());
+    }
+    let differs = super::shape::of(&recorded.left, &built);
+    let differs: Vec<String> = differs.into_iter().take(5).collect();
+    Err(HarnessError::broken(format!(
+        "the recording does not give the directory that the program left: {}",
+        differs.join(", ")
+    )))
+}
