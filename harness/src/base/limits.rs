@@ -46,6 +46,13 @@ pub const DEFAULT_IO_CASES: u64 = 200;
 pub const DEFAULT_ROUNDS: u32 = 3;
 /// The time at which a fault of a run without a budget is cut short, which is reported.
 pub const DEFAULT_FAULT_TIME: Duration = Duration::from_secs(20);
+/// After so many recoveries without an answer a fault is ended: each takes the whole limit.
+pub const HANGS: u32 = 4;
+/// Where a program or machine is slow, a fault that was given a time tries these many cases still: kill,
+/// power, media, io.
+pub const FEWEST_CASES: [u64; 4] = [40, 400, 200, 60];
+/// For the fewest cases it has up to so many times its time.
+pub const PATIENCE: f64 = 3.0;
 /// A finding that fails this often in a row in fresh processes fails always.
 pub const CONFIRM_ALWAYS: u32 = 2;
 /// How often a finding that does not fail each time is judged again.

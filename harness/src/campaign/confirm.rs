@@ -33,7 +33,9 @@ pub fn confirm(fault: &dyn Fault, ctx: &Context<'_>, finding: &mut Finding) -> R
                 finding.evidence = again.evidence;
             }
         }
-        if tries == limits::CONFIRM_ALWAYS && failed == tries {
+        // A hang is confirmed by one: each takes the whole limit.
+        let enough = if finding.kind == Kind::RecoveryHung { 1 } else { limits::CONFIRM_ALWAYS };
+        if tries == enough && failed == tries {
             break;
         }
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::limits;
 use crate::fault::Budget;
+use crate::recover::Hangs;
 use crate::scenario::{Extent, FaultName};
 
 /// Deals out the budget, one fault after the other.
@@ -14,12 +15,13 @@ pub struct Shares {
     extent: Extent,
     started: Instant,
     interrupted: Arc<AtomicBool>,
+    hangs: Hangs,
 }
 
 impl Shares {
     /// Begins now.
     pub fn new(extent: Extent, interrupted: Arc<AtomicBool>) -> Self {
-        Self { extent, started: Instant::now(), interrupted }
+        Self { extent, started: Instant::now(), interrupted, hangs: Hangs::default() }
     }
 
     /// The share of `fault`, with `faults_left` still to run, itself included. Of a time budget it gets
@@ -33,7 +35,10 @@ impl Shares {
                 (u64::MAX, Some(left.max(Duration::from_millis(1)) / faults_left.max(1)))
             }
         };
+        let fewest = limits::FEWEST_CASES[fault as usize];
         Budget::new(cases, time, Arc::clone(&self.interrupted))
+            .at_least(fewest)
+            .counting(&self.hangs)
     }
 
     /// True once the user asked to stop.
@@ -66,7 +71,7 @@ mod tests {
     fn a_time_budget_is_shared_among_the_faults_that_are_left() {
         let shares = Shares::new(Extent::Time(Duration::from_secs(0)), Arc::default());
         let budget = shares.of(FaultName::Kill, 4);
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(5));
         assert!(!budget.take(), "no time is left");
         assert_eq!(budget.cases(), u64::MAX);
     }

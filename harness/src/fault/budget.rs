@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::base::limits;
+use crate::recover::Hangs;
+
 /// A share of the run's budget. One is given to each fault; threads of the fault share it.
 #[derive(Debug)]
 pub struct Budget {
@@ -12,9 +15,14 @@ pub struct Budget {
     used: AtomicU64,
     started: Instant,
     time: Option<Duration>,
+    /// So many cases are tried before the time counts in full.
+    floor: u64,
     /// Time of preparations that is not counted, in nanoseconds.
     excused: AtomicU64,
     interrupted: Arc<AtomicBool>,
+    hangs: Hangs,
+    /// How many there had been when this budget began.
+    hung_before: u32,
 }
 
 /// Why a fault stopped before its cases were exhausted.
@@ -26,6 +34,8 @@ pub enum Stop {
     Time,
     /// Ctrl-C or SIGTERM.
     Interrupted,
+    /// Recovery gave no answer so often that waiting for more shows nothing new.
+    Hangs,
 }
 
 impl Budget {
@@ -36,9 +46,30 @@ impl Budget {
             used: AtomicU64::new(0),
             started: Instant::now(),
             time,
+            floor: 0,
             excused: AtomicU64::new(0),
             interrupted,
+            hangs: Hangs::default(),
+            hung_before: 0,
         }
+    }
+
+    /// The same, which ends also after [`limits::HANGS`] further hangs.
+    #[must_use]
+    pub fn counting(self, hangs: &Hangs) -> Self {
+        Self { hangs: hangs.clone(), hung_before: hangs.count(), ..self }
+    }
+
+    /// Where hangs of the program are counted.
+    pub fn hangs(&self) -> &Hangs {
+        &self.hangs
+    }
+
+    /// The same, with so many cases that are tried even where the time is over before: a slow program
+    /// or machine is judged by something too. They get up to [`limits::PATIENCE`] times the time.
+    #[must_use]
+    pub fn at_least(self, floor: u64) -> Self {
+        Self { floor, ..self }
     }
 
     /// A budget without limits, for judging one case.
@@ -54,7 +85,9 @@ impl Budget {
             cases => ((cases - self.used()) as f64 * of_cases).ceil() as u64,
         };
         let time = self.time.map(|time| time.saturating_sub(self.counted()).mul_f64(of_time));
-        Self::new(cases, time, Arc::clone(&self.interrupted))
+        let part = Self::new(cases, time, Arc::clone(&self.interrupted));
+        let floor = (self.floor as f64 * of_cases) as u64;
+        Self { hung_before: self.hung_before, ..part.at_least(floor).counting(&self.hangs) }
     }
 
     /// Ends the preparations of a fault: a recording, say. Where they took more than half of the time,
@@ -83,7 +116,9 @@ impl Budget {
     pub fn stopped(&self) -> Option<Stop> {
         if self.interrupted() {
             Some(Stop::Interrupted)
-        } else if self.time.is_some_and(|time| self.counted() >= time) {
+        } else if self.hangs.count() - self.hung_before >= limits::HANGS {
+            Some(Stop::Hangs)
+        } else if self.time_spent() >= 1.0 {
             Some(Stop::Time)
         } else if self.used.load(Ordering::Relaxed) >= self.cases {
             Some(Stop::Cases)
@@ -115,8 +150,18 @@ impl Budget {
     /// The part that is spent, 0 to 1; of cases or of time, whichever is nearer its end.
     pub fn spent(&self) -> f64 {
         let cases = self.used() as f64 / self.cases.max(1) as f64;
-        let time = self.time.map_or(0.0, |time| self.counted().as_secs_f64() / time.as_secs_f64());
-        cases.max(time).min(1.0)
+        cases.max(self.time_spent()).min(1.0)
+    }
+
+    /// The part of the time that is spent; of the longer time where the fewest cases are not done yet.
+    fn time_spent(&self) -> f64 {
+        let Some(time) = self.time else { return 0.0 };
+        let spent = self.counted().as_secs_f64() / time.as_secs_f64().max(f64::MIN_POSITIVE);
+        if self.used() >= self.floor {
+            return spent;
+        }
+        let done = self.used() as f64 / self.floor as f64;
+        spent.min(done.max(spent / limits::PATIENCE))
     }
 }
 
@@ -139,5 +184,30 @@ mod tests {
         let late = Budget::new(3, Some(Duration::ZERO), Arc::default());
         assert!(!late.take());
         assert_eq!(late.stopped(), Some(Stop::Time));
+    }
+
+    #[test]
+    fn a_few_hangs_end_a_fault_and_the_next_begins_anew() {
+        let hangs = Hangs::default();
+        let budget = Budget::new(9, None, Arc::default()).counting(&hangs);
+        (1..limits::HANGS).for_each(|_| hangs.note());
+        assert!(budget.take());
+        hangs.note();
+        assert!(!budget.take());
+        assert_eq!(budget.part(1.0, 1.0).stopped(), Some(Stop::Hangs));
+        assert!(Budget::new(9, None, Arc::default()).counting(&hangs).take());
+    }
+
+    #[test]
+    fn the_fewest_cases_have_more_time_and_not_for_ever() {
+        let ago = |seconds: u64| Instant::now().checked_sub(Duration::from_secs(seconds));
+        let budget = |seconds| Budget {
+            started: ago(seconds).expect("the machine is up that long"),
+            ..Budget::new(u64::MAX, Some(Duration::from_secs(10)), Arc::default()).at_least(4)
+        };
+        let late = budget(15);
+        assert_eq!((0..9).filter(|_| late.take()).count(), 4, "the fewest, and not one more");
+        let later = budget(31);
+        assert!(!later.take(), "three times the time is over");
     }
 }

@@ -8,8 +8,10 @@ use crate::driver::{Capabilities, Target};
 use crate::scenario::Options;
 use crate::workload::{Contents, History};
 
+use super::asked;
 use super::budget::Budget;
 use super::observer::Observer;
+use crate::recover::Setup;
 
 /// What the run without any fault showed.
 #[derive(Clone, Debug)]
@@ -46,4 +48,17 @@ pub struct Context<'a> {
     pub budget: &'a Budget,
     /// Whom to tell.
     pub observer: &'a dyn Observer,
+}
+
+impl Context<'_> {
+    /// How the driver is started for recovery.
+    pub fn setup(&self) -> Setup {
+        Setup {
+            target: self.target.clone(),
+            capabilities: self.control.capabilities.clone(),
+            timeouts: asked::timeouts(self.options),
+            root: self.image_root.to_path_buf(),
+            hangs: self.budget.hangs().clone(),
+        }
+    }
 }

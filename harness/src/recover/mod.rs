@@ -1,11 +1,13 @@
 //! Recovery: what a driver makes of an image. The only room that runs a driver on a crash state.
 
 pub mod converse;
+pub mod hangs;
 pub mod outcome;
 pub mod pool;
 pub mod worker;
 
 pub use converse::{REQUESTS, of_driven};
+pub use hangs::Hangs;
 pub use outcome::{Recovered, Recovery, Stage};
 pub use pool::{Done, Extra, Pool};
 pub use worker::{Setup, Tried, Worker};

@@ -141,7 +141,9 @@ fn work(worker: &mut Worker, job: &Job) -> Result<Done> {
     let left = job.extra.left.then(|| worker.left()).transpose()?;
     let opened = matches!(recovery, Recovery::Opened(_));
     let refused = job.extra.may_refuse && matches!(recovery, Recovery::Refused { .. });
-    let again = if !(opened || refused) || job.id % RECHECK_EVERY == RECHECK_EVERY - 1 {
+    // A hang was confirmed already, or is like one that was.
+    let hung = matches!(recovery, Recovery::Hung { .. });
+    let again = if !(opened || refused || hung) || job.id % RECHECK_EVERY == RECHECK_EVERY - 1 {
         Some(worker.confirm(&job.image)?)
     } else {
         None

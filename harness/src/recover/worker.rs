@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::converse::{self, Talk, converse};
+use super::hangs::Hangs;
 use super::outcome::{Recovery, Stage};
 use crate::base::Result;
 use crate::driver::{Capabilities, DriverProcess, Session, Target, Timeouts};
@@ -25,6 +26,8 @@ pub struct Setup {
     pub timeouts: Timeouts,
     /// A folder for directories and private folders.
     pub root: PathBuf,
+    /// Where hangs are counted.
+    pub hangs: Hangs,
 }
 
 /// Recovers images one after another.
@@ -47,15 +50,22 @@ impl Worker {
         Ok(Self { setup: setup.clone(), workdir, folder, live: None })
     }
 
-    /// What the driver makes of `image`. A hang counts only if it is one at three times the limit, in
-    /// a fresh process.
+    /// What the driver makes of `image`. The first hang counts only if it is one at three times the
+    /// limit, in a fresh process; after that the limit is enough.
     pub fn recover(&mut self, image: &Image) -> Result<Recovery> {
-        let recovery = self.once(image)?;
+        let mut recovery = self.once(image)?;
         if !matches!(recovery, Recovery::Hung { .. }) {
             return Ok(recovery);
         }
-        let patient = Setup { timeouts: self.setup.timeouts.to_confirm(), ..self.setup.clone() };
-        Worker::new(&patient)?.once(image)
+        if self.setup.hangs.count() == 0 {
+            let timeouts = self.setup.timeouts.to_confirm();
+            let patient = Setup { timeouts, ..self.setup.clone() };
+            recovery = Worker::new(&patient)?.once(image)?;
+        }
+        if matches!(recovery, Recovery::Hung { .. }) {
+            self.setup.hangs.note();
+        }
+        Ok(recovery)
     }
 
     /// The directory as the last recovery left it.

@@ -1,6 +1,6 @@
 //! Which failures to try: every call of a recorded run, and every failure that the call can really
-//! return, in rounds, so that a budget that ends early has seen each call fail in the most telling way.
-//! Pure.
+//! return. They come in turns: one of each sort (a call's name and how it fails), then a second, …, the
+//! most telling sorts more often, so that a budget that ends early has seen every sort of failure. Pure.
 //!
 //! * EINTR strikes once: no kernel interrupts every call for ever.
 //! * EROFS strikes only what changes names or sizes; a disk that was remounted still opens for reading.
@@ -29,14 +29,15 @@ pub struct Attempt {
     pub strike: Strike,
     /// What it is, for the counts: `EIO once`, `cut short`.
     pub what: String,
-    /// In which round it comes.
+    /// How telling it is: the less, the rarer its turns.
     round: u8,
+    turn: u32,
 }
 
 impl Attempt {
-    /// In which round it comes, from 0.
-    pub fn round(&self) -> u8 {
-        self.round
+    /// In which turn it comes, from 1: the n-th of its sort in every n-th turn, or more rarely.
+    pub fn turn(&self) -> u32 {
+        self.turn
     }
 }
 
@@ -56,13 +57,23 @@ pub fn counts(trace: &Trace) -> (u64, u64) {
     (calls.len() as u64 - looks, looks)
 }
 
-/// Every failure of every call of `trace`, a recording without failures but with its looks; each round
-/// in a seeded order.
+/// Every failure of every call of `trace`, a recording without failures but with its looks; the turns
+/// in their order, each by itself in a seeded one.
 pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
-    let mut all: Vec<Attempt> = numbered(trace).iter().flat_map(failures).collect();
-    // Shuffled first and then sorted by a stable sort: each round keeps a seeded order.
+    let calls = numbered(trace);
+    let of = |call| failures(call).into_iter().map(move |attempt: Attempt| (call, attempt));
+    let mut all: Vec<(&Numbered<'_>, Attempt)> = calls.iter().flat_map(of).collect();
+    // Shuffled first and then sorted by a stable sort: each turn keeps a seeded order.
     rng.shuffle(&mut all);
-    all.sort_by_key(|attempt| attempt.round);
+    let mut sorts: BTreeMap<(&str, String, u8), u32> = BTreeMap::new();
+    for (call, attempt) in &mut all {
+        let sort = (call.name, attempt.what.clone(), attempt.round);
+        let rank = sorts.entry(sort).or_default();
+        *rank += 1;
+        attempt.turn = *rank * (u32::from(attempt.round) + 1);
+    }
+    let mut all: Vec<Attempt> = all.into_iter().map(|(_, attempt)| attempt).collect();
+    all.sort_by_key(|attempt| (attempt.turn, attempt.round));
     all
 }
 
@@ -123,7 +134,7 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
             let first = sync && errno == EIO && extent == Extent::Once;
             let round = if first { 0 } else { round + 1 };
             let strike = Strike::Fail { nth, errno, extent };
-            all.push(Attempt { strike, what: format!("{name} {lasts}"), round });
+            all.push(Attempt { strike, what: format!("{name} {lasts}"), round, turn: 0 });
         }
     }
     if can_be_short(call.name) && call.result > 1 {
@@ -132,7 +143,7 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
         shorts.dedup_by_key(|(bytes, _)| *bytes);
         for (bytes, round) in shorts {
             let what = "cut short".to_owned();
-            all.push(Attempt { strike: Strike::Short { nth, bytes }, what, round });
+            all.push(Attempt { strike: Strike::Short { nth, bytes }, what, round, turn: 0 });
         }
     }
     all
@@ -256,6 +267,21 @@ mod tests {
         let order = |seed| attempts(&trace, &mut Rng::new(seed));
         assert_eq!(order(3), order(3));
         assert_ne!(order(3), order(4));
-        assert!(order(3).is_sorted_by_key(Attempt::round));
+        assert!(order(3).is_sorted_by_key(Attempt::turn));
+    }
+
+    #[test]
+    fn a_budget_that_ends_early_has_seen_each_sort_of_failure() {
+        let mut calls: Vec<_> = (1..40).map(|no| (no, "fsync", 0, nothing())).collect();
+        calls.extend((40..60).map(|no| (no, "pwrite64", 40, nothing())));
+        let all = attempts(&trace(&calls), &mut Rng::new(5));
+        let early: BTreeSet<String> = all[..40].iter().map(|one| one.what.clone()).collect();
+        for sort in ["EIO once", "EIO from then on", "ENOSPC once", "EINTR once", "cut short"] {
+            assert!(early.contains(sort), "{sort} is not among {early:?}");
+        }
+        let short = |one: &Attempt| matches!(one.strike, Strike::Short { .. });
+        assert!(all[..12].iter().any(short), "a write cut short comes early");
+        let syncs = all[..40].iter().filter(|one| one.strike.nth() < 40);
+        assert!(syncs.count() < 30, "syncs do not crowd out the writes");
     }
 }

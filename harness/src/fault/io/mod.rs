@@ -26,7 +26,6 @@ use super::{Fault, asked};
 use crate::base::Result;
 use crate::base::limits::PAGE_BYTES;
 use crate::persistence::Device;
-use crate::recover::Setup;
 use crate::scenario::{Case, FaultName};
 
 /// The fault.
@@ -48,16 +47,6 @@ impl Fault for Io {
 
     fn smaller(&self, case: &Case) -> Vec<Case> {
         rejudge::smaller(case)
-    }
-}
-
-/// How a driver is started for recovery under this fault.
-fn setup(ctx: &Context<'_>) -> Setup {
-    Setup {
-        target: ctx.target.clone(),
-        capabilities: ctx.control.capabilities.clone(),
-        timeouts: asked::timeouts(ctx.options),
-        root: ctx.image_root.to_path_buf(),
     }
 }
 

@@ -135,7 +135,7 @@ fn recorded(
     let dumps = dumps(&strike.shown)?;
     let capabilities = &ctx.control.capabilities;
     let court = Court::new(stage.before.as_ref(), trace.history(), &dumps, capabilities);
-    let mut worker = Worker::new(&super::setup(ctx))?;
+    let mut worker = Worker::new(&ctx.setup())?;
     let recovery = worker.recover(&image)?;
     let moment = Moment(u64::from(state.point.0));
     let mut verdict = court.at(moment, loss_of(&state), &recovery).unwrap_or_default();

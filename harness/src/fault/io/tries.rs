@@ -7,7 +7,7 @@ use super::choose::{Attempt, attempts, counts};
 use super::examine::Examiner;
 use super::run::{Rig, Run, Stage};
 use super::tally::{Scene, Tally, Tried};
-use super::{asks, device, rig, setup, stages};
+use super::{asks, device, rig, stages};
 use crate::base::{HarnessError, Result, Rng};
 use crate::driver::End;
 use crate::fault::budget::Stop;
@@ -85,6 +85,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let why = match ctx.budget.stopped() {
         Some(Stop::Time) => "failures not tried: the time was over",
         Some(Stop::Interrupted) => "failures not tried: interrupted",
+        Some(Stop::Hangs) => "failures not tried: recovery hung too often",
         _ => "failures not tried: over the number of cases",
     };
     outcome.totals.skip(why, (list.attempts.len() - visited) as u64);
@@ -107,24 +108,24 @@ fn words(stage: usize, run: &Run, list: &List) -> String {
 }
 
 impl List {
-    /// Every failure of every call of each stage. In each round the stages take turns, the workload
+    /// Every failure of every call of each stage. In each of its turns the stages take turns, the workload
     /// as often as all recoveries.
     fn new(stages: Vec<Stage>, first: &[Run], rng: &Rng) -> List {
         let recoveries = (first.len() - 1).max(1);
-        let mut all: Vec<(u8, usize, usize, Attempt)> = Vec::new();
+        let mut all: Vec<(u32, usize, usize, Attempt)> = Vec::new();
         for (stage, run) in first.iter().enumerate() {
             let mut rng = rng.fork(&format!("stage {stage}"));
             let turns = if stage == 0 { 1 } else { recoveries };
-            let (mut round, mut place) = (0, 0);
+            let (mut turn, mut place) = (0, 0);
             for attempt in attempts(&run.trace, &mut rng) {
-                if attempt.round() != round {
-                    (round, place) = (attempt.round(), 0);
+                if attempt.turn() != turn {
+                    (turn, place) = (attempt.turn(), 0);
                 }
-                all.push((round, place * turns, stage, attempt));
+                all.push((turn, place * turns, stage, attempt));
                 place += 1;
             }
         }
-        all.sort_by_key(|(round, turn, stage, _)| (*round, *turn, *stage));
+        all.sort_by_key(|(turn, place, stage, _)| (*turn, *place, *stage));
         let attempts = all.into_iter().map(|(_, _, stage, attempt)| (stage, attempt)).collect();
         List { stages, attempts }
     }
@@ -205,7 +206,7 @@ fn work(ctx: &Context<'_>, rig: &Rig<'_>, list: &List, common: &Mutex<Common>) -
 
 fn examiner(ctx: &Context<'_>) -> Result<Examiner> {
     let profiles: ProfileSet = ctx.options.profiles.iter().copied().collect();
-    Examiner::new(&setup(ctx), profiles, device(ctx))
+    Examiner::new(&ctx.setup(), profiles, device(ctx))
 }
 
 fn tried(

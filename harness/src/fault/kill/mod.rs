@@ -21,7 +21,7 @@ use crate::scenario::{Case, FaultName, Strike};
 
 use super::context::Context;
 use super::outcome::{FaultOutcome, Rejudged};
-use super::{Fault, asked, power};
+use super::{Fault, power};
 use tally::Tally;
 use writer::Writer;
 
@@ -85,16 +85,6 @@ fn live(ctx: &Context<'_>) -> Result<FaultOutcome> {
             .into(),
     );
     Ok(outcome)
-}
-
-/// How a driver is started for recovery under this fault.
-fn setup(ctx: &Context<'_>) -> crate::recover::Setup {
-    crate::recover::Setup {
-        target: ctx.target.clone(),
-        capabilities: ctx.control.capabilities.clone(),
-        timeouts: asked::timeouts(ctx.options),
-        root: ctx.image_root.to_path_buf(),
-    }
 }
 
 #[cfg(test)]

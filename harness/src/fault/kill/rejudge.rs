@@ -24,7 +24,7 @@ pub(super) fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
     let earlier = kill.earlier.iter().map(cycle).collect::<Result<Vec<(History, Contents)>>>()?;
     let history = kill.history.parse()?;
     let image = stored::get(&case.files, &kill.image);
-    let setup = crate::recover::Setup { capabilities: capabilities.clone(), ..super::setup(ctx) };
+    let setup = crate::recover::Setup { capabilities: capabilities.clone(), ..ctx.setup() };
     let mut worker = Worker::new(&setup)?;
     let recovery = worker.recover(&image)?;
     let cycles = cycles(&capabilities, &earlier);

@@ -60,7 +60,7 @@ impl<'a> Writer<'a> {
             dir: folder.path().join("none"),
             folder,
             stores: 0,
-            worker: Worker::new(&super::setup(ctx))?,
+            worker: Worker::new(&ctx.setup())?,
             pace: Pace::default(),
             judged: 0,
             next_number: 1,

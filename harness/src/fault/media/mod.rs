@@ -11,14 +11,14 @@ mod tally;
 
 use crate::base::Result;
 use crate::oracle::called_for;
-use crate::recover::{Extra, Pool, Setup};
+use crate::recover::{Extra, Pool};
 use crate::scenario::{Case, FaultName};
 
 use super::budget::Stop;
 use super::context::Context;
 use super::observer::Progress;
 use super::outcome::{FaultOutcome, Rejudged};
-use super::{Fault, asked};
+use super::Fault;
 use choose::Choice;
 use rest::{Rest, come_to_rest};
 use tally::{Struck, Tally};
@@ -40,7 +40,7 @@ impl Fault for Media {
             .map(|(number, rest)| Choice::new(rest, ctx.rng.fork(&format!("store {number}"))))
             .collect();
         let mut tally = Tally::new(ctx, &rests);
-        let mut pool = Pool::start(&setup(ctx), ctx.options.workers)?;
+        let mut pool = Pool::start(&ctx.setup(), ctx.options.workers)?;
         ctx.budget.prepared();
         let mut id = 0;
         // In turn, so that a budget that ends early has seen each store.
@@ -73,6 +73,7 @@ impl Fault for Media {
         let why = match ctx.budget.stopped() {
             Some(Stop::Time) => "exhaustive damages of small files: the time was over",
             Some(Stop::Interrupted) => "exhaustive damages of small files: interrupted",
+            Some(Stop::Hangs) => "exhaustive damages of small files: recovery hung too often",
             _ => "exhaustive damages of small files: over the number of cases",
         };
         tally.totals.skip(why, left);
@@ -102,14 +103,4 @@ fn at_rest(ctx: &Context<'_>) -> Result<Vec<Rest>> {
         rests.push(come_to_rest(ctx, Some(kill_after as u32))?);
     }
     Ok(rests)
-}
-
-/// How a driver is started for recovery under this fault.
-fn setup(ctx: &Context<'_>) -> Setup {
-    Setup {
-        target: ctx.target.clone(),
-        capabilities: ctx.control.capabilities.clone(),
-        timeouts: asked::timeouts(ctx.options),
-        root: ctx.image_root.to_path_buf(),
-    }
 }

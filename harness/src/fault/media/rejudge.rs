@@ -11,7 +11,7 @@ use crate::recover::Worker;
 use crate::scenario::{Case, MediaStrike, Strike};
 use crate::workload::Moment;
 
-use super::{setup, tally};
+use super::tally;
 
 /// Damages the base again and judges what a fresh driver makes of it.
 pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
@@ -31,7 +31,7 @@ pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
         rollback: strike.rollback,
         control_warned: case.control_warned,
     };
-    let recovery = Worker::new(&setup(ctx))?.recover(&image)?;
+    let recovery = Worker::new(&ctx.setup())?.recover(&image)?;
     let judge = Judge::new(&history, &ctx.control.capabilities);
     let verdict = judge.damaged(&harmed, &recovery);
     Ok(Rejudged { verdict, evidence: tally::evidence(&recovery) })

@@ -128,7 +128,7 @@ fn on_ground(
     let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
     let mut trier = Trier::new(prover, &first, Kind::LostAck);
     let found = diagnose::group(&scene, &failing, &[], |one, state| {
-        if trouble.is_some() || left == 0 {
+        if trouble.is_some() || left == 0 || one.kind == Kind::RecoveryHung {
             return None;
         }
         left -= 1;
@@ -162,6 +162,10 @@ fn on_ground(
 /// Makes the state that stands for a group smaller.
 fn smaller(group: &mut Group, prover: &mut Prover) -> Result<()> {
     let Some(profile) = legal_profile(group) else { return Ok(()) };
+    // Each try would take the whole time limit.
+    if group.kind == Kind::RecoveryHung {
+        return Ok(());
+    }
     let spot = group.spot.clone();
     let state = shrink::smallest(prover, &spot, profile.into(), group.kind)?;
     if state == spot.state {

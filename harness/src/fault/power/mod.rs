@@ -68,16 +68,6 @@ impl Fault for Power {
     }
 }
 
-/// How a driver is started for recovery under this fault.
-fn setup(ctx: &Context<'_>) -> crate::recover::Setup {
-    crate::recover::Setup {
-        target: ctx.target.clone(),
-        capabilities: ctx.control.capabilities.clone(),
-        timeouts: asked::timeouts(ctx.options),
-        root: ctx.image_root.to_path_buf(),
-    }
-}
-
 /// How recordings are made under this fault.
 fn studio<'a>(ctx: &'a Context<'_>) -> record::Studio<'a> {
     record::Studio {

@@ -4,10 +4,10 @@
 use std::rc::Rc;
 
 use super::court::Court;
+use super::device;
 use super::ground::{Ground, Spot, parse_state};
 use super::prove::Prover;
 use super::shrink;
-use super::{device, setup};
 use crate::base::{HarnessError, Result};
 use crate::fault::{Context, Rejudged};
 use crate::image::{Builder, Image};
@@ -34,7 +34,7 @@ pub fn judge(ctx: &Context<'_>, case: &Case, strike: &PowerStrike) -> Result<Rej
         return Err(HarnessError::input(format!("case.strike.nested: more than {DEPTH} deep")));
     }
     let capabilities = &ctx.control.capabilities;
-    let mut prover = Prover::new(&setup(ctx))?;
+    let mut prover = Prover::new(&ctx.setup())?;
     let trace = read(case, strike)?;
     let court = Rc::new(Judge::new(&trace.history(), capabilities));
     let mut ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), court));

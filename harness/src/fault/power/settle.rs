@@ -40,12 +40,15 @@ pub fn settle(
 /// True if the driver disagrees with itself, false if only time told the two apart; an error if the
 /// harness does.
 fn is_driver(one: &Disagreement<Spot>, prover: &mut Prover) -> Result<bool> {
+    let hung = |recovery: &Recovery| matches!(recovery, Recovery::Hung { .. });
+    if hung(&one.first) || hung(&one.second) {
+        return Ok(false);
+    }
     let mut fresh: Vec<Recovery> = Vec::new();
     for _ in 0..TRIES {
         fresh.push(prover.fresh(&one.image)?);
     }
-    let hung = |recovery: &Recovery| matches!(recovery, Recovery::Hung { .. });
-    if [&one.first, &one.second].into_iter().chain(&fresh).any(hung) {
+    if fresh.iter().any(hung) {
         return Ok(false);
     }
     let differ = fresh.windows(2).any(|pair| !alike(&pair[0], &pair[1]));

@@ -9,7 +9,7 @@ use super::nested::CutAgain;
 use super::prove::Prover;
 use super::record::Recorded;
 use super::visit::Visitor;
-use super::{device, setup, studio};
+use super::{device, studio};
 use crate::base::{HarnessError, Result};
 use crate::driver::End;
 use crate::fault::{Context, FaultOutcome, asked};
@@ -45,12 +45,12 @@ impl<'a, 'c> Stage<'a, 'c> {
             let (again, _) = studio(ctx).recovery(&recorded.left)?;
             outcome.blind.extend(recorded.outside.blind(&again.outside));
         }
-        let pool = Pool::start(&setup(ctx), ctx.options.workers)?;
+        let pool = Pool::start(&ctx.setup(), ctx.options.workers)?;
         let mut bench = Bench::new(ctx.budget, pool);
         let first = ground(ctx, &recorded, 0, &mut bench)?;
         let visitor =
             Visitor { ctx, bench, visited: 0, coarse: recorded.coarse, unknown_kills: 0, fault };
-        let prover = Prover::new(&setup(ctx))?;
+        let prover = Prover::new(&ctx.setup())?;
         ctx.budget.prepared();
         let requests = recorded.history.operations.len() as u64;
         Ok(Self { visitor, first, prover, requests, cut_again: CutAgain::default() })

@@ -17,6 +17,7 @@ fn every_submitted_image_comes_back_once_with_its_number() {
         capabilities: Capabilities { reopen: true, ..Capabilities::default() },
         timeouts: Timeouts::default(),
         root: root.path().to_path_buf(),
+        hangs: crate::recover::Hangs::default(),
     };
     let mut pool = Pool::start(&setup, 2).unwrap();
     let mut done = Vec::new();

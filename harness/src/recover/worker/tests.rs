@@ -25,6 +25,7 @@ fn worker(words: &str, at_open: &str) -> (tempfile::TempDir, Worker) {
         capabilities: Capabilities::parse(words.split_whitespace()).unwrap(),
         timeouts: Timeouts { open: limit, op: limit },
         root: root.path().to_path_buf(),
+        hangs: crate::recover::Hangs::default(),
     };
     let worker = Worker::new(&setup).unwrap();
     (root, worker)
