@@ -7,7 +7,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
 use unplug_harness::workload::Mutation;
 
-use super::{Entry, text};
+use super::{Entry, text, transactional};
 
 /// The names.
 pub const ENTRIES: [Entry; 1] = [Entry {
@@ -27,16 +27,7 @@ struct Store {
 
 impl Opener for Fjall {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            del: true,
-            batch: true,
-            sync: true,
-            checkpoint: true,
-            threads: self.threads,
-            order_prefix: true,
-            reopen: true,
-            ..Capabilities::default()
-        }
+        Capabilities { checkpoint: true, ..transactional(self.threads) }
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {

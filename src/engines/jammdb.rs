@@ -6,7 +6,7 @@ use jammdb::{DB, Error};
 use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
 use unplug_harness::workload::Mutation;
 
-use super::{Entry, text};
+use super::{Entry, text, transactional};
 
 const BUCKET: &str = "pairs";
 
@@ -25,15 +25,7 @@ struct Store(DB);
 
 impl Opener for Jammdb {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            del: true,
-            batch: true,
-            sync: true,
-            threads: self.threads,
-            order_prefix: true,
-            reopen: true,
-            ..Capabilities::default()
-        }
+        transactional(self.threads)
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {

@@ -1,6 +1,10 @@
 //! LMDB through heed: one unnamed database; every request is one write transaction, which its
 //! documentation calls durable once `commit` has returned unless a NOSYNC flag is set; none is. With
 //! `MDB_WRITEMAP` pages are stored through a shared mapping and made durable by msync.
+//!
+//! LMDB promises nothing of an environment in which nothing was committed, and does not sync one that
+//! it creates. An acknowledged `open` promises that the store opens again, so this adapter calls
+//! `mdb_env_sync` for a new one.
 
 use std::path::Path;
 
@@ -9,7 +13,7 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions};
 use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
 use unplug_harness::workload::Mutation;
 
-use super::{Entry, text};
+use super::{Entry, text, transactional};
 
 /// The size of the map: the most that a store may hold.
 const MAP_BYTES: usize = 64 << 20;
@@ -40,15 +44,7 @@ struct Store {
 
 impl Opener for Lmdb {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            del: true,
-            batch: true,
-            sync: true,
-            threads: self.threads,
-            order_prefix: true,
-            reopen: true,
-            ..Capabilities::default()
-        }
+        transactional(self.threads)
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {
@@ -73,6 +69,11 @@ impl Lmdb {
             Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(pairs))
         })?;
         let pairs = opened.unwrap_commit();
+        if env.info().last_txn_id == 0 {
+            // The meta pages of a new environment are written and not synced, and nothing was
+            // committed yet that would have synced them.
+            env.force_sync()?;
+        }
         Ok(Store { env, pairs })
     }
 }

@@ -21,7 +21,7 @@ pub mod sled;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-use unplug_harness::driver::Opener;
+use unplug_harness::driver::{Capabilities, Opener};
 
 /// One name that `unplug driver NAME` and `unplug run NAME` take.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,21 @@ pub fn all() -> Vec<Entry> {
 /// The engine of this name.
 pub fn find(name: &str) -> Option<Entry> {
     all().into_iter().find(|entry| entry.name == name)
+}
+
+/// What a store promises that commits each request as one transaction, durable once answered, in the
+/// order of the answers.
+#[allow(dead_code, reason = "every engine is a feature of its own")]
+fn transactional(threads: u32) -> Capabilities {
+    Capabilities {
+        del: true,
+        batch: true,
+        sync: true,
+        threads,
+        order_prefix: true,
+        reopen: true,
+        ..Capabilities::default()
+    }
 }
 
 /// An error of any library, in words, as the protocol wants it.

@@ -7,7 +7,7 @@ use persy::{ByteVec, Config, Persy, ValueMode};
 use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
 use unplug_harness::workload::Mutation;
 
-use super::{Entry, text};
+use super::{Entry, text, transactional};
 
 const INDEX: &str = "pairs";
 
@@ -26,15 +26,7 @@ struct Store(Persy);
 
 impl Opener for Adapter {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            del: true,
-            batch: true,
-            sync: true,
-            threads: self.threads,
-            order_prefix: true,
-            reopen: true,
-            ..Capabilities::default()
-        }
+        transactional(self.threads)
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {

@@ -8,7 +8,7 @@ use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable,
 use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
 use unplug_harness::workload::Mutation;
 
-use super::{Entry, text};
+use super::{Entry, text, transactional};
 
 // Bytes and not `&str`: redb checks neither, and its `&str` panics on damaged bytes.
 const TABLE: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("pairs");
@@ -40,16 +40,7 @@ impl Drop for Store {
 
 impl Opener for Redb {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            del: true,
-            batch: true,
-            sync: true,
-            checkpoint: true,
-            threads: self.threads,
-            order_prefix: true,
-            reopen: true,
-            ..Capabilities::default()
-        }
+        Capabilities { checkpoint: true, ..transactional(self.threads) }
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {

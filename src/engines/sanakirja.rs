@@ -8,7 +8,7 @@ use sanakirja::{Commit, Env, RootDb};
 use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
 use unplug_harness::workload::Mutation;
 
-use super::{Entry, text};
+use super::{Entry, text, transactional};
 
 const FIRST_BYTES: u64 = 1 << 20;
 const VERSIONS: usize = 2;
@@ -29,20 +29,17 @@ type Tree = UDb<[u8], [u8]>;
 
 impl Opener for Sanakirja {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            del: true,
-            batch: true,
-            sync: true,
-            max_value: 500,
-            order_prefix: true,
-            reopen: true,
-            ..Capabilities::default()
-        }
+        Capabilities { max_value: 500, ..transactional(1) }
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {
         match Env::new(dir.join("store.sanakirja"), FIRST_BYTES, VERSIONS) {
-            Ok(env) => Ok(Box::new(Store(env))),
+            Ok(env) => {
+                let store = Store(env);
+                // Nothing of a new file is synced before the first commit.
+                store.change(&[]).map_err(|error| NotOpened::Failed(text(error)))?;
+                Ok(Box::new(store))
+            }
             Err(error @ (sanakirja::Error::CRC(_) | sanakirja::Error::Corrupt(_))) => {
                 Err(NotOpened::Refused(text(error)))
             }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
 use unplug_harness::workload::Mutation;
 
-use super::{Entry, text};
+use super::{Entry, text, transactional};
 
 /// The names.
 pub const ENTRIES: [Entry; 3] = [
@@ -43,15 +43,7 @@ struct Store {
 
 impl Opener for Sqlite {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            del: true,
-            batch: true,
-            sync: true,
-            checkpoint: true,
-            order_prefix: true,
-            reopen: true,
-            ..Capabilities::default()
-        }
+        Capabilities { checkpoint: true, ..transactional(1) }
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {

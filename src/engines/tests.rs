@@ -56,6 +56,39 @@ fn every_engine_gives_back_what_was_put_after_each_reopen() {
     }
 }
 
+/// The descriptors and mappings that this process has below `dir`.
+fn held(dir: &std::path::Path) -> Vec<String> {
+    let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let fds = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
+    let mut held: Vec<String> =
+        fds.filter(|path| path.starts_with(dir)).map(|path| path.display().to_string()).collect();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let below = dir.to_str().unwrap();
+    held.extend(maps.lines().filter(|line| line.contains(below)).map(str::to_string));
+    held
+}
+
+#[test]
+fn a_closed_or_dropped_engine_holds_no_file_and_opens_again_at_once() {
+    // Whoever still held one could write into the next store of the same directory.
+    for entry in all().into_iter().filter(|entry| !entry.name.starts_with("canary")) {
+        let opener = (entry.opener)(1);
+        let dir = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let store = match opener.open(dir.path(), &|_| {}) {
+                Ok(store) => store,
+                Err(error) => panic!("{} in round {round}: {error:?}", entry.name),
+            };
+            store.write(&[put("a", &"v".repeat(400)), put("b", &round.to_string())]).unwrap();
+            match round % 2 {
+                0 => store.close().unwrap(),
+                _ => drop(store),
+            }
+            assert_eq!(held(dir.path()), Vec::<String>::new(), "{} in round {round}", entry.name);
+        }
+    }
+}
+
 #[test]
 fn names_are_unique_and_found() {
     let mut names: Vec<&str> = all().iter().map(|entry| entry.name).collect();

@@ -32,6 +32,10 @@ pub const DUMP_BYTES: u64 = 4 << 30;
 pub const DUMP_PATIENCE: u32 = 10;
 /// Most bytes of data (not holes) that one store's directory may hold.
 pub const IMAGE_BYTES: u64 = 4 << 30;
+/// What a recovery may make its store's directory take on disk, at least …
+pub const RECOVERY_ROOM_BYTES: u64 = 1 << 30;
+/// … and this many times the sizes of the image's files: beyond it the driver is stopped.
+pub const RECOVERY_ROOM_FACTOR: u64 = 8;
 /// Most names that one store's directory may hold.
 pub const IMAGE_NAMES: u64 = 1_000_000;
 /// Cases of each fault in a run without a budget: about ten seconds of the built-in store in all.

@@ -22,6 +22,13 @@ pub enum DriverFault {
         /// For how long, in milliseconds.
         after_ms: u64,
     },
+    /// It filled its directory, and was stopped.
+    TookRoom {
+        /// How much it took.
+        taken_bytes: u64,
+        /// The most that it was allowed.
+        limit_bytes: u64,
+    },
     /// It printed something that is not the protocol.
     BrokeProtocol {
         /// The line and what was expected instead.
@@ -37,6 +44,12 @@ impl fmt::Display for DriverFault {
             Self::Hung { waiting_for, after_ms } => {
                 write!(f, "no answer to {waiting_for} within {after_ms} ms")
             }
+            Self::TookRoom { taken_bytes, limit_bytes } => write!(
+                f,
+                "it filled its directory with {} MiB and was stopped: more than {} MiB",
+                taken_bytes >> 20,
+                limit_bytes >> 20
+            ),
             Self::BrokeProtocol { line } => write!(f, "not the protocol: {line}"),
         }
     }

@@ -15,6 +15,7 @@ use super::capabilities::Capabilities;
 use super::fault::DriverFault;
 use super::lines::Lines;
 use super::protocol::{self, BadLine, Id, Reply};
+use super::room::{LOOK_EVERY, Room};
 use super::target::Timeouts;
 use super::timeline::Timeline;
 use crate::base::limits::{DUMP_BYTES, DUMP_PATIENCE, LINE_BYTES};
@@ -65,6 +66,7 @@ pub struct Session {
     outstanding: BTreeMap<Id, Outstanding>,
     capabilities: Option<Capabilities>,
     warnings: Vec<String>,
+    room: Option<Room>,
     ended: bool,
 }
 
@@ -92,6 +94,7 @@ impl Session {
             outstanding: BTreeMap::new(),
             capabilities: None,
             warnings: Vec::new(),
+            room: None,
             ended: false,
         })
     }
@@ -114,6 +117,11 @@ impl Session {
     /// Replaces the limits for the requests to come.
     pub fn set_timeouts(&mut self, timeouts: Timeouts) {
         self.timeouts = timeouts;
+    }
+
+    /// From now on a driver that makes its directory take more than this is not waited for.
+    pub fn limit_room(&mut self, room: Room) {
+        self.room = Some(room);
     }
 
     /// Ends the driver's input: it closes its store and exits.
@@ -187,6 +195,7 @@ impl Session {
     fn wait(&mut self, writing: bool) -> Result<(), DriverFault> {
         let (deadline, waiting_for, limit) = self.deadline();
         let left = deadline.saturating_duration_since(Instant::now());
+        let left = if self.room.is_some() { left.min(LOOK_EVERY) } else { left };
         // One millisecond more, because poll counts in whole ones.
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1))
             .unwrap_or(PollTimeout::from(u16::MAX));
@@ -200,7 +209,8 @@ impl Session {
                 let after_ms = limit.as_millis() as u64;
                 Err(DriverFault::Hung { waiting_for, after_ms })
             }
-            Ok(0) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Ok(0) => self.room.as_ref().map_or(Ok(()), Room::check),
+            Err(nix::errno::Errno::EINTR) => Ok(()),
             Ok(_) => {
                 let ready = |fd: &PollFd| fd.revents().is_some_and(|events| !events.is_empty());
                 let readable = ready(&fds[0]);

@@ -34,6 +34,21 @@ pub enum EntryKind<'a> {
 }
 
 impl Image {
+    /// The sizes of all files together, holes included.
+    pub fn file_bytes(&self) -> u64 {
+        let mut bytes: u64 = 0;
+        let mut todo = vec![FileId::ROOT];
+        while let Some(dir) = todo.pop() {
+            for file in self.names_in(dir).into_iter().flat_map(|names| names.values()) {
+                match self.content(*file) {
+                    Some(content) => bytes = bytes.saturating_add(content.size()),
+                    None => todo.push(*file),
+                }
+            }
+        }
+        bytes
+    }
+
     /// Every name below the root, a directory before what it holds.
     pub fn entries(&self) -> Vec<Entry<'_>> {
         let mut entries = Vec::new();

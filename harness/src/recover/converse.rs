@@ -87,7 +87,7 @@ pub fn failed(stage: Stage, fault: DriverFault) -> Recovery {
     match fault {
         DriverFault::Died { how, stderr } => Recovery::Crashed { stage, how, stderr },
         DriverFault::Hung { .. } => Recovery::Hung { stage },
-        broke @ DriverFault::BrokeProtocol { .. } => {
+        broke @ (DriverFault::BrokeProtocol { .. } | DriverFault::TookRoom { .. }) => {
             Recovery::Crashed { stage, how: broke.to_string(), stderr: String::new() }
         }
     }

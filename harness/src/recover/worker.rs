@@ -8,7 +8,8 @@ use super::converse::{self, Talk, converse};
 use super::hangs::Hangs;
 use super::outcome::{Recovery, Stage};
 use crate::base::Result;
-use crate::driver::{Capabilities, DriverProcess, Session, Target, Timeouts};
+use crate::base::limits::{RECOVERY_ROOM_BYTES, RECOVERY_ROOM_FACTOR};
+use crate::driver::{Capabilities, DriverProcess, Room, Session, Target, Timeouts};
 use crate::image::{Image, Workdir};
 use crate::workload::{Answer, Key, Mutation, Request, Value};
 
@@ -36,6 +37,8 @@ pub struct Worker {
     setup: Setup,
     workdir: Workdir,
     folder: tempfile::TempDir,
+    /// What the driver may make the directory take.
+    room_bytes: u64,
     live: Option<(DriverProcess, Session)>,
 }
 
@@ -47,7 +50,13 @@ impl Worker {
             .tempdir_in(&setup.root)
             .map_err(|error| crate::base::HarnessError::at("making", &setup.root, error))?;
         let workdir = Workdir::new(folder.path().join("store"))?;
-        Ok(Self { setup: setup.clone(), workdir, folder, live: None })
+        Ok(Self {
+            setup: setup.clone(),
+            workdir,
+            folder,
+            room_bytes: RECOVERY_ROOM_BYTES,
+            live: None,
+        })
     }
 
     /// What the driver makes of `image`. The first hang counts only if it is one at three times the
@@ -94,6 +103,8 @@ impl Worker {
         }
         self.workdir.become_image(image)?;
         self.workdir.lend();
+        self.room_bytes =
+            RECOVERY_ROOM_BYTES.max(image.file_bytes().saturating_mul(RECOVERY_ROOM_FACTOR));
         Ok(())
     }
 
@@ -154,6 +165,7 @@ impl Worker {
     ) -> Result<(Recovery, Option<Answer>)> {
         let dir = self.workdir.path().to_path_buf();
         let (mut process, mut session) = self.process()?;
+        session.limit_room(Room { dir: dir.clone(), limit_bytes: self.room_bytes });
         let mut answer = None;
         match converse(&mut session, &dir, before, after, &mut answer) {
             Talk::Done(recovery) => {

@@ -79,13 +79,17 @@ impl Ground {
         device: Device,
     ) -> Self {
         let above = &spot.ground;
-        let (trace, offset, overlay) = match spot.state.crash {
+        let (trace, offset, mut overlay) = match spot.state.crash {
             Crash::Kill { pages } => {
                 let joined = after_kill(&above.trace, spot.state.point, pages, &recording);
                 (joined.trace, joined.offset, above.overlay.clone())
             }
             Crash::Power(_) => (recording.clone(), 0, Overlay::default()),
         };
+        if !spot.had_opened() {
+            // It is this recovery that creates the store: its own name is judged by itself.
+            overlay.durable_names_before = first_open(&trace);
+        }
         let crash = (spot.moment(), spot.loss());
         let cycles = match &above.nested {
             Some(court) => court.cycles_then(crash.0, crash.1, shown),
@@ -131,6 +135,13 @@ fn history(trace: &Trace, offset: u32) -> History {
 }
 
 impl Spot {
+    /// True if an `open` was acknowledged before it, here or before an earlier crash.
+    fn had_opened(&self) -> bool {
+        let here = first_open(&self.ground.trace).is_some_and(|open| open < self.state.point);
+        let above = self.ground.parent.clone();
+        here || above.is_some_and(|(ground, state)| Spot { ground, state }.had_opened())
+    }
+
     /// When it struck.
     pub fn moment(&self) -> Moment {
         Moment(u64::from(self.state.point.0))

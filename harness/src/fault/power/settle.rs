@@ -58,7 +58,20 @@ fn is_driver(one: &Disagreement<Spot>, prover: &mut Prover) -> Result<bool> {
     }
     Err(HarnessError::broken(format!(
         "one image was recovered in a used and in a fresh process with different results, and \
-         {TRIES} fresh processes agree with each other: state `{}`",
-        one.ask.what.state
+         {TRIES} fresh processes agree with each other (a driver that says `reopen` must have \
+         finished with a store when it answers `close`): state `{}`, used: {}, fresh: {}",
+        one.ask.what.state,
+        brief(&one.first),
+        brief(&one.second)
     )))
+}
+
+/// A recovery in a few words.
+fn brief(recovery: &Recovery) -> String {
+    match recovery {
+        Recovery::Opened(recovered) => format!("it opened with {} keys", recovered.contents.len()),
+        Recovery::Refused { text, .. } => format!("it did not open ({text})"),
+        Recovery::Crashed { how, .. } => format!("it crashed ({how})"),
+        Recovery::Hung { .. } => "it hung".into(),
+    }
 }

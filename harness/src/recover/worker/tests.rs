@@ -88,6 +88,21 @@ fn crashes_and_hangs_have_their_stage_and_the_next_image_a_new_process() {
 }
 
 #[test]
+fn a_recovery_that_fills_its_directory_is_stopped_and_said_so() {
+    let filling = "grep -q full $dir/pairs && fallocate -l 1200M $dir/junk && sleep 0.2";
+    let (_root, mut worker) = worker("reopen", filling);
+    let recovery = worker.recover(&image("full 1\n")).unwrap();
+    let Recovery::Crashed { stage: Stage::Open, how, .. } = &recovery else {
+        panic!("{recovery:?}")
+    };
+    assert!(how.contains("filled its directory"), "{how}");
+    assert_eq!(opened(&worker.recover(&image("a 1\n")).unwrap()).contents.len(), 1);
+    let hole = "truncate -s 1200M $dir/junk && sleep 0.2";
+    let (_root, mut worker) = self::worker("reopen", hole);
+    assert_eq!(opened(&worker.recover(&image("full 1\n")).unwrap()).contents.len(), 1);
+}
+
+#[test]
 fn a_slow_answer_within_three_times_the_limit_is_no_hang() {
     let (_root, mut worker) = worker("reopen", "grep -q slow $dir/pairs && sleep 0.5");
     assert_eq!(opened(&worker.recover(&image("slow 1\n")).unwrap()).contents.len(), 1);
