@@ -1,0 +1,75 @@
+//! Programs that are not ours under the power fault, from end to end: a statically linked driver in C,
+//! and a driver that starts a real server. A server that is not installed, and that this machine does
+//! not let us install, is a test skipped loudly.
+
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use support::Place;
+
+const SMALL: [&str; 6] = ["--faults", "power", "--value-size", "1..900", "--reopen-every", "9"];
+
+/// True if `program` is there, or could be installed as `package` by whoever runs this.
+fn have(program: &str, package: &str) -> bool {
+    let there = || {
+        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        found.is_ok_and(|found| found.status.success())
+    };
+    if !there() && nix::unistd::geteuid().is_root() {
+        let _ = Command::new("timeout")
+            .args(["120", "apt-get", "install", "-y", "--no-install-recommends", package])
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .output();
+    }
+    let there = there();
+    if !there {
+        // Not through `eprintln!`: what a passed test prints is kept back.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not here and not to be had");
+    }
+    there
+}
+
+#[test]
+fn a_statically_linked_driver_in_c_is_recorded_and_holds() {
+    if !have("cc", "gcc") {
+        return;
+    }
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("append_log");
+    let program = program.to_str().unwrap();
+    let cc = ["-static", "-O2", "-Wall", "-o", program, "harness/drivers/append_log.c"];
+    let root = env!("CARGO_MANIFEST_DIR");
+    assert!(Command::new("cc").args(cc).current_dir(root).status().unwrap().success());
+    let rest = ["--ops", "24", "--cases", "150", "--", program];
+    let ran = place.torture(&[&SMALL[..], &rest].concat());
+    ran.exits(0);
+    assert_eq!(place.report()["totals"]["recoveries"], 150, "{}", ran.stdout);
+    assert!(place.processes().is_empty() && place.leftovers().is_empty());
+}
+
+#[test]
+fn a_driver_that_starts_a_real_redis_server_is_recorded_and_judged() {
+    if !have("redis-server", "redis-server") || !have("python3", "python3") {
+        return;
+    }
+    let place = Place::new();
+    let driver = ["--", "python3", "harness/drivers/redis_driver.py"];
+    let some = ["--ops", "12", "--cases", "40"];
+    let ran = place.torture(&[&SMALL[..], &some, &driver].concat());
+    let report = place.report();
+    // A log without checksums: versions differ in what they make of a tail that arrived in part. But
+    // what `appendfsync always` acknowledged must be there, and everything must have been seen.
+    assert!(matches!(ran.code, Some(0 | 1)), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(report["totals"]["recoveries"].as_u64() >= Some(30), "{}", ran.stdout);
+    assert!(report["unmodelled_calls"].as_object().is_some_and(|calls| calls.is_empty()));
+    for finding in report["findings"].as_array().unwrap() {
+        let lost = finding["kind"] == "lost-ack" && finding["note"] == false;
+        assert!(!lost, "{}", ran.stdout);
+    }
+    assert!(place.processes().is_empty() && place.leftovers().is_empty());
+}
