@@ -64,6 +64,23 @@ fn every_flaw_has_a_scenario_for_each_fault_that_shows_it() {
     }
 }
 
+/// Needs every bundled engine.
+#[cfg(all(
+    feature = "sqlite",
+    feature = "lmdb",
+    feature = "fjall",
+    feature = "sled",
+    feature = "sanakirja",
+    feature = "jammdb",
+    feature = "persy"
+))]
+#[test]
+fn cases_that_were_taken_apart_once_are_judged_as_they_were() {
+    let place = Place::new();
+    place.run(&["replay", scenarios("regressions").to_str().unwrap()]).exits(0);
+    assert!(place.leftovers().is_empty());
+}
+
 #[test]
 fn stores_without_a_flaw_hold() {
     let place = Place::new();
