@@ -105,19 +105,29 @@ def run(command, cwd, environment, **more):
 
 
 class Bench:
-    """A copy of the sources, built again and again."""
+    """A copy of the sources, built again and again.
+
+    The copy stays beside what is built from it, so that a second run builds only what changed: a file
+    is written only where its bytes differ, and then with the time of now, for a build tool goes by times.
+    """
 
     def __init__(self, folder, budget):
-        self.copy = folder / "unplug"
         self.out = folder / "reports"
         self.budget = budget
         target = os.environ.get("UNPLUG_MUTATIONS_TARGET", str(ROOT / "target" / "mutations"))
+        self.copy = Path(target) / "copy"
         self.environment = {**os.environ, "CARGO_TARGET_DIR": target}
         self.program = Path(target) / "debug" / "unplug"
         listed = run(["git", "ls-files"], ROOT, os.environ, capture_output=True, check=True)
-        for name in listed.stdout.splitlines():
-            (self.copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, self.copy / name)
+        names = set(listed.stdout.splitlines())
+        for old in [path for path in self.copy.rglob("*") if path.is_file()]:
+            if str(old.relative_to(self.copy)) not in names:
+                old.unlink()
+        for name in names:
+            source, copy = ROOT / name, self.copy / name
+            if not copy.is_file() or copy.read_bytes() != source.read_bytes():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, copy)
 
     def build(self):
         built = run(["cargo", "build", "--quiet", "--bin", "unplug"], self.copy, self.environment,

@@ -11,30 +11,48 @@ use super::{Entry, text};
 use crate::store::{Batch, Clock, Durability, OpenError, Options, ReadError, Store};
 
 /// The names.
-pub const ENTRIES: [Entry; 3] = [
+pub const ENTRIES: [Entry; 4] = [
     Entry {
         name: "builtin",
         about: "the store of this crate: a sync for each transaction",
-        opener: |threads| Box::new(Builtin { threads, durability: Durability::Immediate }),
+        opener: |threads| Box::new(Builtin::new(threads, Durability::Immediate)),
     },
     Entry {
         name: "builtin:group",
         about: "the store of this crate: transactions of several threads share a sync",
-        opener: |threads| Box::new(Builtin { threads, durability: Durability::GROUP }),
+        opener: |threads| Box::new(Builtin::new(threads, Durability::GROUP)),
     },
     Entry {
         name: "builtin:relaxed",
         about: "the store of this crate: durable against a kill at once, against power loss at sync",
-        opener: |threads| Box::new(Builtin { threads, durability: Durability::Relaxed }),
+        opener: |threads| Box::new(Builtin::new(threads, Durability::Relaxed)),
+    },
+    Entry {
+        name: "builtin:prepared",
+        about: "the store of this crate: a batch is prepared first and committed by a frame of its own",
+        opener: |threads| {
+            Box::new(Builtin { prepares: true, ..Builtin::new(threads, Durability::Immediate) })
+        },
     },
 ];
 
 struct Builtin {
     threads: u32,
     durability: Durability,
+    /// Batches are prepared, then committed.
+    prepares: bool,
 }
 
-struct Open(Store);
+impl Builtin {
+    fn new(threads: u32, durability: Durability) -> Self {
+        Self { threads, durability, prepares: false }
+    }
+}
+
+struct Open {
+    store: Store,
+    prepares: bool,
+}
 
 impl Opener for Builtin {
     fn capabilities(&self) -> Capabilities {
@@ -71,7 +89,11 @@ impl Opener for Builtin {
             error => NotOpened::Failed(text(error)),
         })?;
         recovery.notices.iter().for_each(|notice| warn(&notice.to_string()));
-        Ok(Box::new(Open(store)))
+        // Whoever was to commit them is gone.
+        for transaction in store.pending() {
+            store.abort(transaction).map_err(|error| NotOpened::Failed(text(error)))?;
+        }
+        Ok(Box::new(Open { store, prepares: self.prepares }))
     }
 }
 
@@ -85,15 +107,19 @@ impl Engine for Open {
                 None => batch.del(key),
             };
         }
-        self.0.apply(&batch).map(drop).map_err(text)
+        if self.prepares && mutations.len() > 1 {
+            let transaction = self.store.prepare(&batch).map_err(text)?;
+            return self.store.commit(transaction).map_err(text);
+        }
+        self.store.apply(&batch).map(drop).map_err(text)
     }
 
     fn sync(&self) -> Result<(), String> {
-        self.0.sync().map_err(text)
+        self.store.sync().map_err(text)
     }
 
     fn checkpoint(&self) -> Result<(), String> {
-        self.0.checkpoint().map_err(text)
+        self.store.checkpoint().map_err(text)
     }
 
     fn dump(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
@@ -101,10 +127,10 @@ impl Engine for Open {
             have(key, value);
             Ok::<(), ReadError>(())
         };
-        self.0.scan(b"", each).map_err(text)
+        self.store.scan(b"", each).map_err(text)
     }
 
     fn close(self: Box<Self>) -> Result<(), String> {
-        self.0.close().map_err(text)
+        self.store.close().map_err(text)
     }
 }

@@ -29,7 +29,7 @@ pub struct Conclusion {
     pub totals: Totals,
     /// The totals of each fault that ran.
     pub faults: BTreeMap<FaultName, Totals>,
-    /// What failed, worst first; notes after violations.
+    /// What failed, in the order of [`Finding::order`].
     pub findings: Vec<Finding>,
     /// The properties that were judged in at least one case.
     pub judged: BTreeSet<Kind>,
@@ -121,10 +121,7 @@ impl Conclusion {
             let too_harsh = finding.grade().is_some_and(|grade| grade > fail_on);
             finding.note |= too_harsh || finding.kind == Kind::RefusedUnborn;
         }
-        // Death on an injected failure is graded below all others, and the enum's order says so.
-        self.findings.sort_by(|a, b| {
-            (a.note, a.kind, a.grade(), &a.id).cmp(&(b.note, b.kind, b.grade(), &b.id))
-        });
+        self.findings.sort_by(Finding::order);
         let never = |kind: &Kind| *kind != Kind::RefusedUnborn && !self.judged.contains(kind);
         self.not_judged = Kind::ALL.into_iter().filter(never).collect();
         self.missed = called_for.difference(&self.judged).copied().collect();
@@ -171,7 +168,7 @@ impl Conclusion {
 mod tests {
     use super::*;
     use crate::fault::Cause;
-    use crate::scenario::{Case, Profile};
+    use crate::scenario::{Case, IoStrike, KillStrike, PowerStrike, Profile, Strike};
 
     fn finding(kind: Kind, profiles: &[Profile], note: bool) -> Finding {
         Finding {
@@ -278,6 +275,34 @@ mod tests {
         });
         let kinds: Vec<Kind> = conclusion.findings.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, [Kind::Hole, Kind::CrashedOnError, Kind::LostAck, Kind::RefusedUnborn]);
+    }
+
+    #[test]
+    fn of_one_kind_what_one_crash_shows_comes_first_and_then_what_most_cases_show() {
+        let nested = Strike::Power(PowerStrike {
+            nested: vec![PowerStrike::default()],
+            ..PowerStrike::default()
+        });
+        let conclusion = concluded(|outcome, _| {
+            let one = |id: &str, states, strike: &Strike, profiles: &[Profile]| Finding {
+                id: id.into(),
+                states,
+                case: Case { strike: strike.clone(), ..Case::default() },
+                ..finding(Kind::LostAck, profiles, false)
+            };
+            outcome.findings = vec![
+                one("after a failed call", 900, &Strike::Io(IoStrike::default()), &[]),
+                one("inside recovery", 800, &nested, &[Profile::Ext4]),
+                one("on btrfs", 700, &Strike::Power(PowerStrike::default()), &[Profile::Btrfs]),
+                one("few", 5, &Strike::Power(PowerStrike::default()), &[Profile::Ext4]),
+                one("many", 6, &Strike::Power(PowerStrike::default()), &[Profile::Ext4]),
+                one("killed", 1, &Strike::Kill(KillStrike::default()), &[]),
+            ];
+        });
+        let order: Vec<&str> = conclusion.findings.iter().map(|one| one.id.as_str()).collect();
+        let expected =
+            ["killed", "many", "few", "on btrfs", "after a failed call", "inside recovery"];
+        assert_eq!(order, expected);
     }
 
     #[test]

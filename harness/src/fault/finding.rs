@@ -1,10 +1,11 @@
 //! A finding: all failing cases of one kind and one cause, with the evidence for the worst of them.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::image::Image;
 use crate::oracle::Kind;
-use crate::scenario::{Case, FaultName, Profile};
+use crate::scenario::{Case, FaultName, Profile, Strike};
 
 /// Why a case fails, as far as it could be worked out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +56,25 @@ impl Finding {
     /// The mildest profile that shows it.
     pub fn grade(&self) -> Option<Profile> {
         self.profiles.first().copied()
+    }
+
+    /// True if it takes a second fault to show it: a crash inside the recovery from another, or a call
+    /// that failed before. What one crash shows by itself is nearer to the cause.
+    pub fn takes_two(&self) -> bool {
+        match &self.case.strike {
+            Strike::Power(strike) => !strike.nested.is_empty(),
+            Strike::Io(_) => true,
+            Strike::None | Strike::Kill(_) | Strike::Media(_) => false,
+        }
+    }
+
+    /// Orders findings as a reader wants them: violations before notes, the worst kind first, what one
+    /// fault shows before what takes two, what the mildest profile shows first, and of those alike the
+    /// one with the most cases.
+    pub fn order(&self, other: &Finding) -> Ordering {
+        let key = |one: &Finding| (one.note, one.kind, one.takes_two(), one.grade());
+        let states = other.states.cmp(&self.states);
+        key(self).cmp(&key(other)).then(states).then_with(|| self.id.cmp(&other.id))
     }
 
     /// The fault's name in reports and scenarios.

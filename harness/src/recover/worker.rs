@@ -132,6 +132,16 @@ impl Worker {
     pub fn stable(&mut self, image: &Image) -> Result<(Recovery, Option<Recovery>)> {
         self.become_image(image)?;
         let between: &[Request] = if self.setup.capabilities.sync { &[Request::Sync] } else { &[] };
+        self.twice(between)
+    }
+
+    /// Recovers `image`, closes and opens again, with nothing between `open` and `dump`.
+    pub fn reopened(&mut self, image: &Image) -> Result<(Recovery, Option<Recovery>)> {
+        self.become_image(image)?;
+        self.twice(&[])
+    }
+
+    fn twice(&mut self, between: &[Request]) -> Result<(Recovery, Option<Recovery>)> {
         let (first, _) = self.talk(between, &[])?;
         let second = match first {
             Recovery::Opened(_) => Some(self.talk(&[], &[])?.0),

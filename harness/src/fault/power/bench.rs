@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::court::Court;
 use super::memory::{ImageNo, Known, Memory, RecoveryNo};
+use super::reopen::{self, Next, Reopened};
 use super::shape::{self, Shape};
 use crate::base::Result;
 use crate::fault::Budget;
@@ -23,6 +24,8 @@ const WRITABLE_EVERY: u32 = 64;
 /// Jobs with numbers from here on confirm a failure. The pool rechecks every job whose number ends
 /// in 99.
 const CONFIRMING: u64 = 1 << 40;
+/// Jobs with numbers from here on open again what a recovery left.
+const REOPENING: u64 = 1 << 41;
 /// How many failing images of one kind are confirmed one by one.
 const CONFIRMED: u64 = 12;
 /// How many failing states are kept to be grouped; those beyond are counted.
@@ -43,6 +46,8 @@ pub struct Ask<T> {
     pub profiles: ProfileSet,
     /// Candidates for nested crashes are kept apart by it.
     pub tag: u8,
+    /// What sort of thing is volatile while recovery reads it: candidates are kept apart by it too.
+    pub stage: u64,
     /// How the state came about.
     pub what: T,
 }
@@ -126,13 +131,14 @@ pub struct Bench<'a, T> {
     /// What failed, by the number of the visit.
     pub failures: BTreeMap<u64, Failure<T>>,
     failing: HashMap<(ImageNo, u64), u64>,
+    reopened: Reopened<Ask<T>>,
     /// Failing states over the limit of those that are kept.
     pub beyond: u64,
     confirming: BTreeMap<Kind, u64>,
     /// Failing images that were confirmed in a fresh process.
     pub confirmed: u64,
-    /// By the shape of what recovery wrote, by the number of the visit.
-    pub writers: BTreeMap<(u8, Shape), BTreeMap<u64, Candidate<T>>>,
+    /// By what was volatile and the shape of what recovery wrote, by the number of the visit.
+    pub writers: BTreeMap<(u8, u64, Shape), BTreeMap<u64, Candidate<T>>>,
     /// Distinct images whose recovery left something else than it found.
     pub changed: u64,
     /// By the number of the visit.
@@ -156,6 +162,7 @@ impl<'a, T: Clone> Bench<'a, T> {
             judged: BTreeSet::new(),
             failures: BTreeMap::new(),
             failing: HashMap::new(),
+            reopened: Reopened::default(),
             beyond: 0,
             confirming: BTreeMap::new(),
             confirmed: 0,
@@ -228,6 +235,9 @@ impl<'a, T: Clone> Bench<'a, T> {
     }
 
     fn take(&mut self, done: Done) -> Result<()> {
+        if done.id >= REOPENING {
+            return self.opened_again(&done);
+        }
         let no = ImageNo((done.id % CONFIRMING) as u32);
         if done.id >= CONFIRMING {
             return self.second_opinion(done);
@@ -240,7 +250,11 @@ impl<'a, T: Clone> Bench<'a, T> {
         {
             self.disagree(&first, &image, &done.recovery, again);
         }
-        self.note_writer(&first, &image, done.left.as_ref(), recovery);
+        let wrote = done.left.as_ref().filter(|left| left.hash() != image.hash());
+        if let Some(left) = wrote {
+            self.note_writer(&first, &image, left, recovery);
+            self.open_again(&first, left, recovery, &done.recovery)?;
+        }
         let mut failed = BTreeSet::new();
         for (visit, ask) in asks {
             failed.extend(self.judge(no, recovery, visit, ask, &done.recovery));
@@ -363,18 +377,70 @@ impl<'a, T: Clone> Bench<'a, T> {
         &mut self,
         (visit, ask): &(u64, Ask<T>),
         image: &Image,
-        left: Option<&Image>,
+        left: &Image,
         recovery: RecoveryNo,
     ) {
-        let Some(left) = left.filter(|left| left.hash() != image.hash()) else { return };
         self.changed += 1;
-        let group = self.writers.entry((ask.tag, shape::of(image, left))).or_default();
+        let group = self.writers.entry((ask.tag, ask.stage, shape::of(image, left))).or_default();
         if group.len() < SHAPE || group.last_key_value().is_some_and(|(last, _)| visit < last) {
             let (image, ask) = (image.clone(), ask.clone());
             group.insert(*visit, Candidate { image, ask, recovery });
             if group.len() > SHAPE {
                 group.pop_last();
             }
+        }
+    }
+}
+
+impl<T: Clone> Bench<'_, T> {
+    /// Has the directory that a recovery left opened again, unless that is known.
+    fn open_again(
+        &mut self,
+        (visit, ask): &(u64, Ask<T>),
+        left: &Image,
+        shown: RecoveryNo,
+        recovery: &Recovery,
+    ) -> Result<()> {
+        if !matches!(recovery, Recovery::Opened(_)) {
+            return Ok(());
+        }
+        let one = reopen::Waiting { visit: *visit, ask: ask.clone(), shown };
+        match self.reopened.left(left, one.clone()) {
+            Next::Open(number) => {
+                let extra = Extra::default();
+                self.pool.submit(REOPENING + number, left.clone(), extra)?;
+            }
+            Next::Compare(again) => self.compare(&one, again),
+            Next::Wait | Next::Fine => {}
+        }
+        Ok(())
+    }
+
+    /// A directory that recoveries left was opened again.
+    fn opened_again(&mut self, done: &Done) -> Result<()> {
+        let again = self.memory.keep(&done.recovery);
+        let Some((image, waiting)) = self.reopened.opened(done.id - REOPENING, again) else {
+            return Ok(());
+        };
+        let Some(first) = waiting.first() else { return Ok(()) };
+        if let Some(other) = done.again.as_ref().filter(|other| !alike(&done.recovery, other)) {
+            let first = (first.visit, first.ask.clone());
+            self.disagree(&first, &image, &done.recovery, other);
+            return Ok(());
+        }
+        for one in &waiting {
+            self.compare(one, again);
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, one: &reopen::Waiting<Ask<T>>, again: RecoveryNo) {
+        let Recovery::Opened(shown) = self.memory.recovery(one.shown) else { return };
+        let verdict = judge_reopened(&shown, &self.memory.recovery(again));
+        self.judged.extend(verdict.judged);
+        match verdict.violations.is_empty() {
+            true => self.reopened.is_fine(one.shown, again),
+            false => self.fail(one.visit, one.shown, &one.ask, verdict.violations),
         }
     }
 }

@@ -91,11 +91,12 @@ pub fn first_cycle(
 
 impl Court for NestedCourt {
     fn key(&self, moment: Moment, loss: Loss) -> u64 {
-        let answered = |operation: &&crate::workload::Operation| {
-            operation.answered.as_ref().is_some_and(|(at, _)| *at < moment)
-        };
-        let answers = self.history.operations.iter().filter(answered).count() as u64;
-        answers * 3 + loss as u64
+        let passed = |at: &Moment| u64::from(*at < moment);
+        let passed = self.history.operations.iter().map(|operation| {
+            let answered = operation.answered.as_ref().map_or(0, |(at, _)| passed(at));
+            passed(&operation.begun) + answered
+        });
+        passed.sum::<u64>() * 3 + loss as u64
     }
 
     fn at(&self, moment: Moment, loss: Loss, recovery: &Recovery) -> Verdict {

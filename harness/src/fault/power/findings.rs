@@ -35,7 +35,11 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     // What the finding is called must not depend on where in the trace it was seen.
     let id = Finding::stable_id(Some(fault), group.kind, &cause);
     if !told.detail.is_empty() {
-        cause.sentence.push_str(&format!(" ({})", told.detail));
+        let echoes = match group.echoes {
+            0 => String::new(),
+            some => format!("; {some} of the cases are power cuts inside a later recovery"),
+        };
+        cause.sentence.push_str(&format!(" ({}{echoes})", told.detail));
     }
     cause.parts.insert("state".into(), spot.state.to_string());
     if let Some(guilty) = told.guilty {

@@ -1,6 +1,7 @@
 //! A ground: one timeline whose crash states are visited. The first is the workload's recording; each
 //! crash inside a recovery stands on a ground of its own, below the crash that led to the recovery.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::court::{Court, NestedCourt, first_cycle};
@@ -38,6 +39,8 @@ pub struct Ground {
     pub number: u32,
     /// The same, where it stands below a crash.
     pub nested: Option<Rc<NestedCourt>>,
+    /// What sort of thing was not durable at each crash point.
+    stages: OnceCell<Vec<u64>>,
 }
 
 /// A crash state on its ground.
@@ -65,6 +68,7 @@ impl Ground {
             under: None,
             number: 0,
             nested: None,
+            stages: OnceCell::new(),
         }
     }
 
@@ -109,12 +113,20 @@ impl Ground {
             under,
             number: 0,
             nested: Some(court),
+            stages: OnceCell::new(),
         }
     }
 
     /// How many crashes came before it.
     pub fn depth(&self) -> usize {
         self.parent.as_ref().map_or(0, |(above, _)| above.depth() + 1)
+    }
+
+    /// What sort of thing was not durable at a crash point, by POSIX alone: equal numbers mean the same
+    /// sorts. After a kill it is what recovery reads and a power cut may still take.
+    pub fn stage(&self, point: EventNo) -> u64 {
+        let stages = self.stages.get_or_init(|| super::volatile::stages(&self.model));
+        stages.get(point.0 as usize).copied().unwrap_or_default()
     }
 
     /// The requests of the recording that it ends with, with moments of the timeline.

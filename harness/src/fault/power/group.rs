@@ -1,6 +1,7 @@
 //! Failing states into groups, one kind and one cause each: diagnosis groups the states of each
-//! ground; groups with the same cause on different grounds are one. The state that stands for a group
-//! is made as small as it goes.
+//! ground; groups with the same cause on different grounds are one. What a power cut takes is often
+//! taken by one inside a later recovery as well: such an echo belongs to the finding that it echoes.
+//! The state that stands for a group is made as small as it goes.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -34,6 +35,8 @@ pub struct Group {
     pub profiles: ProfileSet,
     /// How many states are in it.
     pub states: u64,
+    /// How many of them are crashes inside a later recovery, where the one that stands for all is not.
+    pub echoes: u64,
 }
 
 /// A failing state under the mildest of its profiles.
@@ -67,15 +70,18 @@ pub fn group(
                     return found.kind == group.kind;
                 }
                 // Where nothing was lost, the moment alone is no cause of its own.
-                let inside = found.spot.ground.depth() > 0;
                 let moments = group.cause.guilty.is_none() && found.cause.guilty.is_none();
+                let same = group.cause.sentence == found.cause.sentence;
+                let inside = group.is_inside() == found.is_inside();
                 (group.kind, group.note) == (found.kind, found.note)
-                    && (group.spot.ground.depth() > 0) == inside
-                    && (group.cause.sentence == found.cause.sentence || moments)
+                    && (inside && (same || moments) || same && found.is_echo())
             };
             match groups.iter_mut().find(same) {
                 Some(group) => {
                     group.states += found.states;
+                    if found.is_inside() && !group.is_inside() {
+                        group.echoes += found.states;
+                    }
                     group.profiles = group.profiles.union(found.profiles);
                 }
                 None => groups.push(found),
@@ -85,8 +91,26 @@ pub fn group(
     for group in &mut groups {
         smaller(group, prover)?;
     }
-    groups.sort_by_key(|group| (group.note, group.kind, group.profiles.mildest()));
+    let order = |group: &Group| {
+        let mildest = group.profiles.mildest();
+        (group.note, group.kind, group.is_inside(), mildest, u64::MAX - group.states)
+    };
+    groups.sort_by_key(order);
     Ok(groups)
+}
+
+impl Group {
+    /// True if it takes a crash inside a recovery to show it.
+    pub fn is_inside(&self) -> bool {
+        self.spot.ground.depth() > 0
+    }
+
+    /// True if what was lost had been done before the recovery that was cut: after a kill the page
+    /// cache is intact, so what lacked a sync before the kill lacks it still.
+    fn is_echo(&self) -> bool {
+        let ground = &self.spot.ground;
+        self.is_inside() && self.cause.guilty.is_some_and(|event| event.0 < ground.offset)
+    }
 }
 
 impl Member {
@@ -154,6 +178,7 @@ fn on_ground(
             cause: found.cause,
             profiles: profiles.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: found.members.len() as u64,
+            echoes: 0,
         }
     };
     Ok(found.into_iter().map(group).collect())

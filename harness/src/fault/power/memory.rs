@@ -122,7 +122,8 @@ impl Memory {
         }
     }
 
-    fn keep(&mut self, recovery: &Recovery) -> RecoveryNo {
+    /// Keeps a recovery by itself.
+    pub fn keep(&mut self, recovery: &Recovery) -> RecoveryNo {
         let kept = match recovery {
             Recovery::Opened(recovered)
                 if recovered.warnings.is_empty() && recovered.contradiction.is_none() =>

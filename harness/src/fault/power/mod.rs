@@ -6,6 +6,7 @@
 //! * `record`: the recordings. `ground`: a timeline and its model. `visit`: states become images.
 //! * `bench`: each image is recovered once and judged once a promise; `memory` knows what was seen,
 //!   `court` who judges.
+//! * `reopen`: what recovery left is opened again.
 //! * `own_name`: the database's own name, judged apart. `nested`: crashes inside recovery.
 //! * `settle`: two opinions about one image. `shrink`, `group`, `findings`: from failing states to
 //!   findings. `rejudge`: one saved case again.
@@ -24,12 +25,14 @@ mod own_name;
 pub mod prove;
 pub mod record;
 mod rejudge;
+mod reopen;
 pub mod run;
 mod settle;
 pub mod shape;
 mod shrink;
 mod stage;
 pub mod visit;
+mod volatile;
 
 pub use findings::finding;
 pub use group::Group;

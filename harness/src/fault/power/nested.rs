@@ -91,7 +91,7 @@ impl Nesting<'_> {
         done: &mut BTreeSet<u64>,
     ) -> std::vec::IntoIter<Candidate<Spot>> {
         let mut ranked: Vec<(usize, u64, Candidate<Spot>)> = Vec::new();
-        for ((tag, _), group) in &visitor.bench.writers {
+        for ((tag, ..), group) in &visitor.bench.writers {
             if usize::from(tag >> 1) != depth {
                 continue;
             }

@@ -87,6 +87,7 @@ pub fn run(
                     cause: Cause::default(),
                     profiles: visit.profiles,
                     states: 1,
+                    echoes: 0,
                 });
             }
         }

@@ -10,7 +10,7 @@ use crate::image::{Image, Workdir};
 use crate::record::{RecordOptions, Recorder, SourceLine, Stacks};
 use crate::recover::{REQUESTS, Recovery, of_driven};
 use crate::trace::{Call, EventKind, EventNo, Trace};
-use crate::workload::{Answer, History, Request};
+use crate::workload::{Answer, History, Key, Mutation, Request, Value};
 
 /// What is recorded, and where.
 #[derive(Clone, Copy, Debug)]
@@ -147,9 +147,15 @@ impl Studio<'_> {
         Ok(lines.into_iter().find(SourceLine::is_own).map(|line| line.to_string()))
     }
 
-    /// Records the recovery of `image`.
+    /// Records the recovery of `image`, and a first write after it: what is promised then may rest on
+    /// something that recovery found and that is not durable.
     pub fn recovery(&self, image: &Image) -> Result<(Recorded, Recovery)> {
-        let recorded = self.record(Some(image), &REQUESTS, 1)?;
+        let put = Mutation::Put(Key::from("unplug.after"), Value::from("written-after-recovery"));
+        let sync = self.capabilities.sync.then_some(Request::Sync);
+        let [open, dump, close] = REQUESTS;
+        let write = [open, dump, Request::Write(put)].into_iter();
+        let requests: Vec<Request> = write.chain(sync).chain([close]).collect();
+        let recorded = self.record(Some(image), &requests, 1)?;
         let answers: Vec<Answer> = recorded
             .history
             .operations

@@ -70,6 +70,10 @@ pub fn judged(
         if let (Recovery::Opened(first), Some(second)) = (&first, &second) {
             verdict.merge(judge_reopened(first, second));
         }
+        let (first, second) = prover.worker().reopened(image)?;
+        if let (Recovery::Opened(first), Some(second)) = (&first, &second) {
+            verdict.merge(judge_reopened(first, second));
+        }
         let tried = prover.worker().writable(image)?;
         if let Recovery::Opened(first) = &tried.first {
             let trial =

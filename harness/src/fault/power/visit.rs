@@ -160,7 +160,12 @@ impl Visitor<'_, '_> {
 fn ask(ground: &Rc<Ground>, state: CrashState, profiles: ProfileSet) -> Ask<Spot> {
     let spot = Spot { ground: Rc::clone(ground), state };
     let loss = spot.loss();
+    let stage = match loss {
+        Loss::Kill => ground.stage(spot.state.point),
+        Loss::Power | Loss::None => 0,
+    };
     Ask {
+        stage,
         moment: spot.moment(),
         loss,
         court: ground.number,

@@ -268,6 +268,7 @@ fn findings(
             cause: group.cause,
             profiles: all.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: group.members.len() as u64,
+            echoes: 0,
         };
         let mut finding = finding(ctx, FaultName::Power, &told);
         finding.evidence.clone_from(&first.ran.output);
