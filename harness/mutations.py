@@ -35,6 +35,52 @@ MUTATIONS = [
     ("live-values-taken-for-orphans", "kill", "builtin", "recover/tidy.rs",
      "live.chain(table.dead.iter().map(|dead| dead.id)).collect()",
      "live.take(0).chain(table.dead.iter().map(|dead| dead.id)).collect()"),
+    ("transaction-number-not-counted-at-replay", "kill", "builtin", "recover/replay.rs",
+     "state.end.next_transaction += 1;", ""),
+    ("checkpoint-without-its-first-key", "kill", "builtin", "checkpoint.rs",
+     "    let prepared = table.pending.values()",
+     "    let mut table = table.clone();\n    drop(table.keys.pop_first());\n    let table = &table;\n"
+     "    let prepared = table.pending.values()"),
+    ("checkpoint-at-the-segments-beginning", "kill", "builtin", "compact.rs",
+     "self.log.rotate(disk)?;\n        let position = self.log.end.position;",
+     "let position = self.log.base;\n        self.log.rotate(disk)?;"),
+    ("compaction-removes-the-newest-segment", "kill", "builtin", "compact.rs",
+     "for &old in listing.segments.range(..keep) {", "for &old in listing.segments.range(..=position) {"),
+    ("resolved-frames-ignored", "kill", "builtin:prepared", "recover/replay.rs",
+     "if !state.table.resolve(head.transaction, head.position) {", "if state.table.pending.is_empty() {"),
+    ("aborted-frames-applied", "kill", "builtin:prepared", "recover/replay.rs",
+     "if !state.table.abort(head.transaction, head.position) {",
+     "if !state.table.resolve(head.transaction, head.position) {"),
+    ("small-tail-not-synced", "power", "builtin", "log.rs",
+     "if self.synced_to == self.end.position {", "if self.synced_to + 90 > self.end.position {"),
+    ("log-sync-goes-to-the-directory", "power", "builtin", "log.rs",
+     "fs::sync_data(file, &path).map_err(|failure| disk.poison(&failure))?;",
+     "disk.dir.sync().map_err(|failure| disk.poison(&failure))?;"),
+    ("new-segments-name-not-synced", "power", "builtin", "log.rs",
+     "disk.sync_names()?;\n        count(&disk.counters.segments, 1);",
+     "count(&disk.counters.segments, 1);"),
+    ("batch-in-two-frames", "power", "builtin", "commit.rs",
+     "let position = draft.add(status, old, options.clock.now_ns(), &body);",
+     "if let (Status::Committed, Body::Ops([first, _, ..])) = (status, &body) {\n"
+     "            let first = std::slice::from_ref(first);\n"
+     "            draft.add(status, old, options.clock.now_ns(), &Body::Ops(first));\n        }\n"
+     "        let position = draft.add(status, old, options.clock.now_ns(), &body);"),
+    ("group-acknowledged-without-sync", "power", "builtin:group", "commit.rs",
+     "(options.durability != Durability::Relaxed || is_barrier)",
+     "(options.durability == Durability::Immediate || is_barrier)"),
+    ("group-synced-before-it-is-written", "power", "builtin:group", "commit.rs",
+     "        log.append(disk, draft)?;",
+     "        log.sync(disk)?;\n        log.append(disk, draft)?;\n        log.synced_to = log.end.position;"),
+    ("unsynced-frames-call-themselves-durable", "power", "builtin:relaxed", "log.rs",
+     "durable_to: self.synced_to }", "durable_to: self.end.position }"),
+    ("close-does-not-sync", "power", "builtin:relaxed", "store.rs",
+     "log.sync(&self.disk)?;\n        let position = log.end.position;", "let position = log.end.position;"),
+    ("mark-before-repair", "power", "builtin:relaxed", "recover.rs",
+     "report.rewritten_bytes = repair::repair",
+     "let _ = mark.write(&disk.dir, replayed.end.position, disk.counters.totals());\n"
+     "    report.rewritten_bytes = repair::repair"),
+    ("recovery-syncs-and-does-not-rewrite", "io", "builtin:relaxed", "recover/repair.rs",
+     "fs::write_at(&file, &path, unproved, offset(proved))?;", ""),
     ("log-not-synced", "power", "builtin", "log.rs",
      "fs::sync_data(file, &path).map_err(|failure| disk.poison(&failure))?;", ""),
     ("acknowledged-without-sync", "power", "builtin", "commit.rs",
@@ -73,6 +119,9 @@ MUTATIONS = [
     ("page-crc-not-checked", "media", "builtin", "pages.rs",
      "if fields.u32() != Some(crc32(&[&page[4..]])) {",
      "if fields.u32().is_none() {"),
+    ("misplaced-page-taken", "media", "builtin", "pages.rs",
+     "if fields.u32() != u32::try_from(number).ok() || fields.u64() != Some(owner) {",
+     "if u64::try_from(number).is_err() && owner == 0 {"),
     ("mark-not-believed", "media", "builtin", "recover/replay.rs",
      "if witness.position > end {", "if witness.position > u64::MAX - 1 {"),
     ("missing-segment-passed-over", "media", "builtin", "recover/replay.rs",
@@ -149,11 +198,12 @@ class Bench:
         return lambda: path.write_text(text)
 
 
-def first_finding(said):
-    for line in said.splitlines():
-        if not line.startswith("options:") and any(f"{word}:" in line for word in ("violated", "FAIL", "finding")):
-            return line.strip()[:110]
-    return said.strip().splitlines()[-1][:110] if said.strip() else ""
+def findings(said):
+    """What kinds were found, the first first, notes not among them; and the first one's sentence."""
+    lines = [line for line in said.splitlines() if line.startswith("VIOLATION ")]
+    kinds = list(dict.fromkeys(line.split()[1] for line in lines))
+    last = said.strip().splitlines()[-1] if said.strip() else "it said nothing"
+    return kinds, lines[0].removeprefix("VIOLATION ") if lines else last
 
 
 def main():
@@ -169,7 +219,7 @@ def main():
         for name, fault, engine, file, _, _ in chosen:
             print(f"{fault:6} {engine:16} {name}  ({STORE}{file})")
         return 0
-    missed, broken, waiting = [], [], []
+    caught, missed, broken, waiting = {}, [], [], []
     with tempfile.TemporaryDirectory(prefix="unplug-mutations-") as folder:
         bench = Bench(Path(folder), asked.budget)
         if error := bench.build():
@@ -201,15 +251,22 @@ def main():
                 print(f"BROKEN   {name}: does not build\n{error}")
                 continue
             code, said = bench.torture(engine, fault)
-            if code == 1:
-                print(f"caught   {name}: {first_finding(said)}")
-            elif code == 3:
-                print(f"caught   {name}, before any fault: {first_finding(said)}")
+            kinds, first = findings(said)
+            if code in (1, 3):
+                by = kinds[0] if kinds else "control"
+                caught.setdefault(by, []).append(name)
+                print(f"caught   {name}: {', '.join(kinds) or 'before any fault'}; {first[:110]}")
             else:
                 missed.append(name)
-                print(f"MISSED   {name}: exit {code}, {first_finding(said)}")
+                print(f"MISSED   {name}: exit {code}, {first[:110]}")
             sys.stdout.flush()
-    done = len(chosen) - len(missed) - len(broken) - len(waiting)
+    print()
+    for kind, names in sorted(caught.items()):
+        print(f"caught first as {kind} ({len(names)}): {', '.join(names)}")
+    for word, names in [("missed", missed), ("broken", broken), ("waiting", waiting)]:
+        if names:
+            print(f"{word} ({len(names)}): {', '.join(names)}")
+    done = sum(map(len, caught.values()))
     print(f"{done} caught, {len(missed)} missed, {len(broken)} broken, {len(waiting)} waiting")
     return 1 if missed else 3 if broken else 0
 

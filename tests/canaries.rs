@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use support::{Place, list};
 use unplug::engines::canary::FLAWS;
 use unplug_harness::campaign;
-use unplug_harness::scenario::{FaultName, TargetText, folder};
+use unplug_harness::scenario::{FaultName, Profile, TargetText, folder};
 
 fn scenarios(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(kind)
@@ -60,6 +60,27 @@ fn every_flaw_has_a_scenario_for_each_fault_that_shows_it() {
             let scenario = folder::read(&path).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(scenario.target, TargetText::Engine(format!("canary:{}", row.name)));
             assert_eq!(scenario.options.faults, [*fault], "{}", path.display());
+            let kind = scenario.expect.kind.as_deref();
+            assert_eq!(kind, Some(row.kind.name()), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_flaw_that_only_some_profiles_show_holds_under_the_others() {
+    let some = |row: &&unplug::engines::canary::Row| {
+        row.faults.contains(&FaultName::Power) && row.profiles.len() < Profile::ALL.len()
+    };
+    let rows: Vec<_> = FLAWS.iter().filter(some).collect();
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert!(!row.profiles.is_empty(), "{}: what profiles show it?", row.name);
+        for profile in Profile::ALL {
+            let (engine, profile_name) = (format!("canary:{}", row.name), profile.to_string());
+            let code = i32::from(row.profiles.contains(&profile));
+            let place = Place::new();
+            let options = ["--faults", "power", "--cases", "600", "--profile", &profile_name];
+            place.torture(&[&[engine.as_str()][..], &options].concat()).exits(code);
         }
     }
 }

@@ -153,7 +153,7 @@ fn parse(payload: &[u8], lenient: bool) -> Option<(Role, Vec<Change>)> {
     };
     let mut changes = Vec::new();
     while !rest.is_empty() {
-        match parse_change(rest) {
+        match parse_change(rest, lenient) {
             Some((change, len)) => {
                 changes.push(change);
                 rest = &rest[len..];
@@ -165,11 +165,15 @@ fn parse(payload: &[u8], lenient: bool) -> Option<(Role, Vec<Change>)> {
     Some((role, changes))
 }
 
-fn parse_change(bytes: &[u8]) -> Option<(Change, usize)> {
+/// One change and its length; leniently, a value that is too long for what there is ends with it.
+fn parse_change(bytes: &[u8], lenient: bool) -> Option<(Change, usize)> {
     let key_len = usize::from(u16::from_le_bytes(bytes.get(1..3)?.try_into().ok()?));
     let value_len = u32::from_le_bytes(bytes.get(3..7)?.try_into().ok()?) as usize;
     let key = bytes.get(7..7 + key_len)?.to_vec();
-    let end = (7 + key_len).checked_add(value_len)?;
+    let mut end = (7 + key_len).checked_add(value_len)?;
+    if lenient {
+        end = end.min(bytes.len());
+    }
     let value = bytes.get(7 + key_len..end)?.to_vec();
     let value = match bytes[0] {
         1 => Some(value),

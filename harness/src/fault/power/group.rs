@@ -93,7 +93,7 @@ pub fn group(
     }
     let order = |group: &Group| {
         let mildest = group.profiles.mildest();
-        (group.note, group.kind, group.is_inside(), mildest, u64::MAX - group.states)
+        (group.note, group.is_inside(), group.kind, mildest, u64::MAX - group.states)
     };
     groups.sort_by_key(order);
     Ok(groups)
