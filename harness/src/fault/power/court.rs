@@ -25,28 +25,56 @@ impl Court for Judge {
     }
 }
 
+/// What happened to a store up to a crash: the cycles before its last one, that one's requests, and how
+/// it ended.
+#[derive(Clone, Debug)]
+pub struct Happened {
+    cycles: Cycles,
+    history: History,
+    crash: Moment,
+    loss: Loss,
+}
+
+impl Happened {
+    /// A first cycle of these requests, ended by `loss` at `crash`.
+    pub fn first(
+        capabilities: &Capabilities,
+        history: History,
+        (crash, loss): (Moment, Loss),
+    ) -> Self {
+        Self { cycles: Cycles::new(capabilities), history, crash, loss }
+    }
+
+    /// The cycles with the last one among them, if recovery opened.
+    fn then(&self, recovery: &Recovery) -> Option<Cycles> {
+        let Recovery::Opened(recovered) = recovery else { return None };
+        let mut cycles = self.cycles.clone();
+        cycles.then(&self.history, self.crash, self.loss, &recovered.contents);
+        Some(cycles)
+    }
+}
+
 /// Judges crashes inside a recovery. Until that recovery's `dump` was answered nothing was shown, and
 /// what counts is the history before it, by the worse of the two losses; from then on it is the next
 /// cycle.
 #[derive(Debug)]
 pub struct NestedCourt {
     before: std::rc::Rc<dyn Court>,
-    crash: Moment,
-    loss: Loss,
+    happened: Happened,
     /// The recovery's own requests, with moments of the timeline on which it is crashed.
     history: History,
+    /// What happened, with what the recovery showed.
     cycles: Option<Cycles>,
     shown: Option<Moment>,
 }
 
 impl NestedCourt {
-    /// The court for crashes inside the recovery whose requests are `history`, which followed a crash
-    /// by `loss` at `crash` and showed `recovery`. `cycles` is what happened up to that crash,
-    /// `before` who judged it.
+    /// The court for crashes inside the recovery whose requests are `history`, which followed what
+    /// `happened` and showed `recovery`. `before` judged the crash that led to it.
     pub fn new(
         before: std::rc::Rc<dyn Court>,
-        cycles: Option<Cycles>,
-        (crash, loss): (Moment, Loss),
+        happened: Happened,
+        recovery: &Recovery,
         history: History,
     ) -> Self {
         let shown = history.operations.iter().find_map(|operation| {
@@ -55,7 +83,8 @@ impl NestedCourt {
                 _ => None,
             }
         });
-        Self { before, crash, loss, history, cycles, shown }
+        let cycles = happened.then(recovery);
+        Self { before, happened, history, cycles, shown }
     }
 
     /// True if `dump` had been answered by then.
@@ -63,30 +92,20 @@ impl NestedCourt {
         self.shown.is_some_and(|shown| shown < moment)
     }
 
-    /// What had happened when a further crash by `loss` struck at `moment`, and recovery then showed
-    /// `recovery`; nothing where no chain of cycles can be judged.
-    pub fn cycles_then(&self, moment: Moment, loss: Loss, recovery: &Recovery) -> Option<Cycles> {
-        let Recovery::Opened(recovered) = recovery else { return None };
-        let mut cycles = self.cycles.clone()?;
-        if !self.has_shown(moment) {
-            return None;
+    /// What had happened when a further crash by `loss` struck at `moment`. A recovery that had shown
+    /// nothing is no cycle: what was there before it was struck twice.
+    pub fn happened(&self, moment: Moment, loss: Loss) -> Happened {
+        match &self.cycles {
+            Some(cycles) if self.has_shown(moment) => {
+                let (cycles, history) = (cycles.clone(), self.history.clone());
+                Happened { cycles, history, crash: moment, loss }
+            }
+            _ => {
+                let before = self.happened.clone();
+                Happened { loss: before.loss.worse(loss), ..before }
+            }
         }
-        cycles.then(&self.history, moment, loss, &recovered.contents);
-        Some(cycles)
     }
-}
-
-/// The cycle that a first crash by `loss` at `crash` ended, if recovery opened.
-pub fn first_cycle(
-    capabilities: &Capabilities,
-    history: &History,
-    (crash, loss): (Moment, Loss),
-    recovery: &Recovery,
-) -> Option<Cycles> {
-    let Recovery::Opened(recovered) = recovery else { return None };
-    let mut cycles = Cycles::new(capabilities);
-    cycles.then(history, crash, loss, &recovered.contents);
-    Some(cycles)
 }
 
 impl Court for NestedCourt {
@@ -104,7 +123,80 @@ impl Court for NestedCourt {
             Some(cycles) if self.has_shown(moment) => {
                 cycles.judge(&self.history).at(moment, loss, recovery)
             }
-            _ => self.before.at(self.crash, self.loss.worse(loss), recovery),
+            _ => {
+                let Happened { crash, loss: first, .. } = self.happened;
+                self.before.at(crash, first.worse(loss), recovery)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::oracle::Kind;
+    use crate::recover::Recovered;
+    use crate::workload::{Contents, Key, Mutation, Operation, Value};
+
+    fn contents(pairs: &[(&str, &str)]) -> Contents {
+        pairs.iter().map(|(key, value)| (Key::from(*key), Value::from(*value))).collect()
+    }
+
+    fn opened(pairs: &[(&str, &str)]) -> Recovery {
+        Recovery::Opened(Recovered { contents: contents(pairs), ..Recovered::default() })
+    }
+
+    /// Requests that begin at 0, 10, 20, … and are answered 5 later.
+    fn history(requests: Vec<Request>) -> History {
+        let operations = requests.into_iter().enumerate().map(|(at, request)| Operation {
+            request,
+            begun: Moment(at as u64 * 10),
+            answered: Some((Moment(at as u64 * 10 + 5), Answer::Ack)),
+        });
+        History { operations: operations.collect(), ..History::default() }
+    }
+
+    fn put(key: &str, value: &str) -> Request {
+        Request::Write(Mutation::Put(Key::from(key), Value::from(value)))
+    }
+
+    #[test]
+    fn what_is_written_after_a_recovery_is_judged_also_where_the_one_before_it_showed_nothing() {
+        let capabilities = Capabilities::default();
+        let first = history(vec![Request::Open, put("a", "1")]);
+        let judge = Rc::new(Judge::new(&first, &capabilities));
+        let happened = Happened::first(&capabilities, first, (Moment(20), Loss::Kill));
+        let requests = || history(vec![Request::Open, Request::Dump, put("b", "2")]);
+        let shown = opened(&[("a", "1")]);
+        let outer = NestedCourt::new(judge, happened, &shown, requests());
+        // Inside the first recovery, before and after it showed anything.
+        for moment in [Moment(7), Moment(17)] {
+            let happened = outer.happened(moment, Loss::Power);
+            let before: Rc<dyn Court> = Rc::new(Ended(Kind::Hole));
+            let inner = NestedCourt::new(before, happened, &shown, requests());
+            let kinds = |pairs: &[(&str, &str)]| -> Vec<Kind> {
+                let verdict = inner.at(Moment(30), Loss::Power, &opened(pairs));
+                verdict.violations.iter().map(|violation| violation.kind).collect()
+            };
+            assert_eq!(kinds(&[("a", "1"), ("b", "2")]), [], "{moment:?}");
+            assert_eq!(kinds(&[("a", "1")]), [Kind::LostAck], "{moment:?}");
+            assert_eq!(kinds(&[("b", "2")]), [Kind::LostAck], "{moment:?}");
+        }
+    }
+
+    /// A court that must not be asked any more.
+    #[derive(Debug)]
+    struct Ended(Kind);
+
+    impl Court for Ended {
+        fn key(&self, _: Moment, _: Loss) -> u64 {
+            0
+        }
+
+        fn at(&self, _: Moment, _: Loss, _: &Recovery) -> Verdict {
+            panic!("{}: something was shown since", self.0)
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use super::court::{Court, NestedCourt, first_cycle};
+use super::court::{Court, Happened, NestedCourt};
 use crate::base::{HarnessError, Result};
 use crate::driver::Capabilities;
 use crate::oracle;
@@ -95,12 +95,12 @@ impl Ground {
             overlay.durable_names_before = first_open(&trace);
         }
         let crash = (spot.moment(), spot.loss());
-        let cycles = match &above.nested {
-            Some(court) => court.cycles_then(crash.0, crash.1, shown),
-            None => first_cycle(capabilities, &above.history(), crash, shown),
+        let happened = match &above.nested {
+            Some(court) => court.happened(crash.0, crash.1),
+            None => Happened::first(capabilities, above.history(), crash),
         };
         let history = history(&recording, offset);
-        let court = Rc::new(NestedCourt::new(Rc::clone(&above.court), cycles, crash, history));
+        let court = Rc::new(NestedCourt::new(Rc::clone(&above.court), happened, shown, history));
         Self {
             model: Model::with(&trace, &overlay, device),
             trace,
