@@ -34,6 +34,24 @@ fn a_missing_fsync_is_named_with_the_call_that_lacks_it_and_replays() {
 }
 
 #[test]
+fn what_a_crash_inside_a_later_recovery_takes_too_is_no_finding_of_its_own() {
+    let place = Place::new();
+    place.torture(&small(&["canary:fsync-wrong-file", "--faults", "power", "--cases", "400"])).exits(1);
+    let report = place.report();
+    let findings = report["findings"].as_array().unwrap();
+    let cause = |finding: &serde_json::Value| -> String {
+        let sentence = finding["cause"]["sentence"].as_str().unwrap();
+        sentence.split(" (stopped").next().unwrap().to_owned()
+    };
+    let (kind, first) = (&findings[0]["kind"], cause(&findings[0]));
+    assert!(!first.starts_with("inside"), "{first}");
+    for finding in &findings[1..] {
+        let again = format!("inside recovery: {first}");
+        assert!(finding["kind"] != *kind || cause(finding) != again, "{finding}");
+    }
+}
+
+#[test]
 fn the_same_seed_sees_the_same_states_and_findings() {
     let reports = [(); 2].map(|()| {
         let place = Place::new();

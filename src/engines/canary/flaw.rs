@@ -123,9 +123,9 @@ flaws! {
         "recovery goes round for ever on a frame whose length is zero";
     "ghost-key" GhostKey Plain GhostKey [Kill] NONE,
         "recovery notes its own doing as a pair of the user's";
-    "trims-on-close" TrimsOnClose Plain Unstable [Kill] NONE,
+    "trims-on-close" TrimsOnClose Plain Unstable [Kill Power] ALL,
         "recovery leaves trimming the log to close, which trims one frame too many";
-    "close-cuts-back" CloseCutsBack Plain NotWritable [Kill] NONE,
+    "close-cuts-back" CloseCutsBack Plain NotWritable [Kill Power] ALL,
         "the first close after a recovery cuts the log back to where recovery left it";
     "resurrects" Resurrects TwoPhase Resurrected [Kill] NONE,
         "an uncommitted batch stays in the log, and the next frame commits it too";

@@ -14,11 +14,11 @@ use crate::oracle::called_for;
 use crate::recover::{Extra, Pool};
 use crate::scenario::{Case, FaultName};
 
+use super::Fault;
 use super::budget::Stop;
 use super::context::Context;
 use super::observer::Progress;
 use super::outcome::{FaultOutcome, Rejudged};
-use super::Fault;
 use choose::Choice;
 use rest::{Rest, come_to_rest};
 use tally::{Struck, Tally};
