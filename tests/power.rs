@@ -36,7 +36,9 @@ fn a_missing_fsync_is_named_with_the_call_that_lacks_it_and_replays() {
 #[test]
 fn what_a_crash_inside_a_later_recovery_takes_too_is_no_finding_of_its_own() {
     let place = Place::new();
-    place.torture(&small(&["canary:fsync-wrong-file", "--faults", "power", "--cases", "400"])).exits(1);
+    place
+        .torture(&small(&["canary:fsync-wrong-file", "--faults", "power", "--cases", "400"]))
+        .exits(1);
     let report = place.report();
     let findings = report["findings"].as_array().unwrap();
     let cause = |finding: &serde_json::Value| -> String {

@@ -1,5 +1,6 @@
 //! Which damages to try: everything on small files, a seeded sample on large ones.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::damage::{Damage, Harm};
@@ -9,6 +10,10 @@ use crate::image::{Content, Image};
 
 /// Up to this size a file is damaged exhaustively.
 pub const SMALL_FILE_BYTES: u64 = 4096;
+/// How many appends of a larger file have their beginnings damaged exhaustively, the last ones.
+const BEGINNINGS: usize = 5;
+/// How many bytes count as the beginning.
+const BEGINNING_BYTES: u64 = 64;
 
 /// Every byte damaged and every length truncated, in files of at most `max_bytes`; besides, each file
 /// missing, made longer, and zeroed as a whole. Each byte has one bit flipped, another one from byte
@@ -25,14 +30,38 @@ pub fn exhaustive(image: &Image, max_bytes: u64) -> impl Iterator<Item = Damage>
             Harm::ExtendGarbage { len: 1, seed: size },
             Harm::ExtendGarbage { len: limits::PAGE_BYTES, seed: size },
         ];
-        let flips = (0..size).map(|offset| {
-            let bit = (offset.wrapping_mul(5) + 3) % 8;
-            Harm::Flip { offset, mask: 1 << bit }
-        });
+        let flips = (0..size).map(|offset| Harm::Flip { offset, mask: flip(offset) });
         let lengths = (0..size).map(|size| Harm::Truncate { size });
         let harms = once.into_iter().chain(whole).chain(flips).chain(lengths);
         harms.map(move |harm| Damage { file: file.clone(), harm })
     })
+}
+
+/// Every byte damaged of the beginnings of what was appended last to files of more than `max_bytes`: that
+/// is where lengths and counts stand, a few bytes among many. Where one append ended, the next began.
+pub fn beginnings(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
+    let mut damages = Vec::new();
+    for (path, content) in image.files() {
+        let size = content.size();
+        if size <= max_bytes {
+            continue;
+        }
+        let sizes =
+            history.states().iter().filter_map(|(_, state)| Some(state.file(&path)?.size()));
+        let began: BTreeSet<u64> = sizes.filter(|began| *began < size).collect();
+        for began in began.into_iter().rev().take(BEGINNINGS) {
+            for offset in began..size.min(began + BEGINNING_BYTES) {
+                let harm = Harm::Flip { offset, mask: flip(offset) };
+                damages.push(Damage { file: path.clone(), harm });
+            }
+        }
+    }
+    damages
+}
+
+/// One bit, another one from byte to byte.
+fn flip(offset: u64) -> u8 {
+    1 << ((offset.wrapping_mul(5) + 3) % 8)
 }
 
 /// One damage, chosen by `rng`; nothing where the choice has no effect on this image, which is no
@@ -114,7 +143,7 @@ mod tests {
     use super::*;
     use crate::media::apply;
     use crate::workload::Moment;
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     #[test]
     fn small_files_have_every_byte_damaged_and_every_length_truncated() {
@@ -131,6 +160,28 @@ mod tests {
             .map(|damage| apply(&image, damage).expect("it changes").hash())
             .collect();
         assert_eq!(hashes.len(), damages.len(), "no damage is done twice");
+    }
+
+    #[test]
+    fn the_beginnings_of_the_last_appends_to_a_large_file_have_every_byte_damaged() {
+        let (mut snapshots, mut image) = (Snapshots::default(), Image::empty());
+        let sizes = [100, 3000, 5000, 5010, 6000, 7000, 8000, 9000];
+        for (number, size) in (1..).zip(sizes) {
+            image.put("log", &vec![7; size]);
+            image.put("small", &vec![7; size / 10]);
+            snapshots.push(Moment(number), image.clone());
+        }
+        let damages = beginnings(&image, &snapshots, SMALL_FILE_BYTES);
+        let offset = |damage: &Damage| match damage.harm {
+            Harm::Flip { offset, .. } => offset,
+            _ => panic!("a beginning has one bit flipped: {damage}"),
+        };
+        let offsets: BTreeSet<u64> = damages.iter().map(offset).collect();
+        assert!(damages.iter().all(|damage| damage.file.as_os_str() == "log"));
+        for began in [5000, 5010, 6000, 7000, 8000] {
+            assert!((began..began + 64).all(|offset| offsets.contains(&offset)), "{began}");
+        }
+        assert!(!offsets.contains(&3000) && !offsets.contains(&6064));
     }
 
     #[test]

@@ -123,7 +123,7 @@ flaws! {
         "recovery goes round for ever on a frame whose length is zero";
     "ghost-key" GhostKey Plain GhostKey [Kill] NONE,
         "recovery notes its own doing as a pair of the user's";
-    "trims-on-close" TrimsOnClose Plain Unstable [Kill Power] ALL,
+    "trims-on-close" TrimsOnClose Plain Unstable [Kill] NONE,
         "recovery leaves trimming the log to close, which trims one frame too many";
     "close-cuts-back" CloseCutsBack Plain NotWritable [Kill Power] ALL,
         "the first close after a recovery cuts the log back to where recovery left it";
@@ -131,7 +131,7 @@ flaws! {
         "an uncommitted batch stays in the log, and the next frame commits it too";
     "no-checksum" NoChecksum Plain CorruptValue [Media] NONE,
         "checksums are written and never looked at";
-    "checksum-skips-length" ChecksumSkipsLength Plain CorruptValue [Media] NONE,
+    "checksum-skips-length" ChecksumSkipsLength Plain GhostKey [Media] NONE,
         "the checksum covers keys and values and not their lengths";
     "skips-bad-frames" SkipsBadFrames Plain Hole [Media] NONE,
         "replay steps over a frame that does not check out and goes on behind it";

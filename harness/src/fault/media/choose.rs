@@ -1,11 +1,12 @@
-//! Which damages a store gets, in which order: the exhaustive ones of its small files, shuffled, and a
-//! seeded sample of all its files, in turn; no damaged directory twice.
+//! Which damages a store gets, in which order: the beginnings of what was appended last, then the
+//! exhaustive ones of its small files, both shuffled; in turn with a seeded sample of all its files. No
+//! damaged directory twice.
 
 use std::collections::BTreeSet;
 
 use crate::base::Rng;
 use crate::image::Image;
-use crate::media::choose::SMALL_FILE_BYTES;
+use crate::media::choose::{SMALL_FILE_BYTES, beginnings};
 use crate::media::{Damage, apply, exhaustive, sample};
 
 use super::rest::Rest;
@@ -29,6 +30,10 @@ impl<'a> Choice<'a> {
     pub fn new(rest: &'a Rest, mut rng: Rng) -> Self {
         let mut all: Vec<Damage> = exhaustive(&rest.image, SMALL_FILE_BYTES).collect();
         rng.shuffle(&mut all);
+        // Taken from the end: these first.
+        let mut first = beginnings(&rest.image, &rest.snapshots, SMALL_FILE_BYTES);
+        rng.shuffle(&mut first);
+        all.append(&mut first);
         Self {
             rest,
             exhaustive: all,

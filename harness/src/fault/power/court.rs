@@ -88,7 +88,7 @@ impl NestedCourt {
     }
 
     /// True if `dump` had been answered by then.
-    fn has_shown(&self, moment: Moment) -> bool {
+    pub fn has_shown(&self, moment: Moment) -> bool {
         self.shown.is_some_and(|shown| shown < moment)
     }
 

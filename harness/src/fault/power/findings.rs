@@ -37,7 +37,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     if !told.detail.is_empty() {
         let echoes = match group.echoes {
             0 => String::new(),
-            some => format!("; {some} of the cases are power cuts inside a later recovery"),
+            some => format!("; {some} of the cases are power cuts in or after a later recovery"),
         };
         cause.sentence.push_str(&format!(" ({}{echoes})", told.detail));
     }

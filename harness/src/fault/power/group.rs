@@ -14,6 +14,7 @@ use crate::base::Result;
 use crate::diagnose::{self, Cause, Failing, Scene};
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{Device, Profile, ProfileSet};
+use crate::workload::Moment;
 
 /// How many recoveries the search for causes on one ground may take.
 const PROBES: u64 = 600;
@@ -105,11 +106,16 @@ impl Group {
         self.spot.ground.depth() > 0
     }
 
-    /// True if what was lost had been done before the recovery that was cut: after a kill the page
-    /// cache is intact, so what lacked a sync before the kill lacks it still.
+    /// True if what was lost was not recovery's own doing: it had been done before (after a kill the
+    /// page cache is intact, so what lacked a sync lacks it still), or was written when recovery was over.
     fn is_echo(&self) -> bool {
         let ground = &self.spot.ground;
-        self.is_inside() && self.cause.guilty.is_some_and(|event| event.0 < ground.offset)
+        let over = |at: u32| {
+            let court = ground.nested.as_ref();
+            court.is_some_and(|court| court.has_shown(Moment(u64::from(at))))
+        };
+        let guilty = self.cause.guilty.map(|event| event.0);
+        self.is_inside() && guilty.is_some_and(|event| event < ground.offset || over(event))
     }
 }
 
