@@ -166,7 +166,9 @@ fn unclean(store: &mut Store, replayed: &Replayed) -> Result<(), NotOpened> {
             store.pairs.insert(b"store.recovered".to_vec(), b"1".to_vec());
         }
         Some(Flaw::TrimsOnClose) => {
-            store.cut = Some(replayed.last_begins);
+            // What a clean close sealed stays.
+            let sealed = store.head.slot().sealed.is_some_and(|sealed| sealed >= replayed.last);
+            store.cut = Some(if sealed { replayed.end } else { replayed.last_begins });
             return Ok(());
         }
         // Left as it is, with the pending frames in it.

@@ -6,12 +6,13 @@
 //! Recoveries of one shape (see `shape`) do the same work: one of each shape first, then further ones,
 //! as far as this stage's share of the budget goes. What was left out is counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::bench::{Candidate, alike};
 use super::ground::{Ground, Spot};
 use super::record::Studio;
+use super::shape::Shape;
 use super::visit::{Ended, Share, Visitor};
 use crate::base::{Result, Rng};
 use crate::explore::Explorer;
@@ -23,7 +24,7 @@ use crate::trace::EventNo;
 /// How deep: a crash inside recovery, and one inside the recovery from that.
 const DEPTH: usize = 2;
 /// New images that one recorded recovery may add.
-const IMAGES: u64 = 150;
+const IMAGES: u64 = 80;
 /// The same, inside a recovery from a crash inside recovery.
 const DEEPER_IMAGES: u64 = 40;
 
@@ -83,15 +84,16 @@ impl Nesting<'_> {
         Ok(())
     }
 
-    /// The images of one depth whose recovery writes: the first of each shape, the second of each, ….
+    /// The images of one depth whose recovery writes: one of each shape and one for each sort of thing
+    /// that was volatile, then a second of each, …; then further ones that are like these in both.
     fn candidates(
         &self,
         visitor: &Visitor<'_, '_>,
         depth: usize,
         done: &mut BTreeSet<u64>,
     ) -> std::vec::IntoIter<Candidate<Spot>> {
-        let mut ranked: Vec<(usize, u64, Candidate<Spot>)> = Vec::new();
-        for ((tag, ..), group) in &visitor.bench.writers {
+        let mut found: Vec<(usize, u64, (u8, u64, &Shape), &Candidate<Spot>)> = Vec::new();
+        for ((tag, stage, shape), group) in &visitor.bench.writers {
             if usize::from(tag >> 1) != depth {
                 continue;
             }
@@ -101,12 +103,29 @@ impl Nesting<'_> {
                     // From nothing a recovery does what the first `open` of the workload did.
                     && candidate.image.hash() != crate::image::Image::empty().hash()
             });
-            ranked
-                .extend(sound.enumerate().map(|(rank, (visit, one))| (rank, *visit, one.clone())));
+            let sound = sound.enumerate();
+            found
+                .extend(sound.map(|(nth, (visit, one))| (nth, *visit, (*tag, *stage, shape), one)));
         }
-        ranked.sort_by_key(|(rank, visit, _)| (*rank, *visit));
-        done.extend(ranked.iter().map(|(_, visit, _)| *visit));
-        ranked.into_iter().map(|(_, _, one)| one).collect::<Vec<_>>().into_iter()
+        found.sort_by_key(|(nth, visit, ..)| (*nth, *visit));
+        let mut shapes: BTreeMap<(usize, u8, &Shape), usize> = BTreeMap::new();
+        let mut stages: BTreeMap<(usize, u8, u64), usize> = BTreeMap::new();
+        let mut ranked: Vec<((usize, usize, u64), &Candidate<Spot>)> = Vec::new();
+        for (nth, visit, (tag, stage, shape), one) in found {
+            let alike = shapes.entry((nth, tag, shape)).or_default();
+            // After a power cut nothing is volatile: the shape alone counts.
+            let rank = match stage {
+                0 => *alike,
+                _ => (*alike).min(*stages.entry((nth, tag, stage)).or_default()),
+            };
+            *alike += 1;
+            *stages.entry((nth, tag, stage)).or_default() += 1;
+            ranked.push(((nth, rank, visit), one));
+        }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        done.extend(ranked.iter().map(|((.., visit), _)| *visit));
+        let ranked: Vec<Candidate<Spot>> = ranked.into_iter().map(|(_, one)| one.clone()).collect();
+        ranked.into_iter()
     }
 
     /// Records one recovery and visits its crash states; nothing if it changed no file.
