@@ -9,10 +9,11 @@ mod rejudge;
 mod rest;
 mod tally;
 
-use crate::base::Result;
+use crate::base::{Result, limits};
 use crate::oracle::called_for;
 use crate::recover::{Extra, Pool};
 use crate::scenario::{Case, FaultName};
+use crate::workload::{History, Mutation, Operation};
 
 use super::Fault;
 use super::budget::Stop;
@@ -91,16 +92,30 @@ impl Fault for Media {
     }
 }
 
-/// The store closed cleanly, and two that were killed at seeded acknowledgements.
+/// The store closed cleanly, two that were killed at seeded acknowledgements, and one that was killed
+/// right after its longest value was acknowledged: a store may keep such values in a way of their own,
+/// and later they are overwritten.
 fn at_rest(ctx: &Context<'_>) -> Result<Vec<Rest>> {
     let closed = come_to_rest(ctx, None)?;
     let answered = u64::from(closed.acknowledged.max(2));
     let mut rng = ctx.rng.fork("kills");
     let early = rng.between(answered / 4, answered / 2).max(1);
     let late = rng.between(answered / 2, answered - 1).max(1);
+    let longest = longest(&closed.history).filter(|at| *at < answered);
     let mut rests = vec![closed];
-    for kill_after in [late, early] {
+    for kill_after in [late, early].into_iter().chain(longest) {
         rests.push(come_to_rest(ctx, Some(kill_after as u32))?);
     }
     Ok(rests)
+}
+
+/// How many requests there are up to the one with the longest value, if that is longer than a page.
+fn longest(history: &History) -> Option<u64> {
+    let length = |operation: &Operation| {
+        let values = operation.request.mutations().iter().filter_map(Mutation::value);
+        values.map(|value| value.as_str().len() as u64).max().unwrap_or_default()
+    };
+    let lengths = (1..).zip(history.operations.iter().map(length));
+    let (at, length) = lengths.max_by_key(|(at, length)| (*length, u64::MAX - at))?;
+    (length > limits::PAGE_BYTES).then_some(at)
 }
