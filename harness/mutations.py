@@ -121,8 +121,6 @@ MUTATIONS = [
      "if fields.u32().is_none() {"),
     ("mark-not-believed", "media", "builtin", "recover/replay.rs",
      "if witness.position > end {", "if witness.position > u64::MAX - 1 {"),
-    ("missing-segment-passed-over", "media", "builtin", "recover/replay.rs",
-     "Some(_) => Next::After,", "Some(_) => Next::None,"),
     ("dropped-tail-not-reported", "media", "builtin", "recover/replay.rs",
      "state.notices.push(Notice::TailDropped { file: name, offset, bytes, reason });",
      "let _ = bytes;"),
