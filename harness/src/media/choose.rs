@@ -55,12 +55,11 @@ pub fn beginnings(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Dam
         let cuts = began.iter().rev().take(CUTS).filter(|began| **began > 0);
         let cuts = cuts.map(|size| Harm::Truncate { size: *size });
         damages.extend(cuts.map(|harm| Damage { file: path.clone(), harm }));
-        for began in began.into_iter().rev().take(BEGINNINGS) {
-            for offset in began..size.min(began + BEGINNING_BYTES) {
-                let harm = Harm::Flip { offset, mask: flip(offset) };
-                damages.push(Damage { file: path.clone(), harm });
-            }
-        }
+        let last = began.into_iter().rev().take(BEGINNINGS);
+        let offsets: BTreeSet<u64> =
+            last.flat_map(|began| began..size.min(began + BEGINNING_BYTES)).collect();
+        let flips = offsets.into_iter().map(|offset| Harm::Flip { offset, mask: flip(offset) });
+        damages.extend(flips.map(|harm| Damage { file: path.clone(), harm }));
     }
     damages
 }
