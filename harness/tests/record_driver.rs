@@ -255,6 +255,29 @@ fn reads_have_numbers_of_their_own_and_can_fail_or_be_short() {
 }
 
 #[test]
+fn a_disk_that_stays_broken_fails_the_close_of_a_file_and_never_that_of_a_directory() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    let script = "import os, sys\n\
+        f = os.open(sys.argv[1] + '/file', os.O_RDWR | os.O_CREAT)\nos.write(f, b'0123456789')\n\
+        d = os.open(sys.argv[1], os.O_RDONLY)\n\
+        def tried(what):\n\
+        \x20try: what()\n\
+        \x20except OSError as e: return e.errno\n\
+        print(tried(lambda: os.pread(f, 4, 0)), tried(lambda: os.close(d)),\
+        tried(lambda: os.close(f)), file=sys.stderr)\n";
+    let target = Target::new("python", ["python3", "-c", script, &root.to_string_lossy()]);
+    let plan = "fail:r1:EIO:from-then-on".parse().expect("a plan");
+    let mut options = RecordOptions::new(&root).with_plan(plan);
+    options.trace_reads = true;
+    let (recording, ()) =
+        unplug_harness::record::record(&target, &options, |_, _| Ok(())).expect("recorded");
+    assert_eq!(recording.stderr, "5 None 5\n");
+    assert_true(&recording, &root);
+}
+
+#[test]
 fn a_whole_programs_lines_are_promises_on_the_timeline() {
     let temp = tempfile::tempdir().expect("a directory");
     let root = temp.path().join("root");

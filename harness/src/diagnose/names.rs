@@ -75,14 +75,17 @@ impl Names {
 
 /// A path with every number in it as one `#`, so that a store's tenth segment is called like its
 /// ninth. A number is a run of letters and digits that is all digits, or at least four hexadecimal
-/// digits of which one is a decimal one; and the digits at the end of a word.
+/// digits of which one is a decimal one; and the digits at the end of a word. So is what makes the name of
+/// a temporary file its own: `tmp` and six letters or digits, as most libraries make them.
 pub fn plain(path: &str) -> String {
     let mut text = String::new();
     for word in path.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
         let (word, rest) = word.split_at(end);
         let hex = word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if hex && word.bytes().any(|byte| byte.is_ascii_digit()) {
+        if word.len() == 9 && word.starts_with("tmp") {
+            text.push_str("tmp#");
+        } else if hex && word.bytes().any(|byte| byte.is_ascii_digit()) {
             text.push('#');
         } else {
             let stem = word.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -125,6 +128,8 @@ mod tests {
             ("cafe", "cafe"),
             ("MANIFEST-000004", "MANIFEST-#"),
             ("a1/b22.c3", "a#/b#.c#"),
+            ("tables/.tmpBmlYbN", "tables/.tmp#"),
+            ("head.tmp", "head.tmp"),
             ("", ""),
         ] {
             assert_eq!(plain(path), expected);

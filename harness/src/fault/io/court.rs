@@ -12,15 +12,12 @@
 //! Not judged: writes to a store that never showed what it recovered.
 
 use crate::driver::{Capabilities, Dump, KillPromise};
-use crate::oracle::{Cycles, END, Judge, Kind, Loss, Verdict, Violation};
+use crate::oracle::{Cycles, END, Judge, Loss, Verdict};
 use crate::recover::{Recovered, Recovery};
 use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
-use super::fates::{Fates, fates, settled};
 use super::run::Before;
-
-/// How many operations a sentence names.
-const NAMED: usize = 3;
+use super::stays::Stays;
 
 /// The court of one run.
 #[derive(Debug)]
@@ -28,7 +25,7 @@ pub struct Court {
     capabilities: Capabilities,
     history: History,
     past: Past,
-    fates: Vec<(Fates, Sharper)>,
+    stays: Stays,
 }
 
 #[derive(Debug)]
@@ -42,13 +39,6 @@ enum Past {
         /// The same as a cycle, once a dump was answered at this moment.
         shown: Option<(Moment, Cycles, Cycles)>,
     },
-}
-
-/// The same history with what a dump showed of failed operations.
-#[derive(Debug)]
-struct Sharper {
-    without: Judge,
-    with: Judge,
 }
 
 /// What a dump of the running store showed.
@@ -89,16 +79,11 @@ impl Court {
                 Past::Cut { before, shown }
             }
         };
-        let sharper = |fates: Fates| {
-            let judge = |kept| Judge::new(&settled(&history, &fates.known, kept), capabilities);
-            let sharper = Sharper { without: judge(false), with: judge(true) };
-            (fates, sharper)
+        let stays = match past {
+            Past::None(_) => Stays::new(&history, dumps, capabilities),
+            Past::Cut { .. } => Stays::default(),
         };
-        let fates = match past {
-            Past::None(_) => fates(&history, dumps).into_iter().map(sharper).collect(),
-            Past::Cut { .. } => Vec::new(),
-        };
-        Court { capabilities: capabilities.clone(), history, past, fates }
+        Court { capabilities: capabilities.clone(), history, past, stays }
     }
 
     /// Judges each dump of the running store.
@@ -147,7 +132,7 @@ impl Court {
             Past::None(judge) => {
                 let mut verdict = judge.at(moment, loss, recovery);
                 if verdict.violations.is_empty() && matches!(recovery, Recovery::Opened(_)) {
-                    verdict.merge(self.sharper(moment, loss, recovery));
+                    verdict.merge(self.stays.judge(&self.history, moment, loss, recovery));
                 }
                 Some(verdict)
             }
@@ -162,62 +147,12 @@ impl Court {
             }
         }
     }
-
-    /// Which operations, and what became of them.
-    fn told(&self, fates: &Fates, happened: bool, now: &str) -> String {
-        let showed = if happened { "showed it" } else { "showed the store without it" };
-        let named = fates.known.iter().filter(|(_, fate)| **fate == happened);
-        let one = |(op, _): (&u32, &bool)| {
-            let operation = self.history.operations.get(*op as usize)?;
-            let keys: Vec<&str> =
-                operation.request.mutations().iter().map(|change| change.key().as_str()).collect();
-            Some(format!("request {op} (keys {})", keys.join(", ")))
-        };
-        let mut named: Vec<String> = named.filter_map(one).collect();
-        if let Some(more @ 1..) = named.len().checked_sub(NAMED) {
-            named.truncate(NAMED);
-            named.push(format!("one of {more} more"));
-        }
-        format!(
-            "{} was answered with `err`, a dump then {showed}, and now it {now}",
-            named.join(" or ")
-        )
-    }
-
-    /// A failed operation stays what a dump had shown it to be.
-    fn sharper(&self, moment: Moment, loss: Loss, recovery: &Recovery) -> Verdict {
-        let mut verdict = Verdict::default();
-        let Some((fates, judges)) = self.fates.iter().rfind(|(fates, _)| fates.since < moment)
-        else {
-            return verdict;
-        };
-        let killed = loss == Loss::Kill && self.capabilities.kill == KillPromise::Ack;
-        verdict.judged.insert(Kind::Resurrected);
-        let note = !fates.recovered;
-        let back = judges.without.at(moment, loss, recovery);
-        if let Some(found) = back.violations.into_iter().next() {
-            let text = self.told(fates, false, "is there");
-            verdict.violations.push(renamed(found, Kind::Resurrected, text, note));
-        } else if killed {
-            verdict.judged.insert(Kind::Vanished);
-            let gone = judges.with.at(moment, loss, recovery);
-            if let Some(found) = gone.violations.into_iter().next() {
-                let text = self.told(fates, true, "is gone");
-                verdict.violations.push(renamed(found, Kind::Vanished, text, note));
-            }
-        }
-        verdict
-    }
 }
 
 /// True if a write was begun before this moment.
 fn wrote_before(history: &History, moment: Moment) -> bool {
     let writes = |operation: &Operation| !operation.request.mutations().is_empty();
     history.operations.iter().any(|operation| writes(operation) && operation.begun < moment)
-}
-
-fn renamed(found: Violation, kind: Kind, sentence: String, note: bool) -> Violation {
-    Violation { kind, sentence, note, operations: Vec::new(), ..found }
 }
 
 /// The promise of a store that runs: what it acknowledged it shows.
@@ -228,34 +163,9 @@ fn living(capabilities: &Capabilities) -> Capabilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::io::testkit::{contents, dump, history, put};
     use crate::image::Image;
-    use crate::workload::{Contents, Key, Mutation, Value};
-
-    fn put(key: &str, value: &str) -> Request {
-        Request::Write(Mutation::Put(Key::from(key), Value::from(value)))
-    }
-
-    /// Requests one after the other from `start` on; those marked fail.
-    fn history(requests: &[(Request, bool)]) -> History {
-        let operation = |(at, (request, fails)): (u64, &(Request, bool))| {
-            let answer = if *fails { Answer::Err("no room".into()) } else { Answer::Ack };
-            Operation {
-                request: request.clone(),
-                begun: Moment(at * 2),
-                answered: Some((Moment(at * 2 + 1), answer)),
-            }
-        };
-        let operations = (0..).zip(requests).map(operation).collect();
-        History { initial: Contents::new(), operations }
-    }
-
-    fn contents(pairs: &[(&str, &str)]) -> Contents {
-        pairs.iter().map(|(k, v)| (Key::from(*k), Value::from(*v))).collect()
-    }
-
-    fn dump(op: u32, pairs: &[(&str, &str)]) -> (OpNo, Dump) {
-        (OpNo(op), Dump { contents: contents(pairs), ..Dump::default() })
-    }
+    use crate::oracle::Kind;
 
     fn opened(pairs: &[(&str, &str)]) -> Recovery {
         let contents = contents(pairs);

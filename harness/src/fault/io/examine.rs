@@ -2,23 +2,23 @@
 //! and what a power cut at each later point leaves. Restarts and power cuts are states of the run's
 //! own recording, so each replays exactly.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::base::{Result, Rng};
-use crate::driver::{Capabilities, DriverFault, End};
+use crate::driver::Capabilities;
 use crate::explore::Explorer;
 use crate::fault::power::ground::first_open;
 use crate::image::{Builder, Image};
-use crate::oracle::{
-    Kind, Loss, Trial, Verdict, Violation, crashed_on_error, judge_reopened, judge_written,
-};
+use crate::oracle::{Loss, Trial, Verdict, judge_reopened, judge_written};
 use crate::persistence::{CrashState, Device, Model, Overlay, ProfileSet};
 use crate::recover::{Recovery, Setup, Worker};
 use crate::trace::{EventNo, Trace};
 use crate::workload::Moment;
 
 use super::court::Court;
+use super::examined::{Examined, Place};
 use super::run::{Run, Stage};
+use super::running::running;
 
 /// The most recoveries that are remembered.
 const REMEMBERED: usize = 4096;
@@ -28,53 +28,8 @@ const STATES: [(&str, usize); 5] =
     [("everything", 8), ("durable", 24), ("lose-one", 12), ("keep-one", 6), ("forms", 6)];
 /// The most states of one run that are passed over for it.
 const PASSED: usize = 4000;
-
-/// Where a run fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The running store itself.
-    Running,
-    /// A crash state of the recording: a restart is the kill at its end.
-    State(CrashState),
-}
-
-/// What is wrong with a run.
-#[derive(Clone, Debug)]
-pub struct Failing {
-    /// What.
-    pub violation: Violation,
-    /// Where.
-    pub place: Place,
-    /// Under which profiles, where a power cut shows it.
-    pub profiles: ProfileSet,
-    /// How many states of the run show the same.
-    pub states: u64,
-    /// The driver's words.
-    pub evidence: String,
-}
-
-/// What came of one run.
-#[derive(Debug, Default)]
-pub struct Examined {
-    /// What is wrong, one a kind and place, in the order in which it was seen.
-    pub failing: Vec<Failing>,
-    /// The properties that were judged.
-    pub judged: BTreeSet<Kind>,
-    /// How often the oracle gave up.
-    pub undecided: u64,
-    /// How many (image, promise) pairs were judged.
-    pub states: u64,
-    /// Moments at which the power was cut.
-    pub crash_points: BTreeSet<u32>,
-    /// The images.
-    pub images: BTreeSet<u128>,
-    /// Recoveries that were run, not remembered.
-    pub recoveries: u64,
-    /// Why something could not be judged, or is wrong with the recording.
-    pub blind: Vec<String>,
-    /// Cases that could not be judged.
-    pub unjudged: u64,
-}
+/// So many times as many of a run without a failing call: what it shows is nobody's failure.
+const WITHOUT: usize = 8;
 
 /// Examines runs. One a thread.
 #[derive(Debug)]
@@ -148,16 +103,18 @@ impl Examiner {
         }
         let from = run.hit.as_ref().map_or(EventNo(0), |hit| EventNo(hit.event.0 + 1));
         let mut explorer = Explorer::new(&run.trace, &model, self.profiles, rng).starting_at(from);
-        let stride = (explorer.points().len() / 12).max(1);
+        let times = if run.hit.is_some() { 1 } else { WITHOUT };
+        let stride = (explorer.points().len() / (12 * times)).max(1);
         let mut taken: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for visit in explorer.by_ref().take(PASSED) {
+        for visit in explorer.by_ref().take(PASSED * times) {
             let Some((_, most)) = STATES.iter().find(|(name, _)| *name == visit.strategy) else {
                 break;
             };
+            let most = most * times;
             let (met, used) = taken.entry(visit.strategy).or_default();
             *met += 1;
             let near = *met <= most / 2;
-            if *used >= *most || !(near || met.is_multiple_of(stride)) {
+            if *used >= most || !(near || met.is_multiple_of(stride)) {
                 continue;
             }
             *used += 1;
@@ -213,72 +170,6 @@ pub fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
         verdict.merge(judge_written(first, &trial, &tried.second));
     }
     Ok(verdict)
-}
-
-impl Examined {
-    fn take(&mut self, verdict: Verdict, place: &Place, profiles: ProfileSet, evidence: &str) {
-        self.judged.extend(verdict.judged);
-        self.undecided += u64::from(verdict.undecided);
-        let running = |place: &Place| *place == Place::Running;
-        for violation in verdict.violations {
-            let same = |known: &&mut Failing| {
-                (known.violation.kind, known.violation.note) == (violation.kind, violation.note)
-                    && running(&known.place) == running(place)
-            };
-            if let Some(known) = self.failing.iter_mut().find(same) {
-                known.states += 1;
-                known.profiles = known.profiles.union(profiles);
-                continue;
-            }
-            let (place, evidence) = (place.clone(), evidence.to_owned());
-            self.failing.push(Failing { violation, place, profiles, states: 1, evidence });
-        }
-    }
-}
-
-/// What the running store said and showed.
-pub fn running(run: &Run, court: &Court, seen: &mut Examined) {
-    let failure = run.hit.as_ref().map_or_else(String::new, super::run::Hit::failure);
-    for living in court.living(&run.driven.dumps, &failure) {
-        let mut verdict = living.verdict;
-        for violation in &mut verdict.violations {
-            violation.sentence =
-                format!("the running store's dump {}: {}", living.op.0, violation.sentence);
-        }
-        seen.states += 1;
-        seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");
-    }
-    let mut verdict = Verdict::default();
-    if run.hit.is_some() {
-        verdict.judged.extend([Kind::CrashedOnError, Kind::RecoveryHung]);
-        match &run.driven.end {
-            End::Failed(hung @ DriverFault::Hung { .. }) => {
-                verdict.violations.push(hung_on_error(&hung.to_string(), &failure));
-            }
-            End::Failed(fault) => {
-                let how = fault.to_string();
-                verdict.violations.push(crashed_on_error(first_line(&how), &failure));
-                seen.take(verdict, &Place::Running, ProfileSet::EMPTY, &how);
-                return;
-            }
-            End::Finished | End::NotOpened(_) | End::Stopped => {}
-        }
-    }
-    seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
-fn hung_on_error(how: &str, failure: &str) -> Violation {
-    Violation {
-        kind: Kind::RecoveryHung,
-        sentence: format!("the program no longer answers after {failure}: {how}"),
-        keys: Vec::new(),
-        operations: Vec::new(),
-        note: false,
-    }
 }
 
 /// What struck.

@@ -131,29 +131,7 @@ pub fn settled(history: &History, known: &BTreeMap<u32, bool>, kept: bool) -> Hi
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn put(key: &str, value: &str) -> Request {
-        Request::Write(Mutation::Put(Key::from(key), Value::from(value)))
-    }
-
-    /// Requests one after the other; those marked fail.
-    fn history(requests: &[(Request, bool)]) -> History {
-        let operation = |(at, (request, fails)): (u64, &(Request, bool))| {
-            let answer = if *fails { Answer::Err("no room".into()) } else { Answer::Ack };
-            Operation {
-                request: request.clone(),
-                begun: Moment(at * 2),
-                answered: Some((Moment(at * 2 + 1), answer)),
-            }
-        };
-        let operations = (0..).zip(requests).map(operation).collect();
-        History { initial: Contents::new(), operations }
-    }
-
-    fn dump(op: u32, pairs: &[(&str, &str)]) -> (OpNo, Dump) {
-        let contents = pairs.iter().map(|(k, v)| (Key::from(*k), Value::from(*v))).collect();
-        (OpNo(op), Dump { contents, ..Dump::default() })
-    }
+    use crate::fault::io::testkit::{dump, history, put};
 
     fn known(requests: &[(Request, bool)], shown: &[(&str, &str)]) -> Vec<(u32, bool)> {
         let fates = fates(&history(requests), &[dump(requests.len() as u32 - 1, shown)]);

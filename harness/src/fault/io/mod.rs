@@ -4,8 +4,10 @@
 //!
 //! * `asks`: the requests. `choose`: which failures. `run`: one recorded run with one of them.
 //! * `court`: who judges; `fates`: what became of operations that were answered with `err`.
-//! * `examine`: what the running store showed, a restart, a power cut at each later point.
-//! * `stages`: the stores on which calls fail. `tally`: findings. `rejudge`: one saved case again.
+//! * `stays`: a failed operation stays what it turned out to be. `running`: what the running store showed.
+//! * `examine`: a restart, a power cut at each later point; `examined`: what came of it.
+//! * `stages`: the stores on which calls fail. `tally` and `group`: counts and findings. `remedy`: what
+//!   would have helped. `rejudge`: one saved case again.
 //!
 //! Not judged here: power cuts without a failing call (power), damage (media).
 
@@ -13,11 +15,18 @@ pub mod asks;
 pub mod choose;
 pub mod court;
 pub mod examine;
+pub mod examined;
 pub mod fates;
+mod group;
 mod rejudge;
+mod remedy;
 pub mod run;
+pub mod running;
 mod stages;
+pub mod stays;
 mod tally;
+#[cfg(test)]
+mod testkit;
 mod tries;
 
 use super::context::Context;

@@ -5,14 +5,16 @@
 use std::collections::BTreeMap;
 
 use super::court::Court;
-use super::examine::{Examined, Place, again, evidence, loss_of, overlay, running};
+use super::examine::{again, evidence, loss_of, overlay};
+use super::examined::{Examined, Place};
+use super::group::Scene;
 use super::run::{Before, Rig, Run, Stage};
-use super::tally::Scene;
+use super::running::running;
 use crate::base::{HarnessError, Result};
 use crate::driver::Dump;
 use crate::fault::{Context, Rejudged, stored};
 use crate::image::Builder;
-use crate::oracle::{Kind, Verdict};
+use crate::oracle::Verdict;
 use crate::persistence::{CrashState, Model, Profile, ProfileSet, View};
 use crate::record::{Extent, Plan, Strike as Blow};
 use crate::recover::{Recovery, Worker};
@@ -139,7 +141,8 @@ fn recorded(
     let recovery = worker.recover(&image)?;
     let moment = Moment(u64::from(state.point.0));
     let mut verdict = court.at(moment, loss_of(&state), &recovery).unwrap_or_default();
-    if state.is_kill() && verdict.violations.is_empty() && matches!(recovery, Recovery::Opened(_)) {
+    // Whatever else was found: what a second opening shows is a finding of its own.
+    if state.is_kill() && matches!(recovery, Recovery::Opened(_)) {
         verdict.merge(again(&mut worker, &image)?);
     }
     Ok(Rejudged { verdict, evidence: evidence(&recovery) })
@@ -164,16 +167,10 @@ fn dumps(shown: &[ShownText]) -> Result<Vec<(OpNo, Dump)>> {
     shown.iter().map(one).collect()
 }
 
-/// What the running store shows, run again; a hang counts at three times the limit.
+/// What the running store shows, run again. A hang counts at three times the limit, and nothing else
+/// depends on how long an answer may take.
 fn anew(ctx: &Context<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
     let rig = super::rig(ctx);
-    let first = one_run(&rig, stage, plan)?;
-    let hung = |rejudged: &Rejudged| {
-        rejudged.verdict.violations.iter().any(|found| found.kind == Kind::RecoveryHung)
-    };
-    if !hung(&first) {
-        return Ok(first);
-    }
     one_run(&Rig { timeouts: rig.timeouts.to_confirm(), ..rig }, stage, plan)
 }
 

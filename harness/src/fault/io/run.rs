@@ -6,10 +6,10 @@ use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Driven, Target, Timeouts, drive};
 use crate::fault::power::record::Outside;
 use crate::image::{Image, Workdir};
-use crate::record::{Plan, RecordOptions, Recorder};
+use crate::record::{Plan, RecordOptions, Recorder, Recording, SourceLine, Stacks};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
-use crate::trace::{EventKind, EventNo, FileOp, Trace};
+use crate::trace::{Event, EventKind, EventNo, FileOp, Trace};
 use crate::workload::{History, Request};
 
 /// A store that lost its power before calls fail on it.
@@ -54,8 +54,8 @@ pub struct Hit {
     pub name: String,
     /// The file that it was about.
     pub path: String,
-    /// Its number as plans print it.
-    pub number: String,
+    /// Its number in the trace.
+    pub no: u32,
     /// What it returned.
     pub result: i64,
 }
@@ -81,31 +81,9 @@ impl Rig<'_> {
     /// Asks the requests of `stage` while `plan` strikes. With `looks`, reads, closes and listings are
     /// numbered too.
     pub fn run(&self, stage: &Stage, plan: &Plan, looks: bool) -> Result<Run> {
-        let folder = tempfile::Builder::new()
-            .prefix("io-")
-            .tempdir_in(self.root)
-            .map_err(|error| HarnessError::at("making a folder in", self.root, error))?;
+        let folder = self.folder()?;
         let dir = folder.path().join("store");
-        match &stage.before {
-            Some(before) => drop(Workdir::new(&dir)?.become_image(&before.image)?),
-            None => std::fs::create_dir(&dir)
-                .map_err(|error| HarnessError::at("making", &dir, error))?,
-        }
-        let mut options = RecordOptions::new(&dir).pinned().with_plan(plan.clone());
-        options.seed = self.seed;
-        options.timeouts = self.timeouts;
-        options.trace_reads = looks || plan.0.iter().any(|strike| strike.nth() & LOOK != 0);
-        options.run_root = Some(folder.path().to_path_buf());
-        let mut recorder = Recorder::new(self.target, &options)?;
-        let mut watcher = recorder.watcher();
-        let asked = crate::driver::Plan {
-            dir: &dir,
-            requests: &stage.requests,
-            threads: 1,
-            capabilities: Some(self.capabilities),
-        };
-        let driven = drive(&mut recorder, &mut watcher, &asked)?;
-        let recording = recorder.into_recording()?;
+        let (recording, driven) = self.record(&dir, stage, plan, looks, Stacks::None)?;
         let left = Image::load(&dir)?;
         let trace = recording.trace;
         let mut blind = trace.blind.clone();
@@ -115,6 +93,62 @@ impl Rig<'_> {
         let (history, hit) = (trace.history(), first_hit(&trace));
         Ok(Run { trace, history, driven, left, hit, blind })
     }
+
+    /// The program's own source line at the call that failed, from one more run; nothing where that went
+    /// otherwise or no line is known.
+    pub fn line(&self, stage: &Stage, plan: &Plan, hit: &Hit) -> Result<Option<String>> {
+        let folder = self.folder()?;
+        let dir = folder.path().join("store");
+        let stacks = Stacks::At(hit.no);
+        let (recording, _) = self.record(&dir, stage, plan, hit.no & LOOK != 0, stacks)?;
+        let same = |event: &Event| match &event.kind {
+            EventKind::Call(call) => call.no == hit.no && *call.name == *hit.name,
+            _ => false,
+        };
+        let Some(at) = recording.trace.events.iter().position(same) else { return Ok(None) };
+        let at = u32::try_from(at).map_or(hit.event, EventNo);
+        let own = recording.source(at).into_iter().find(SourceLine::is_own);
+        Ok(own.map(|line| line.to_string()))
+    }
+
+    fn folder(&self) -> Result<tempfile::TempDir> {
+        tempfile::Builder::new()
+            .prefix("io-")
+            .tempdir_in(self.root)
+            .map_err(|error| HarnessError::at("making a folder in", self.root, error))
+    }
+
+    fn record(
+        &self,
+        dir: &Path,
+        stage: &Stage,
+        plan: &Plan,
+        looks: bool,
+        stacks: Stacks,
+    ) -> Result<(Recording, Driven)> {
+        match &stage.before {
+            Some(before) => drop(Workdir::new(dir)?.become_image(&before.image)?),
+            None => {
+                std::fs::create_dir(dir).map_err(|error| HarnessError::at("making", dir, error))?;
+            }
+        }
+        let mut options = RecordOptions::new(dir).pinned().with_plan(plan.clone());
+        options.seed = self.seed;
+        options.timeouts = self.timeouts;
+        options.trace_reads = looks || plan.0.iter().any(|strike| strike.nth() & LOOK != 0);
+        options.run_root = dir.parent().map(Path::to_path_buf);
+        options.stacks = stacks;
+        let mut recorder = Recorder::new(self.target, &options)?;
+        let mut watcher = recorder.watcher();
+        let asked = crate::driver::Plan {
+            dir,
+            requests: &stage.requests,
+            threads: 1,
+            capabilities: Some(self.capabilities),
+        };
+        let driven = drive(&mut recorder, &mut watcher, &asked)?;
+        Ok((recorder.into_recording()?, driven))
+    }
 }
 
 /// The first call that was made to fail.
@@ -123,15 +157,11 @@ fn first_hit(trace: &Trace) -> Option<Hit> {
     for (event, entry) in (0u32..).zip(&trace.events) {
         let EventKind::Call(call) = &entry.kind else { continue };
         if call.injected {
-            let number = match call.no & LOOK {
-                0 => call.no.to_string(),
-                _ => format!("r{}", call.no & !LOOK),
-            };
             return Some(Hit {
                 event: EventNo(event),
                 name: call.name.to_string(),
                 path: about(&call.op, &paths),
-                number,
+                no: call.no,
                 result: call.result,
             });
         }
@@ -159,27 +189,33 @@ fn about(op: &FileOp, paths: &Paths) -> String {
 }
 
 impl Hit {
-    /// The failure in words, with the number of the call.
-    pub fn failure(&self) -> String {
-        format!("{} (call {})", self.plain(), self.number)
-    }
-
-    /// The failure in words that are the same in other runs: numbers in names are left out.
-    pub fn plain(&self) -> String {
-        let path = crate::diagnose::names::plain(&self.path);
-        match i32::try_from(-self.result) {
-            Ok(errno) if errno > 0 => {
-                format!(
-                    "{} of {path} failing with {}",
-                    self.name,
-                    crate::record::plan::errno_name(errno)
-                )
-            }
-            _ => format!("{} of {path} cut short", self.name),
+    /// Its number as plans print it.
+    pub fn number(&self) -> String {
+        match self.no & LOOK {
+            0 => self.no.to_string(),
+            _ => format!("r{}", self.no & !LOOK),
         }
     }
 
-    /// The same without the error.
+    /// The error, or that there was none.
+    pub fn how(&self) -> String {
+        match i32::try_from(-self.result) {
+            Ok(errno) if errno > 0 => crate::record::plan::errno_name(errno),
+            _ => "cut short".into(),
+        }
+    }
+
+    /// The failure in words, with the number of the call.
+    pub fn failure(&self) -> String {
+        let path = crate::diagnose::names::plain(&self.path);
+        let how = match self.result {
+            ..0 => format!("failing with {}", self.how()),
+            _ => self.how(),
+        };
+        format!("{} of {path} {how} (call {})", self.name, self.number())
+    }
+
+    /// The same without number and error, so that it is the same in other runs.
     pub fn cause(&self) -> String {
         let path = crate::diagnose::names::plain(&self.path);
         let how = if self.result < 0 { "failed" } else { "was cut short" };

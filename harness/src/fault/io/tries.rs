@@ -1,25 +1,31 @@
 //! All the tries of one run of the fault: the runs without failures first, then every planned failure
 //! in its order, on one thread a core, until the budget is spent.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::choose::{Attempt, attempts, counts};
 use super::examine::Examiner;
+use super::group::{Group, Key, Scene};
+use super::remedy::remedy;
 use super::run::{Rig, Run, Stage};
-use super::tally::{Scene, Tally, Tried};
+use super::tally::{Tally, Tried};
 use super::{asks, device, rig, stages};
 use crate::base::{HarnessError, Result, Rng};
 use crate::driver::End;
 use crate::fault::budget::Stop;
-use crate::fault::{Context, FaultOutcome, Progress};
+use crate::fault::{Context, FaultOutcome, Finding, Progress};
 use crate::oracle::{Kind, Loss, called_for};
 use crate::persistence::ProfileSet;
 use crate::record::Plan;
-use crate::recover::pool;
+use crate::recover::{Worker, pool};
 use crate::scenario::FaultName;
 
 /// One run in so many is also closed and opened again after its restart, and written to.
 const BESIDES_EVERY: usize = 8;
+
+/// How many findings get a source line and a remedy.
+const EXPLAINED: usize = 8;
 
 /// What is tried, in order.
 struct List {
@@ -77,7 +83,8 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         tally.take(one, &scene);
     }
     let (runs, tried) = (tally.runs(), tally.tried());
-    let mut outcome = tally.into_outcome();
+    let (mut outcome, groups) = tally.into_parts();
+    outcome.findings = findings(ctx, &rig, groups, &scene)?;
     outcome.unmodelled.extend(unmodelled);
     outcome.called_for = called_for::of_crashes(Loss::Power, capabilities);
     outcome.called_for.extend(called_for::of_second_openings());
@@ -95,6 +102,36 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         visited as f64 / took.max(0.001)
     ));
     Ok(outcome)
+}
+
+/// The findings, worst first; the worst ones with the source line of the call that failed and what would
+/// have helped.
+fn findings(
+    ctx: &Context<'_>,
+    rig: &Rig<'_>,
+    groups: BTreeMap<Key, Group>,
+    scene: &Scene<'_>,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut worker = None;
+    for (key, group) in groups {
+        let mut finding = group.finding(&key, scene);
+        if findings.len() < EXPLAINED && !ctx.budget.interrupted() {
+            let stage = &scene.stages[group.stage];
+            if let Some(hit) = &group.run.hit {
+                finding.source = rig.line(stage, &group.plan, hit)?;
+            }
+            if !finding.note {
+                let worker = match &mut worker {
+                    Some(worker) => worker,
+                    none => none.insert(Worker::new(&ctx.setup())?),
+                };
+                finding.cause.counterfactual = remedy(worker, &group, scene)?;
+            }
+        }
+        findings.push(finding);
+    }
+    Ok(findings)
 }
 
 /// `the workload: 93 operations and 40 looks; `
@@ -214,7 +251,7 @@ fn tried(
     plan: Plan,
     what: Option<String>,
     run: Run,
-    seen: super::examine::Examined,
+    seen: super::examined::Examined,
 ) -> Tried {
     let requests = run.history.operations.len() as u64;
     let struck = run.hit.is_some();

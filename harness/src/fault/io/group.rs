@@ -1,0 +1,157 @@
+//! Failing runs of one kind and one failing call, and the finding that they are. Pure.
+
+use std::collections::BTreeSet;
+
+use super::examined::{Failing, Place};
+use super::rejudge::case_of;
+use super::run::{Hit, Run, Stage};
+use crate::driver::Capabilities;
+use crate::fault::{Cause, Finding};
+use crate::image::Builder;
+use crate::oracle::Kind;
+use crate::persistence::{Device, Model, ProfileSet};
+use crate::record::Plan;
+use crate::scenario::FaultName;
+
+/// What the findings need besides.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The stages.
+    pub stages: &'a [Stage],
+    /// What the driver says of itself.
+    pub capabilities: &'a Capabilities,
+    /// True if it warned without any fault.
+    pub warned: bool,
+    /// The device.
+    pub device: Device,
+}
+
+/// What failing runs have in common. The order is that of the report: alarms before notes, the worst
+/// kind first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Worth a word and no alarm.
+    pub note: bool,
+    /// What is violated.
+    pub kind: Kind,
+    /// Which call failed: see [`cause`].
+    pub sentence: String,
+}
+
+/// The failing runs of one key, and the one that stands for all of them.
+#[derive(Debug)]
+pub struct Group {
+    /// Which stage's requests were asked.
+    pub stage: usize,
+    /// What struck.
+    pub plan: Plan,
+    /// The run that stands for all.
+    pub run: Run,
+    /// What is wrong with it.
+    pub failing: Failing,
+    /// How many states of all runs show it.
+    states: u64,
+    /// Under which profiles power cuts show it.
+    profiles: ProfileSet,
+    /// True if something besides a power cut shows it.
+    always: bool,
+    /// How the call failed in these runs.
+    how: BTreeSet<String>,
+}
+
+/// Which call failed, without numbers and errors: the same flaw has the same words in every run.
+pub fn cause(hit: Option<&Hit>, recovers: bool) -> String {
+    let during = if recovers { " while it recovered after a power cut, or later" } else { "" };
+    match hit {
+        Some(hit) => format!("{}{during}", hit.cause()),
+        None => format!("no call failed{during}"),
+    }
+}
+
+impl Group {
+    /// A group of one run.
+    pub fn new(stage: usize, plan: &Plan, run: &Run, failing: &Failing) -> Group {
+        Group {
+            stage,
+            plan: plan.clone(),
+            run: run.clone(),
+            failing: failing.clone(),
+            states: failing.states,
+            profiles: failing.profiles,
+            always: rank(&failing.place) < 2,
+            how: run.hit.as_ref().map(Hit::how).into_iter().collect(),
+        }
+    }
+
+    /// Takes in another one. What the plainest place shows stands for all: the running store, then a
+    /// restart, then a power cut; of two alike the earlier.
+    pub fn join(&mut self, other: Group) {
+        let (states, profiles) = (self.states + other.states, self.profiles.union(other.profiles));
+        let always = self.always || other.always;
+        let mut how = std::mem::take(&mut self.how);
+        how.extend(other.how.iter().cloned());
+        if rank(&other.failing.place) < rank(&self.failing.place) {
+            *self = other;
+        }
+        (self.states, self.profiles, self.always, self.how) = (states, profiles, always, how);
+    }
+
+    /// The finding, but for its source line and what would help.
+    pub fn finding(&self, key: &Key, scene: &Scene<'_>) -> Finding {
+        let (run, failing) = (&self.run, &self.failing);
+        let violation = &failing.violation;
+        let mut cause = Cause { sentence: key.sentence.clone(), ..Cause::default() };
+        if let Some(hit) = &run.hit {
+            cause.parts.insert("call".into(), hit.name.clone());
+            cause.parts.insert("file".into(), crate::diagnose::names::plain(&hit.path));
+        }
+        // Of what is the same in every run; the rest is what this one met.
+        let id = Finding::stable_id(Some(FaultName::Io), violation.kind, &cause);
+        let mut failure = String::new();
+        if let Some(hit) = &run.hit {
+            let how: Vec<&str> = self.how.iter().map(String::as_str).collect();
+            cause.sentence.push_str(&format!(" ({})", how.join(", ")));
+            cause.parts.insert("error".into(), hit.how());
+            cause.parts.insert("number".into(), hit.number());
+            cause.parts.insert("plan".into(), self.plan.to_string());
+            failure = format!("after {}, ", hit.failure());
+        }
+        let (mut image, mut at) = (None, None);
+        if let Place::State(state) = &failing.place {
+            let overlay = super::examine::overlay(&run.trace);
+            let model = Model::with(&run.trace, &overlay, scene.device);
+            cause.parts.insert("state".into(), state.to_string());
+            (image, at) = (Some(Builder::new(&model).image(state)), Some(state.point));
+        }
+        let mut trace = crate::trace::text::text(&run.trace);
+        if let Some(at) = at {
+            trace.push_str(&format!("the power or the process ends before event {}\n", at.0));
+        }
+        let profiles = if self.always { ProfileSet::EMPTY } else { self.profiles };
+        Finding {
+            id,
+            kind: violation.kind,
+            fault: Some(FaultName::Io),
+            profiles: profiles.iter().collect(),
+            note: violation.note || violation.kind == Kind::RefusedUnborn,
+            states: self.states,
+            sentence: format!("{failure}{}", violation.sentence),
+            cause,
+            source: None,
+            case: case_of(&scene.stages[self.stage], run, &self.plan, &failing.place, scene),
+            trace: Some(trace),
+            image,
+            evidence: failing.evidence.clone(),
+            frequency: None,
+        }
+    }
+}
+
+/// How plainly a place shows what is wrong, the plainest first.
+fn rank(place: &Place) -> u8 {
+    match place {
+        Place::Running => 0,
+        Place::State(state) if state.is_kill() => 1,
+        Place::State(_) => 2,
+    }
+}
