@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use unplug_harness::base::Rng;
 
 /// The size of the disk, and of what is removed from it to make room.
 const DISK: &str = "size=6m";
@@ -125,7 +126,7 @@ impl Asked {
     fn put(&mut self, driver: &mut Driver, len: usize) -> Answer {
         self.number += 1;
         let key = format!("k{}", self.number);
-        let value = format!("{key}.{}", "x".repeat(len));
+        let value = format!("{key}.{}", noise(self.number as u64, len));
         let answer = driver.ask(&format!("put {key} {value}"));
         match answer {
             Answer::Ack(_) => drop(self.acked.insert(key, value)),
@@ -145,6 +146,12 @@ impl Asked {
             assert!(known, "{when}: {key} was never written");
         }
     }
+}
+
+/// Letters that no compression makes shorter by much: some engines compress.
+fn noise(seed: u64, len: usize) -> String {
+    let mut rng = Rng::new(seed);
+    (0..len).map(|_| char::from(b'!' + (rng.next_u64() % 94) as u8)).collect()
 }
 
 /// Fills the disk through `engine`. Says how many values were acknowledged, and whether writing went on
