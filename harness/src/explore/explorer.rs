@@ -1,5 +1,5 @@
-//! The visits, one after the other: the first two strategies by turns, then each of the others at each
-//! point, then random ones without end.
+//! The visits, one after the other: the first two strategies by turns, with a sample of the third, then
+//! each of the others at each point, then random ones without end.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,7 +19,7 @@ use crate::trace::{EventNo, Trace};
 const DRY: u32 = 200;
 
 static ORDER: [&(dyn Strategy + Sync); 8] =
-    [&Everything, &Durable, &LoseOne, &KeepOne, &Forms, &Groups, &Subsets, &Random];
+    [&Everything, &Durable, &LoseOne::ALL, &KeepOne, &Forms, &Groups, &Subsets, &Random];
 const EVERYTHING: usize = 0;
 const DURABLE: usize = 1;
 const LOSE_ONE: usize = 2;
@@ -27,6 +27,13 @@ const LOSE_ONE: usize = 2;
 const PARTS: usize = 16;
 /// … of at least so many points each.
 const PART_POINTS: usize = 16;
+/// … and after each part single effects are lost at one in so many of its points: a trace may be so long
+/// that the first two are not through when the budget is spent.
+const SAMPLE: usize = 8;
+/// What does it: the third strategy on a few effects. It stands outside the order, which comes to those
+/// points again.
+static SAMPLER: LoseOne = LoseOne::FEW;
+const SAMPLED: usize = ORDER.len();
 /// From here on every other batch is a random one, so that points with too much pending for every
 /// subset have their share.
 const SUBSETS: usize = 6;
@@ -78,7 +85,7 @@ impl<'m> Explorer<'m> {
             view: View::new(model),
             asked,
             rng: rng.fork("explore"),
-            opening: opening(&order, &[EVERYTHING, DURABLE]).into(),
+            opening: opening(&order, &points),
             order,
             points,
             kills_only: false,
@@ -98,14 +105,14 @@ impl<'m> Explorer<'m> {
     pub fn starting_at(mut self, first: EventNo) -> Self {
         self.points.retain(|point| point.at >= first);
         self.order = spread(self.points.len());
-        self.opening = opening(&self.order, &[EVERYTHING, DURABLE]).into();
+        self.opening = opening(&self.order, &self.points);
         self
     }
 
     /// The same, with only what kills leave.
     #[must_use]
     pub fn only_kills(mut self) -> Self {
-        self.opening = opening(&self.order, &[EVERYTHING]).into();
+        self.opening = on_each(&self.order, EVERYTHING).collect();
         self.kills_only = true;
         self
     }
@@ -168,27 +175,44 @@ impl<'m> Explorer<'m> {
 
     /// Has the strategy whose turn it is fill the batch at one point.
     fn propose(&mut self, at: usize) {
-        let (point, strategy) = (self.points[at], ORDER[self.filled_by]);
+        let (point, strategy) = (self.points[at], strategy(self.filled_by));
         if strategy.telling_only() && !point.telling {
             return;
         }
         self.view.advance(point.at);
         self.batch = Batch::default();
+        let mut left_for_later = Skipped::new();
         let mut site = Site {
             view: &self.view,
             asked: self.asked,
             rng: &mut self.rng,
-            skipped: &mut self.skipped,
+            skipped: match self.filled_by {
+                // What it leaves out has its turn yet.
+                SAMPLED => &mut left_for_later,
+                _ => &mut self.skipped,
+            },
         };
         strategy.propose(&mut site, &mut self.batch);
     }
 }
 
+fn strategy(number: usize) -> &'static dyn Strategy {
+    match number {
+        SAMPLED => &SAMPLER,
+        number => ORDER[number],
+    }
+}
+
 /// The turns of the first strategies. They need every point, and on a long trace a slow store does not
 /// get through even one of them: so they take turns, a part of the points at a time.
-fn opening(order: &[usize], strategies: &[usize]) -> Vec<(usize, usize)> {
+fn opening(order: &[usize], points: &[Point]) -> VecDeque<(usize, usize)> {
     let part = order.len().div_ceil(PARTS).max(PART_POINTS);
-    let turns = |points| strategies.iter().flat_map(move |&by| on_each(points, by));
+    let turns = |part: &[usize]| {
+        let telling = part.iter().copied().filter(|at| points[*at].telling);
+        let sample: Vec<usize> = telling.step_by(SAMPLE).collect();
+        let both = on_each(part, EVERYTHING).chain(on_each(part, DURABLE));
+        both.chain(on_each(&sample, SAMPLED)).collect::<Vec<_>>()
+    };
     order.chunks(part).flat_map(turns).collect()
 }
 
@@ -212,7 +236,7 @@ impl Iterator for Explorer<'_> {
                 continue;
             }
             self.dry = 0;
-            let strategy = ORDER[self.filled_by].name();
+            let strategy = strategy(self.filled_by).name();
             *self.visited.entry(strategy).or_default() += 1;
             return Some(Visit { profiles, strategy, kill: state.is_kill(), state });
         }

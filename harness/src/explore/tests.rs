@@ -30,6 +30,7 @@ fn strategies_come_in_the_documents_order() {
         }
     }
     let order = ["everything", "durable", "lose-one", "keep-one", "forms", "groups"];
+    // Its first state is one of the sample between the first two.
     assert_eq!(names[..6], order);
     // From here on they take turns.
     names[6..].sort_unstable();
@@ -66,7 +67,32 @@ fn what_is_capped_is_counted() {
     while !explorer.skipped().contains_key("single lost effects") {
         assert!(explorer.next().is_some());
     }
-    assert!(explorer.visited()["lose-one"] > 1000);
+}
+
+#[test]
+fn a_budget_that_ends_within_the_first_strategies_has_seen_single_effects_lost() {
+    let mut script = Script::new().with_file("a", &[]);
+    for at in 0..300 {
+        script.write("a", at * 4096, &[1; 4096]);
+    }
+    let model = script.model();
+    let visits = visits(&script, &model, 1, 200);
+    let lost_one = visits.iter().filter(|visit| visit.strategy == "lose-one").count();
+    assert!((10..120).contains(&lost_one), "{lost_one} of 200");
+}
+
+#[test]
+fn a_state_of_the_sample_is_not_visited_twice() {
+    let mut script = Script::new().with_file("a", &[0; 8192]);
+    script.create("x");
+    script.write("x", 0, &[1; 8192]);
+    let model = script.model();
+    let all = visits(&script, &model, 1, 5000);
+    let lost_one: Vec<_> = all.iter().filter(|visit| visit.strategy == "lose-one").collect();
+    assert!(!lost_one.is_empty());
+    for (at, visit) in lost_one.iter().enumerate() {
+        assert!(lost_one[..at].iter().all(|other| other.state != visit.state));
+    }
 }
 
 /// Legality as the document has it, by looking at every pair of effects: slow, and written anew.
