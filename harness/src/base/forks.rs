@@ -15,9 +15,11 @@ const PATIENCE: Duration = Duration::from_millis(500);
 struct State {
     borrowed: usize,
     forking: usize,
+    /// How many wait: most of the time nobody does, and to wake nobody is a system call too.
+    waiting: usize,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { borrowed: 0, forking: 0 });
+static STATE: Mutex<State> = Mutex::new(State { borrowed: 0, forking: 0, waiting: 0 });
 static CHANGED: Condvar = Condvar::new();
 
 thread_local! {
@@ -31,8 +33,24 @@ fn state() -> MutexGuard<'static, State> {
 }
 
 fn wait(until: impl Fn(&State) -> bool) -> MutexGuard<'static, State> {
-    let waited = CHANGED.wait_timeout_while(state(), PATIENCE, |state| !until(state));
-    waited.unwrap_or_else(PoisonError::into_inner).0
+    let mut state = state();
+    if until(&state) {
+        return state;
+    }
+    state.waiting += 1;
+    let waited = CHANGED.wait_timeout_while(state, PATIENCE, |state| !until(state));
+    let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+    state.waiting -= 1;
+    state
+}
+
+/// Changes the state and wakes who waits for that.
+fn change(how: impl FnOnce(&mut State)) {
+    let mut state = state();
+    how(&mut state);
+    if state.waiting > 0 {
+        CHANGED.notify_all();
+    }
 }
 
 /// Held from before a fork until the child has closed or executed.
@@ -48,8 +66,7 @@ pub fn forking() -> Forking {
 
 impl Drop for Forking {
     fn drop(&mut self) {
-        state().forking -= 1;
-        CHANGED.notify_all();
+        change(|state| state.forking -= 1);
     }
 }
 
@@ -67,8 +84,7 @@ pub fn borrowing() -> Borrowing {
 impl Drop for Borrowing {
     fn drop(&mut self) {
         MINE.set(MINE.get().saturating_sub(1));
-        state().borrowed -= 1;
-        CHANGED.notify_all();
+        change(|state| state.borrowed -= 1);
     }
 }
 

@@ -1,9 +1,11 @@
-//! What every room may use: seeded randomness, named limits, harness errors. Nothing here knows of
-//! files, processes or stores.
+//! What every room may use: seeded randomness, named limits, harness errors, and how processes are
+//! started. Nothing here knows of drivers or stores.
 
 pub mod error;
 pub mod forks;
 pub mod limits;
+pub mod nursery;
+pub mod program;
 pub mod rng;
 
 pub use error::{HarnessError, Result};

@@ -36,7 +36,8 @@ impl Rng {
         loop {
             let wide = u128::from(self.next_u64()) * u128::from(n);
             let low = wide as u64;
-            if low >= n.wrapping_neg() % n {
+            // The remainder is less than `n`, and costs a division.
+            if low >= n || low >= n.wrapping_neg() % n {
                 return (wide >> 64) as u64;
             }
         }

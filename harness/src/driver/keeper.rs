@@ -6,8 +6,64 @@
 //! The code below runs between fork and exec of a program with threads: system calls only, no
 //! allocation, no locks.
 
+use std::ffi::OsString;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+
+use libc::pid_t;
+
+use crate::base::nursery::{self, Birth};
+use crate::base::program::{self, Program};
+
+/// A program's standard input, output and error.
+#[derive(Debug)]
+pub(super) struct Standard {
+    pub(super) stdin: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// Starts a program below a keeper, which is our child; the end of `control`'s other end tells it to
+/// end the tree. An error where the program could not be executed.
+pub(super) fn start(
+    argv: &[OsString],
+    env: &[(OsString, OsString)],
+    standard: &Standard,
+    control: &OwnedFd,
+) -> io::Result<pid_t> {
+    let bytes = Program::new(argv, env, None)?.pack(&[]);
+    let (failure, tell) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    let Standard { stdin, stdout, stderr } = standard;
+    let fds = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd(), control.as_fd(), tell.as_fd()];
+    let keeper = nursery::start(&Birth { entry: born, bytes: &bytes, fds: &fds })?;
+    drop(tell);
+    let mut number = [0; size_of::<i32>()];
+    // The keeper has closed what it inherited, and the driver runs its program, or says why not.
+    match io::Read::read_exact(&mut std::fs::File::from(failure), &mut number) {
+        Ok(()) => {
+            // SAFETY: our own child, which nobody else waits for.
+            unsafe { libc::waitpid(keeper, std::ptr::null_mut(), 0) };
+            Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
+        }
+        Err(_) => Ok(keeper),
+    }
+}
+
+/// The way of a new process to its program: it becomes the keeper, and its child the driver.
+unsafe fn born(bytes: &mut [u8], fds: &[RawFd]) -> ! {
+    // SAFETY: `start` packed the bytes and chose the descriptors; system calls only.
+    unsafe {
+        let program = program::unpack(bytes);
+        let (standard, tell) = (&fds[..3], fds[4]);
+        let ready = (0..).zip(standard).all(|(target, fd)| libc::dup2(*fd, target) >= 0);
+        if ready && keep(fds[3]).is_ok() {
+            libc::execvpe(program.path, program.argv, program.envp);
+        }
+        let number = *libc::__errno_location();
+        libc::write(tell, (&raw const number).cast(), size_of::<i32>());
+        libc::_exit(127)
+    }
+}
 
 /// What a process that outlives SIGKILL (uninterruptible, or of another user) is waited for.
 const WAIT_MS: u32 = 10_000;

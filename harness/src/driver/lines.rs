@@ -30,7 +30,7 @@ impl Lines {
 
     /// The next whole line without its newline, if there is one.
     pub fn next_line(&mut self, limit_bytes: usize) -> Result<Option<&[u8]>, TooLong> {
-        match self.bytes[self.seen..].iter().position(|&byte| byte == b'\n') {
+        match memchr::memchr(b'\n', &self.bytes[self.seen..]) {
             Some(at) => {
                 let line = self.start..self.seen + at;
                 if line.len() > limit_bytes {

@@ -2,10 +2,10 @@
 //! tree in every exit path.
 
 use std::io::Read;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tempfile::TempDir;
 
 use super::fault::DriverFault;
-use super::keeper;
+use super::keeper::{self, Standard};
 use super::session::Session;
 use super::target::{Target, Timeouts};
 use crate::base::limits::STDERR_BYTES;
-use crate::base::{HarnessError, Result, forks};
+use crate::base::{HarnessError, Result};
 
 /// The environment variable that names a driver's private folder.
 pub const RUN_VARIABLE: &str = "UNPLUG_RUN";
@@ -27,7 +27,7 @@ pub const RUN_VARIABLE: &str = "UNPLUG_RUN";
 /// A running driver. Dropping it ends the driver and everything that it started.
 #[derive(Debug)]
 pub struct DriverProcess {
-    keeper: Child,
+    keeper: libc::pid_t,
     /// Its end tells the keeper to end the tree.
     control: Option<OwnedFd>,
     death: OwnedFd,
@@ -40,7 +40,7 @@ pub struct DriverProcess {
 impl DriverProcess {
     /// Starts `target` with a private folder below `root`, and a session with it.
     pub fn spawn(target: &Target, root: &Path, timeouts: Timeouts) -> Result<(Self, Session)> {
-        let [program, arguments @ ..] = &target.argv[..] else {
+        let Some(program) = target.argv.first() else {
             return Err(HarnessError::input("the driver's command is empty"));
         };
         let run_folder = tempfile::Builder::new()
@@ -48,32 +48,22 @@ impl DriverProcess {
             .tempdir_in(root)
             .map_err(|error| HarnessError::at("making a private folder in", root, error))?;
         let machine = |error| HarnessError::machine(format!("starting {}", target.name), error);
-        let (hold, control) = nix::unistd::pipe2(OFlag::O_CLOEXEC)
-            .map_err(|errno| HarnessError::machine("making a pipe", errno))?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .envs(target.env.iter().map(|(name, value)| (name, value)))
-            .env(RUN_VARIABLE, run_folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let watched = hold.as_raw_fd();
-        // SAFETY: `keep` makes system calls only; it runs in the child between fork and exec, where
-        // the descriptor is open.
-        unsafe { command.pre_exec(move || keeper::keep(watched)) };
-        let forking = forks::forking();
-        let spawned = command.spawn();
-        // The keeper has closed what it inherited, and the driver runs its program.
-        drop(forking);
-        let mut keeper = spawned.map_err(|error| {
+        let pipe = || {
+            nix::unistd::pipe2(OFlag::O_CLOEXEC)
+                .map_err(|errno| HarnessError::machine("making a pipe", errno))
+        };
+        let ((hold, control), (stdin, to)) = (pipe()?, pipe()?);
+        let ((from, stdout), (errors, stderr)) = (pipe()?, pipe()?);
+        let standard = Standard { stdin, stdout, stderr };
+        let argv: Vec<_> = target.argv.iter().map(Into::into).collect();
+        let mut env: Vec<_> =
+            target.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        env.push((RUN_VARIABLE.into(), run_folder.path().into()));
+        let keeper = keeper::start(&argv, &env, &standard, &hold).map_err(|error| {
             HarnessError::broken(format!("cannot start {} ({program}): {error}", target.name))
         })?;
-        drop(hold);
-        let gone = || HarnessError::broken("a pipe of the driver is missing");
-        let to = keeper.stdin.take().ok_or_else(gone)?;
-        let from = keeper.stdout.take().ok_or_else(gone)?;
-        let mut errors = keeper.stderr.take().ok_or_else(gone)?;
+        drop((standard, hold));
+        let mut errors = std::fs::File::from(errors);
         let stderr = Arc::new(Mutex::new(Tail::default()));
         let shared = Arc::clone(&stderr);
         let stderr_reader = std::thread::spawn(move || {
@@ -82,10 +72,9 @@ impl DriverProcess {
                 shared.lock().unwrap_or_else(PoisonError::into_inner).push(&chunk[..count]);
             }
         });
-        let death = pidfd(keeper.id()).map_err(machine)?;
+        let death = pidfd(keeper).map_err(machine)?;
         let watch = death.try_clone().map_err(machine)?;
-        let session =
-            Session::new(to.into(), from.into(), Some(watch), timeouts).map_err(machine)?;
+        let session = Session::new(to, from, Some(watch), timeouts).map_err(machine)?;
         let process = Self {
             keeper,
             control: Some(control),
@@ -164,7 +153,7 @@ impl DriverProcess {
         if let Some(status) = self.status {
             return status;
         }
-        let status = self.keeper.wait().unwrap_or(ExitStatus::from_raw(libc::SIGKILL));
+        let status = wait_for(self.keeper);
         self.status = Some(status);
         if let Some(reader) = self.stderr_reader.take() {
             let _ = reader.join();
@@ -192,10 +181,20 @@ pub fn describe(status: ExitStatus) -> String {
     }
 }
 
-fn pidfd(pid: u32) -> std::io::Result<OwnedFd> {
+/// Waits for our own child, which nobody else waits for.
+fn wait_for(pid: libc::pid_t) -> ExitStatus {
+    let mut status = libc::SIGKILL;
+    // SAFETY: a status is written to a valid place.
+    while unsafe { libc::waitpid(pid, &raw mut status, 0) } < 0
+        && std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted
+    {}
+    ExitStatus::from_raw(status)
+}
+
+fn pidfd(pid: libc::pid_t) -> std::io::Result<OwnedFd> {
     // SAFETY: a system call with plain numbers; the descriptor that it returns is ours alone.
     unsafe {
-        let fd = libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0);
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
         if fd < 0 {
             return Err(std::io::Error::last_os_error());
         }

@@ -237,12 +237,17 @@ pub fn encode_reply(out: &mut Vec<u8>, reply: &Reply) {
 
 /// Appends a `have` line straight from a store's bytes.
 pub fn encode_have(out: &mut Vec<u8>, id: Id, key: &[u8], value: &[u8]) {
+    out.reserve(key.len() + value.len() + 32);
     out.extend_from_slice(b"have ");
     out.extend_from_slice(id.to_string().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(escape(key, false).as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(escape(value, false).as_bytes());
+    for field in [key, value] {
+        out.push(b' ');
+        if is_plain(field, false) {
+            out.extend_from_slice(field);
+        } else {
+            out.extend_from_slice(escape(field, false).as_bytes());
+        }
+    }
     out.push(b'\n');
 }
 
@@ -251,7 +256,7 @@ pub fn parse_reply(line: &[u8]) -> Result<Reply, BadLine> {
     let bad = |why: &str| BadLine::new(line, why);
     let (word, rest) = split(line);
     if word == b"warn" {
-        return Ok(Reply::Warn(text(rest.unwrap_or_default())));
+        return Ok(Reply::Warn(text(rest.unwrap_or_default()).into_owned()));
     }
     if !matches!(word, b"ack" | b"err" | b"refused" | b"have") {
         return Err(bad("expected ack, err, refused, have or warn"));
@@ -263,10 +268,10 @@ pub fn parse_reply(line: &[u8]) -> Result<Reply, BadLine> {
         b"ack" => {
             let rest = rest.unwrap_or_default();
             let words = rest.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
-            Ok(Reply::Ack { id, words: words.map(text).collect() })
+            Ok(Reply::Ack { id, words: words.map(|word| text(word).into_owned()).collect() })
         }
-        b"err" => Ok(Reply::Err { id, text: text(rest.unwrap_or_default()) }),
-        b"refused" => Ok(Reply::Refused { id, text: text(rest.unwrap_or_default()) }),
+        b"err" => Ok(Reply::Err { id, text: text(rest.unwrap_or_default()).into_owned() }),
+        b"refused" => Ok(Reply::Refused { id, text: text(rest.unwrap_or_default()).into_owned() }),
         _ => {
             let (key, value) = split(rest.ok_or_else(|| bad("have needs a key and a value"))?);
             let value = value.ok_or_else(|| bad("have needs a value after the key"))?;
@@ -293,16 +298,23 @@ fn number(line: &[u8]) -> Option<(Id, Option<&[u8]>)> {
 }
 
 /// Bytes as text: what is not UTF-8 becomes `\xNN`, so that two different damages stay different.
-fn text(bytes: &[u8]) -> String {
+fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_string(),
-        Err(_) => escape(bytes, true).into_owned(),
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => escape(bytes, true),
     }
+}
+
+/// True if every byte is printable ASCII, or where allowed a space. Without a branch a byte, so that the
+/// compiler looks at many at once: every byte that a dump prints comes by here.
+fn is_plain(bytes: &[u8], space: bool) -> bool {
+    let first = if space { b' ' } else { b'!' };
+    bytes.iter().fold(true, |all, byte| all & (first..=b'~').contains(byte))
 }
 
 fn escape(bytes: &[u8], space: bool) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_graphic() || (space && byte == b' ');
-    if bytes.iter().all(|&byte| plain(byte))
+    if is_plain(bytes, space)
         && let Ok(text) = std::str::from_utf8(bytes)
     {
         return Cow::Borrowed(text);

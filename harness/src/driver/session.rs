@@ -2,7 +2,7 @@
 //! whoever does hands it the pipes, and a pidfd so that a death is seen even where a grandchild holds
 //! the output open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -62,6 +62,8 @@ pub struct Session {
     timeouts: Timeouts,
     lines: Lines,
     chunk: Box<[u8]>,
+    /// When something was read last.
+    read_at: Instant,
     last_id: Id,
     outstanding: BTreeMap<Id, Outstanding>,
     capabilities: Option<Capabilities>,
@@ -90,6 +92,7 @@ impl Session {
             timeouts,
             lines: Lines::default(),
             chunk: vec![0; 64 << 10].into(),
+            read_at: Instant::now(),
             last_id: 0,
             outstanding: BTreeMap::new(),
             capabilities: None,
@@ -253,7 +256,10 @@ impl Session {
     fn fill(&mut self) -> bool {
         match self.from.read(&mut self.chunk) {
             Ok(0) => self.ended = true,
-            Ok(count) => self.lines.push(&self.chunk[..count]),
+            Ok(count) => {
+                self.lines.push(&self.chunk[..count]);
+                self.read_at = Instant::now();
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(_) => self.ended = true,
@@ -288,18 +294,19 @@ impl Session {
                     if entry.request != Request::Dump {
                         return wrong(format!("request {id} is no dump"));
                     }
-                    entry.progress = Instant::now();
+                    entry.progress = self.read_at;
                     entry.dump_bytes += line.len() as u64;
                     if entry.dump_bytes > DUMP_BYTES {
                         return wrong(format!("a dump has at most {DUMP_BYTES} bytes"));
                     }
-                    match entry.dump.contents.get(&key) {
-                        Some(first) if *first != value => {
-                            let text = format!("{key} is {first:?} and {value:?}");
+                    match entry.dump.contents.entry(key) {
+                        Entry::Occupied(first) if *first.get() != value => {
+                            let text =
+                                format!("{} is {:?} and {value:?}", first.key(), first.get());
                             entry.dump.contradiction.get_or_insert(text);
                         }
-                        Some(_) => {}
-                        None => drop(entry.dump.contents.insert(key, value)),
+                        Entry::Occupied(_) => {}
+                        Entry::Vacant(place) => drop(place.insert(value)),
                     }
                     continue;
                 }

@@ -1,7 +1,8 @@
 //! The states that a strategy proposes at one point: each once.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
+use super::seen::{Digests, digest};
 use crate::persistence::{Crash, CrashState, Loss};
 use crate::trace::EventNo;
 
@@ -9,13 +10,13 @@ use crate::trace::EventNo;
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     states: VecDeque<CrashState>,
-    seen: BTreeSet<Loss>,
+    seen: Digests,
 }
 
 impl Batch {
     /// Proposes a power cut.
     pub(super) fn power(&mut self, point: EventNo, loss: Loss) {
-        if self.seen.insert(loss.clone()) {
+        if self.seen.insert(digest(&loss)) {
             self.states.push_back(CrashState::power(point, loss));
         }
     }

@@ -231,10 +231,14 @@ impl Iterator for Explorer<'_> {
                 }
                 continue;
             };
-            let profiles = self.view.legal_in(&state, self.asked);
-            if profiles.is_empty() || !self.seen.is_new(&state) {
+            if !self.seen.is_new(&state) {
                 continue;
             }
+            let profiles = self.view.legal_in(&state, self.asked);
+            if profiles.is_empty() {
+                continue;
+            }
+            self.seen.add(&state);
             self.dry = 0;
             let strategy = strategy(self.filled_by).name();
             *self.visited.entry(strategy).or_default() += 1;

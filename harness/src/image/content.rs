@@ -72,7 +72,7 @@ impl Content {
         let kept = (size % PAGE_BYTES) as usize;
         if kept > 0 {
             if let Some(page) = self.pages.get(from)
-                && page.bytes()[kept..].iter().any(|&byte| byte != 0)
+                && page.bytes()[kept..] != Page::bytes_of(None)[kept..]
             {
                 let shorter = Page::padded(&page.bytes()[..kept]);
                 self.set_page(from, shorter);

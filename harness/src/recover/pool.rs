@@ -1,9 +1,13 @@
 //! A pool of workers, one a core: images in, recoveries out, in whatever order they are done.
 
+use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::outcome::Recovery;
 use super::worker::{Setup, Tried, Worker};
@@ -12,6 +16,12 @@ use crate::image::Image;
 
 /// One recovery in so many that passed is done again in a fresh process and directory.
 pub const RECHECK_EVERY: u64 = 100;
+
+/// So much work waits for each worker: enough that none is idle while whoever submits is busy with
+/// something else, and little enough that the end of a budget is not missed by much.
+const AHEAD: Duration = Duration::from_millis(20);
+/// The same in images, whatever they take.
+const AHEAD_IMAGES: std::ops::RangeInclusive<u64> = 2..=32;
 
 /// What to do with an image besides recovering from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,9 +64,37 @@ struct Job {
 #[derive(Debug)]
 pub struct Pool {
     jobs: Option<Sender<Job>>,
+    /// The other end of it, to empty it.
+    queue: Receiver<Job>,
     done: Receiver<Result<Done>>,
+    /// Taken from `done` while there was no room for another job.
+    ready: VecDeque<Result<Done>>,
     threads: Vec<JoinHandle<()>>,
     waiting: u64,
+    pace: Arc<Pace>,
+}
+
+/// How long a job took lately, in nanoseconds: it says how far ahead work is queued, and nothing else.
+#[derive(Debug, Default)]
+struct Pace(AtomicU64);
+
+impl Pace {
+    fn took(&self, time: Duration) {
+        let time = time.as_nanos() as u64;
+        let before = self.0.load(Ordering::Relaxed);
+        let now = if before == 0 { time } else { before - before / 8 + time / 8 };
+        self.0.store(now, Ordering::Relaxed);
+    }
+
+    /// How many jobs may wait for each worker.
+    fn ahead(&self) -> u64 {
+        match self.0.load(Ordering::Relaxed) {
+            0 => *AHEAD_IMAGES.start(),
+            took => {
+                (AHEAD.as_nanos() as u64 / took).clamp(*AHEAD_IMAGES.start(), *AHEAD_IMAGES.end())
+            }
+        }
+    }
 }
 
 impl Pool {
@@ -64,31 +102,42 @@ impl Pool {
     /// costs a switch and not a wake-up across processors.
     pub fn start(setup: &Setup, workers: usize) -> Result<Pool> {
         let workers = workers.max(1);
-        let (jobs, queue) = bounded::<Job>(workers * 2);
+        let (jobs, queue) = unbounded::<Job>();
         let (results, done) = unbounded();
         let processors = processors();
         let mut threads = Vec::new();
+        let pace = Arc::new(Pace::default());
         for number in 0..workers {
             let mut worker = Worker::new(setup)?;
-            let (queue, results) = (queue.clone(), results.clone());
+            let (queue, results, pace) = (queue.clone(), results.clone(), Arc::clone(&pace));
             let processor = processors.get(number % processors.len().max(1)).copied();
             threads.push(std::thread::spawn(move || {
                 if let Some(processor) = processor.filter(|_| workers <= processors_count()) {
                     pin(processor);
                 }
                 for job in queue {
-                    let failed = results.send(work(&mut worker, &job)).is_err();
-                    if failed {
+                    let began = Instant::now();
+                    let done = work(&mut worker, &job);
+                    pace.took(began.elapsed());
+                    if results.send(done).is_err() {
                         return;
                     }
                 }
             }));
         }
-        Ok(Pool { jobs: Some(jobs), done, threads, waiting: 0 })
+        let ready = VecDeque::new();
+        Ok(Pool { jobs: Some(jobs), queue, done, ready, threads, waiting: 0, pace })
     }
 
-    /// Submits an image; waits while the queue is full.
+    /// Submits an image; waits while so much is queued that another would be too far ahead.
     pub fn submit(&mut self, id: u64, image: Image, extra: Extra) -> Result<()> {
+        let workers = self.threads.len() as u64;
+        while self.waiting - self.ready.len() as u64 > self.pace.ahead() * workers {
+            match self.done.recv() {
+                Ok(done) => self.ready.push_back(done),
+                Err(_) => return Err(HarnessError::broken("every recovery worker is gone")),
+            }
+        }
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(Job { id, image, extra }));
         match sent {
             Some(Ok(())) => {
@@ -106,13 +155,9 @@ impl Pool {
 
     /// The next that is done, if one is.
     pub fn try_next(&mut self) -> Result<Option<Done>> {
-        match self.done.try_recv() {
-            Ok(done) => {
-                self.waiting -= 1;
-                done.map(Some)
-            }
-            Err(_) => Ok(None),
-        }
+        let next = self.ready.pop_front().or_else(|| self.done.try_recv().ok());
+        self.waiting -= u64::from(next.is_some());
+        next.transpose()
     }
 
     /// Waits for the next that is done; nothing if none was submitted.
@@ -121,15 +166,22 @@ impl Pool {
         if self.waiting == 0 {
             return Ok(None);
         }
-        let done = self.done.recv();
         self.waiting -= 1;
-        done.map_err(|_| HarnessError::broken("every recovery worker is gone"))?.map(Some)
+        match self.ready.pop_front() {
+            Some(done) => done.map(Some),
+            None => {
+                let done = self.done.recv();
+                done.map_err(|_| HarnessError::broken("every recovery worker is gone"))?.map(Some)
+            }
+        }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
         self.jobs = None;
+        // What was not begun is not wanted any more.
+        while self.queue.try_recv().is_ok() {}
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }

@@ -28,7 +28,7 @@ pub enum Known {
     Recovered(ImageNo, RecoveryNo),
 }
 
-/// Image hashes are evenly spread already.
+/// Image hashes are evenly spread already; texts may be long.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spread(u64);
 
@@ -185,7 +185,7 @@ impl Kept {
 /// Numbered texts, each held once.
 #[derive(Debug, Default)]
 struct Texts {
-    numbers: HashMap<Arc<str>, u32>,
+    numbers: HashMap<Arc<str>, u32, BuildHasherDefault<Spread>>,
     texts: Vec<Arc<str>>,
 }
 
