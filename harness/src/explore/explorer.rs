@@ -17,6 +17,8 @@ use crate::trace::{EventNo, Trace};
 
 /// So many points in a row without a new random state end the exploration: there is nothing left.
 const DRY: u32 = 200;
+/// A point at which so many batches of random states in a row had nothing new gives no more.
+const MISSES: u8 = 2;
 
 static ORDER: [&(dyn Strategy + Sync); 8] =
     [&Everything, &Durable, &LoseOne::ALL, &KeepOne, &Forms, &Groups, &Subsets, &Random];
@@ -72,6 +74,10 @@ pub struct Explorer<'m> {
     seen: Seen,
     skipped: Skipped,
     dry: u32,
+    /// For each point, how many batches of random states in a row had nothing new.
+    misses: Vec<u8>,
+    /// The point that filled the batch.
+    filled_at: usize,
     visited: BTreeMap<&'static str, u64>,
 }
 
@@ -96,6 +102,8 @@ impl<'m> Explorer<'m> {
             seen: Seen::default(),
             skipped: Skipped::new(),
             dry: 0,
+            misses: Vec::new(),
+            filled_at: 0,
             visited: BTreeMap::new(),
         }
     }
@@ -160,7 +168,13 @@ impl<'m> Explorer<'m> {
                 self.strategy += 1;
                 return false;
             }
-            self.rng.index(self.points.len())
+            let at = self.rng.index(self.points.len());
+            self.misses.resize(self.points.len(), 0);
+            if self.misses[at] >= MISSES {
+                return true;
+            }
+            self.misses[at] += 1;
+            at
         } else if let Some(at) = self.order.get(self.next) {
             self.next += 1;
             *at
@@ -180,6 +194,7 @@ impl<'m> Explorer<'m> {
             return;
         }
         self.view.advance(point.at);
+        self.filled_at = at;
         self.batch = Batch::default();
         let mut left_for_later = Skipped::new();
         let mut site = Site {
@@ -240,6 +255,9 @@ impl Iterator for Explorer<'_> {
             }
             self.seen.add(&state);
             self.dry = 0;
+            if self.filled_by == RANDOM {
+                self.misses[self.filled_at] = 0;
+            }
             let strategy = strategy(self.filled_by).name();
             *self.visited.entry(strategy).or_default() += 1;
             return Some(Visit { profiles, strategy, kill: state.is_kill(), state });

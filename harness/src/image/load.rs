@@ -1,5 +1,6 @@
 //! An image from a directory. Sockets, FIFOs and devices are left out: they are no part of an image.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -42,15 +43,16 @@ impl Image {
             let mut names = Vec::new();
             for entry in list {
                 let entry = entry.map_err(|error| HarnessError::at("listing", &path, error))?;
-                names.push(entry.file_name());
+                let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+                names.push((entry.file_name(), is_file));
             }
             // The order of a directory is the file system's whim; identities follow names.
             names.sort();
-            for name in names {
+            for (name, is_file) in names {
                 let old = known
                     .zip(old)
                     .and_then(|(known, old)| Some((known, known.lookup(old, name.as_bytes())?)));
-                if let Some(child) = loader.add(&path, id, &name, old)? {
+                if let Some(child) = loader.add(&path, id, &name, is_file, old)? {
                     todo.push((path.join(&name), child, old.map(|(_, old)| old)));
                 }
             }
@@ -77,11 +79,20 @@ impl Loader {
         parent: &Path,
         dir: FileId,
         name: &OsStr,
+        is_file: bool,
         old: Option<(&Image, FileId)>,
     ) -> Result<Option<FileId>> {
         let path = parent.join(name);
         let at = |doing: &str, error| HarnessError::at(doing, &path, error);
-        let meta = std::fs::symlink_metadata(&path).map_err(|error| at("looking at", error))?;
+        // What the listing calls a file is opened first and then asked what it is; anything else is
+        // never opened.
+        let file =
+            is_file.then(|| open(&path).map_err(|error| at("reading", error))).transpose()?;
+        let meta = match &file {
+            Some(file) => file.metadata(),
+            None => std::fs::symlink_metadata(&path),
+        };
+        let meta = meta.map_err(|error| at("looking at", error))?;
         let kind = if meta.is_dir() {
             NodeKind::Dir
         } else if meta.is_file() {
@@ -104,10 +115,10 @@ impl Loader {
             self.image.link(dir, &name, file);
             return Ok(None);
         }
-        let file = self.image.unused_id();
-        self.image.create(file, &kind, meta.mode() & 0o7777);
+        let id = self.image.unused_id();
+        self.image.create(id, &kind, meta.mode() & 0o7777);
         if meta.nlink() > 1 && kind != NodeKind::Dir {
-            self.seen.insert(inode, file);
+            self.seen.insert(inode, id);
         }
         if kind == NodeKind::File {
             self.bytes = self.bytes.saturating_add(meta.len().min(meta.blocks() * 512));
@@ -117,27 +128,49 @@ impl Loader {
                 return Err(HarnessError::input(text));
             }
             let known = old.and_then(|(image, old)| image.content(old));
-            let content = read(&path, known).map_err(|error| at("reading", error))?;
-            self.image.edit(file, |empty| *empty = content);
+            let content = match file {
+                Some(file) => read(&file, meta.len(), known),
+                None => open(&path).and_then(|file| read(&file, file.metadata()?.len(), known)),
+            };
+            let content = content.map_err(|error| at("reading", error))?;
+            self.image.edit(id, |empty| *empty = content);
         }
-        self.image.link(dir, &name, file);
-        Ok((kind == NodeKind::Dir).then_some(file))
+        self.image.link(dir, &name, id);
+        Ok((kind == NodeKind::Dir).then_some(id))
     }
 }
 
-/// Reads a file's bytes, holes skipped, sharing what is as in `known`.
-fn read(path: &Path, known: Option<&Content>) -> std::io::Result<Content> {
-    let file = File::options()
+fn open(path: &Path) -> std::io::Result<File> {
+    File::options()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(path)?;
-    let size = file.metadata()?.len();
+        .open(path)
+}
+
+thread_local! {
+    /// Where files are read into, again and again.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Reads a file's bytes, holes skipped, sharing what is as in `known`.
+fn read(file: &File, size: u64, known: Option<&Content>) -> std::io::Result<Content> {
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.resize(CHUNK, 0);
+        read_by(buffer, file, size, known)
+    })
+}
+
+fn read_by(
+    buffer: &mut [u8],
+    file: &File,
+    size: u64,
+    known: Option<&Content>,
+) -> std::io::Result<Content> {
     let mut content = known.cloned().unwrap_or_default();
     content.clip(size);
-    let mut buffer = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).max(1))];
     let mut at = 0;
     while at < size {
-        let (start, end) = data_range(&file, at, size);
+        let (start, end) = data_range(file, at, size);
         drop_pages(&mut content, at, start);
         at = start;
         while at < end {
