@@ -9,25 +9,29 @@ use crate::trace::EventNo;
 /// States in the order in which they were proposed.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    states: VecDeque<CrashState>,
+    /// Each with its digest.
+    states: VecDeque<(u64, CrashState)>,
     seen: Digests,
 }
 
 impl Batch {
     /// Proposes a power cut.
     pub(super) fn power(&mut self, point: EventNo, loss: Loss) {
-        if self.seen.insert(digest(&loss)) {
-            self.states.push_back(CrashState::power(point, loss));
+        let state = CrashState::power(point, loss);
+        let digest = digest(&state);
+        if self.seen.insert(digest) {
+            self.states.push_back((digest, state));
         }
     }
 
     /// Proposes a kill with so many pages of the write in flight.
     pub(super) fn kill(&mut self, point: EventNo, pages: u32) {
-        self.states.push_back(CrashState { point, crash: Crash::Kill { pages } });
+        let state = CrashState { point, crash: Crash::Kill { pages } };
+        self.states.push_back((digest(&state), state));
     }
 
-    /// The next one.
-    pub(super) fn next(&mut self) -> Option<CrashState> {
+    /// The next one, with its digest.
+    pub(super) fn next(&mut self) -> Option<(u64, CrashState)> {
         self.states.pop_front()
     }
 }

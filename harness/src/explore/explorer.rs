@@ -17,8 +17,8 @@ use crate::trace::{EventNo, Trace};
 
 /// So many points in a row without a new random state end the exploration: there is nothing left.
 const DRY: u32 = 200;
-/// A point at which so many batches of random states in a row had nothing new gives no more.
-const MISSES: u8 = 2;
+/// The same for a brief exploration.
+const DRY_BRIEF: u32 = 40;
 
 static ORDER: [&(dyn Strategy + Sync); 8] =
     [&Everything, &Durable, &LoseOne::ALL, &KeepOne, &Forms, &Groups, &Subsets, &Random];
@@ -74,10 +74,8 @@ pub struct Explorer<'m> {
     seen: Seen,
     skipped: Skipped,
     dry: u32,
-    /// For each point, how many batches of random states in a row had nothing new.
-    misses: Vec<u8>,
-    /// The point that filled the batch.
-    filled_at: usize,
+    /// How many such points end it.
+    dry_limit: u32,
     visited: BTreeMap<&'static str, u64>,
 }
 
@@ -102,8 +100,7 @@ impl<'m> Explorer<'m> {
             seen: Seen::default(),
             skipped: Skipped::new(),
             dry: 0,
-            misses: Vec::new(),
-            filled_at: 0,
+            dry_limit: DRY,
             visited: BTreeMap::new(),
         }
     }
@@ -122,6 +119,13 @@ impl<'m> Explorer<'m> {
     pub fn only_kills(mut self) -> Self {
         self.opening = on_each(&self.order, EVERYTHING).collect();
         self.kills_only = true;
+        self
+    }
+
+    /// The same, with less patience for random states: for a short trace that is one of many.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.dry_limit = DRY_BRIEF;
         self
     }
 
@@ -164,17 +168,11 @@ impl<'m> Explorer<'m> {
         }
         let at = if self.filled_by == RANDOM {
             self.dry += u32::from(self.strategy == RANDOM);
-            if self.dry > DRY {
+            if self.dry > self.dry_limit {
                 self.strategy += 1;
                 return false;
             }
-            let at = self.rng.index(self.points.len());
-            self.misses.resize(self.points.len(), 0);
-            if self.misses[at] >= MISSES {
-                return true;
-            }
-            self.misses[at] += 1;
-            at
+            self.rng.index(self.points.len())
         } else if let Some(at) = self.order.get(self.next) {
             self.next += 1;
             *at
@@ -194,7 +192,6 @@ impl<'m> Explorer<'m> {
             return;
         }
         self.view.advance(point.at);
-        self.filled_at = at;
         self.batch = Batch::default();
         let mut left_for_later = Skipped::new();
         let mut site = Site {
@@ -240,24 +237,21 @@ impl Iterator for Explorer<'_> {
 
     fn next(&mut self) -> Option<Visit> {
         loop {
-            let Some(state) = self.batch.next() else {
+            let Some((digest, state)) = self.batch.next() else {
                 if !self.refill() {
                     return None;
                 }
                 continue;
             };
-            if !self.seen.is_new(&state) {
+            if !self.seen.is_new(digest) {
                 continue;
             }
             let profiles = self.view.legal_in(&state, self.asked);
             if profiles.is_empty() {
                 continue;
             }
-            self.seen.add(&state);
+            self.seen.add(digest);
             self.dry = 0;
-            if self.filled_by == RANDOM {
-                self.misses[self.filled_at] = 0;
-            }
             let strategy = strategy(self.filled_by).name();
             *self.visited.entry(strategy).or_default() += 1;
             return Some(Visit { profiles, strategy, kill: state.is_kill(), state });

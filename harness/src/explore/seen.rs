@@ -17,33 +17,35 @@ pub(super) type Digests = HashSet<u64, BuildHasherDefault<Mix>>;
 pub(super) struct Seen(Digests);
 
 impl Seen {
-    /// True if the state was not visited before, as far as is remembered.
-    pub(super) fn is_new(&self, state: &CrashState) -> bool {
-        !self.0.contains(&digest(state))
+    /// True if the state of this digest was not visited before, as far as is remembered.
+    pub(super) fn is_new(&self, digest: u64) -> bool {
+        !self.0.contains(&digest)
     }
 
-    /// Remembers a state.
-    pub(super) fn add(&mut self, state: &CrashState) {
+    /// Remembers a state by its digest.
+    pub(super) fn add(&mut self, digest: u64) {
         if self.0.len() < LIMIT {
-            self.0.insert(digest(state));
+            self.0.insert(digest);
         }
     }
 }
 
-/// A hash of what is lost, the same in every run.
-pub(super) fn digest(of: &impl Hash) -> u64 {
+/// A hash of a state, the same in every run.
+pub(super) fn digest(state: &CrashState) -> u64 {
     let mut mix = Mix::default();
-    of.hash(&mut mix);
+    state.hash(&mut mix);
     mix.finish()
 }
 
-/// The finisher of SplitMix64 over every word: states are lists of small numbers.
+/// A multiplication for each word (states are lists of small numbers), and the finisher of SplitMix64.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mix(u64);
 
 impl Hasher for Mix {
     fn finish(&self) -> u64 {
-        self.0
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -55,10 +57,7 @@ impl Hasher for Mix {
     }
 
     fn write_u64(&mut self, word: u64) {
-        let mut mixed = (self.0 ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        self.0 = mixed ^ (mixed >> 31);
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     fn write_u8(&mut self, word: u8) {
@@ -70,6 +69,10 @@ impl Hasher for Mix {
     }
 
     fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_isize(&mut self, word: isize) {
         self.write_u64(word as u64);
     }
 }
@@ -97,9 +100,23 @@ mod tests {
         ];
         let mut seen = Seen::default();
         for state in &states {
-            assert!(seen.is_new(state), "{state}");
-            seen.add(state);
-            assert!(!seen.is_new(state), "{state}");
+            assert!(seen.is_new(digest(state)), "{state}");
+            seen.add(digest(state));
+            assert!(!seen.is_new(digest(state)), "{state}");
+        }
+    }
+
+    #[test]
+    fn the_digests_of_many_like_states_differ() {
+        let mut digests = Digests::default();
+        for point in 0..20 {
+            for first in 0..100 {
+                for length in 1..100 {
+                    let lost: Vec<u32> = (first..first + length).collect();
+                    let state = CrashState::power(EventNo(point), Loss::new(&lost, Vec::new()));
+                    assert!(digests.insert(digest(&state)), "{state}");
+                }
+            }
         }
     }
 }

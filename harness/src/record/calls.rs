@@ -4,6 +4,9 @@
 //!
 //! Not here: what a call means ([`super::entry`], [`super::finish`]).
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// A condition on one argument, so that a call of no interest does not stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -232,10 +235,12 @@ pub const HARMLESS: &[&str] = &[
 /// What the recorder does about the call of this name; unknown names (a kernel newer than the table)
 /// are nothing.
 pub fn class(name: &str) -> Option<Class> {
-    match CALLS.iter().find(|(known, _)| *known == name) {
-        Some((_, class)) => Some(*class),
-        None => HARMLESS.contains(&name).then_some(Harmless),
-    }
+    // Asked at every stop of every traced thread.
+    static CLASSES: LazyLock<HashMap<&str, Class>> = LazyLock::new(|| {
+        let harmless = HARMLESS.iter().map(|name| (*name, Harmless));
+        harmless.chain(CALLS.iter().copied()).collect()
+    });
+    CLASSES.get(name).copied()
 }
 
 #[cfg(test)]
