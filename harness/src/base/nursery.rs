@@ -327,6 +327,7 @@ unsafe fn say(answer: i32) {
 }
 
 #[cfg(test)]
+#[expect(clippy::host_endian_bytes, reason = "numbers of this machine's own")]
 mod tests {
     use super::*;
     use std::io::Read;

@@ -25,6 +25,7 @@ pub(super) struct Standard {
 
 /// Starts a program below a keeper, which is our child; the end of `control`'s other end tells it to
 /// end the tree. An error where the program could not be executed.
+#[expect(clippy::host_endian_bytes, reason = "an error number of this machine's own")]
 pub(super) fn start(
     argv: &[OsString],
     env: &[(OsString, OsString)],

@@ -65,6 +65,7 @@ pub fn start(
 }
 
 /// What the child needs besides its program: the processor, or none, and the filter.
+#[expect(clippy::host_endian_bytes, reason = "memory of a child of this process")]
 fn extra(filter: &[sock_filter], cpu: Option<usize>) -> Vec<u8> {
     let cpu = cpu.map_or(-1, |cpu| cpu as i64);
     let mut bytes = [cpu.to_ne_bytes(), (filter.len() as u64).to_ne_bytes()].concat();
