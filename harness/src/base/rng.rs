@@ -60,13 +60,6 @@ impl Rng {
         self.below(100) < percent
     }
 
-    /// Many tosses of one coin that shows true in about `percent` of a hundred: eight from each draw,
-    /// each of them in 256ths.
-    pub fn coin(&mut self, percent: u64) -> Coin<'_> {
-        let threshold = (percent.min(100) * 256 + 50) / 100;
-        Coin { rng: self, threshold: threshold as u16, bits: 0, left: 0 }
-    }
-
     /// Fisher-Yates.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -92,46 +85,9 @@ impl Rng {
     }
 }
 
-/// A coin of [`Rng::coin`].
-#[derive(Debug)]
-pub struct Coin<'a> {
-    rng: &'a mut Rng,
-    threshold: u16,
-    bits: u64,
-    left: u8,
-}
-
-impl Coin<'_> {
-    /// The next toss.
-    pub fn toss(&mut self) -> bool {
-        if self.left == 0 {
-            (self.bits, self.left) = (self.rng.next_u64(), 8);
-        }
-        let toss = (self.bits & 0xff) as u16;
-        self.bits >>= 8;
-        self.left -= 1;
-        toss < self.threshold
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_coin_shows_true_about_as_often_as_asked_and_the_same_each_time() {
-        for percent in [0, 3, 50, 97, 100] {
-            let tosses = |seed| {
-                let mut rng = Rng::new(seed);
-                let mut coin = rng.coin(percent);
-                (0..10_000).filter(|_| coin.toss()).count() as u64
-            };
-            let shown = tosses(1);
-            assert_eq!(shown, tosses(1));
-            assert!(shown.abs_diff(percent * 100) < 200, "{percent}: {shown}");
-            assert!(percent % 100 != 0 || shown == percent * 100);
-        }
-    }
 
     #[test]
     fn golden_vectors_never_change() {

@@ -17,8 +17,6 @@ use crate::trace::{EventNo, Trace};
 
 /// So many points in a row without a new random state end the exploration: there is nothing left.
 const DRY: u32 = 200;
-/// The same for a brief exploration.
-const DRY_BRIEF: u32 = 40;
 
 static ORDER: [&(dyn Strategy + Sync); 8] =
     [&Everything, &Durable, &LoseOne::ALL, &KeepOne, &Forms, &Groups, &Subsets, &Random];
@@ -74,8 +72,6 @@ pub struct Explorer<'m> {
     seen: Seen,
     skipped: Skipped,
     dry: u32,
-    /// How many such points end it.
-    dry_limit: u32,
     visited: BTreeMap<&'static str, u64>,
 }
 
@@ -100,7 +96,6 @@ impl<'m> Explorer<'m> {
             seen: Seen::default(),
             skipped: Skipped::new(),
             dry: 0,
-            dry_limit: DRY,
             visited: BTreeMap::new(),
         }
     }
@@ -119,13 +114,6 @@ impl<'m> Explorer<'m> {
     pub fn only_kills(mut self) -> Self {
         self.opening = on_each(&self.order, EVERYTHING).collect();
         self.kills_only = true;
-        self
-    }
-
-    /// The same, with less patience for random states: for a short trace that is one of many.
-    #[must_use]
-    pub fn brief(mut self) -> Self {
-        self.dry_limit = DRY_BRIEF;
         self
     }
 
@@ -168,7 +156,7 @@ impl<'m> Explorer<'m> {
         }
         let at = if self.filled_by == RANDOM {
             self.dry += u32::from(self.strategy == RANDOM);
-            if self.dry > self.dry_limit {
+            if self.dry > DRY {
                 self.strategy += 1;
                 return false;
             }

@@ -41,36 +41,41 @@ fn draw(site: &mut Site<'_, '_>, profile: Profile) -> Vec<u32> {
     match rng.below(4) {
         // Lost at random, with what depends on it.
         0 => {
-            let mut coin = rng.coin(percent);
-            view.closed_loss(profile, pending.iter().copied().filter(|_| coin.toss()))
+            let lost: Vec<u32> = pending.iter().copied().filter(|_| rng.percent(percent)).collect();
+            view.closed_loss(profile, lost)
         }
         // Kept at random, with what it depends on.
         1 => {
-            let mut coin = rng.coin(percent);
-            let kept = pending.iter().copied().filter(|_| coin.toss());
+            let kept: Vec<u32> = pending.iter().copied().filter(|_| rng.percent(percent)).collect();
             view.keeping(profile, kept).lost().map(|effect| effect.0).collect()
         }
         // The metadata cut somewhere, the rest at random.
         2 => {
             let cut = rng.index(metadata.len() + 1);
             let first = metadata.get(cut).copied();
-            let mut coin = rng.coin(percent);
             let is_metadata = |effect: &u32| metadata.binary_search(effect).is_ok();
-            let lost = pending.iter().copied().filter(|effect| !is_metadata(effect) && coin.toss());
-            view.closed_loss(profile, lost.chain(first))
+            let lost: Vec<u32> = pending
+                .iter()
+                .copied()
+                .filter(|effect| !is_metadata(effect) && rng.percent(percent))
+                .chain(first)
+                .collect();
+            view.closed_loss(profile, lost)
         }
         // Each file lost, kept or mixed.
         _ => {
             let salt = rng.next_u64();
-            let mut coin = rng.coin(percent);
             let fate =
                 |file: u32| (salt ^ u64::from(file)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 62;
-            let lost =
-                pending.iter().copied().filter(|effect| match fate(kind(*effect).file().0) {
+            let lost: Vec<u32> = pending
+                .iter()
+                .copied()
+                .filter(|effect| match fate(kind(*effect).file().0) {
                     0 => true,
-                    1 => coin.toss(),
+                    1 => rng.percent(percent),
                     _ => false,
-                });
+                })
+                .collect();
             view.closed_loss(profile, lost)
         }
     }

@@ -168,8 +168,7 @@ impl Nesting<'_> {
         let images = if deep { DEEPER_IMAGES } else { IMAGES };
         let share = Share { upto, images, barren: BARREN };
         let mut states = Explorer::new(&ground.trace, &ground.model, self.profiles, &self.rng)
-            .starting_at(EventNo(first + 1))
-            .brief();
+            .starting_at(EventNo(first + 1));
         if visitor.fault == FaultName::Kill {
             states = states.only_kills();
         }
