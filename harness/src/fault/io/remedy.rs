@@ -142,3 +142,30 @@ fn rests_on_the_sync(run: &Run, hit: &Hit, state: &CrashState, device: Device) -
     let view = View::at(&synced, state.point);
     !legal.is_empty() && legal.iter().all(|profile| view.check(state, profile).is_err())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::io::testkit::{history, put};
+
+    /// A call that failed at this moment of the history.
+    fn hit(at: u32) -> Hit {
+        let (name, path) = ("fdatasync".to_owned(), "log".to_owned());
+        Hit { event: EventNo(at), name, path, no: 1, result: -5 }
+    }
+
+    #[test]
+    fn only_a_request_that_was_acknowledged_though_a_call_failed_in_it_could_have_been_denied() {
+        let mut told = history(&[(Request::Open, false), (put("a", "1"), false)]);
+        // The put lasts from 2 to 9.
+        told.operations[1].answered = Some((Moment(9), Answer::Ack));
+        let (op, without) = denied(&told, &hit(5)).expect("the put");
+        assert_eq!(op, OpNo(1));
+        assert!(without.operations[1].acknowledged().is_none());
+        assert_eq!(without.operations[0], told.operations[0]);
+        assert!(with_err(&told, op).starts_with("answer the write during which"));
+        assert!(denied(&told, &hit(10)).is_none(), "nothing was outstanding");
+        told.operations[1].answered = Some((Moment(9), Answer::Err("no".into())));
+        assert!(denied(&told, &hit(5)).is_none(), "it was denied");
+    }
+}
