@@ -87,6 +87,15 @@ impl NestedCourt {
         Self { before, happened, history, cycles, shown }
     }
 
+    /// Who judges what there was before a further crash at `moment`: this court once something was shown;
+    /// until then whoever judged before, on whose timeline the crash stands that [`Self::happened`] gives.
+    pub fn judge_of(self: std::rc::Rc<Self>, moment: Moment) -> std::rc::Rc<dyn Court> {
+        match self.cycles {
+            Some(_) if self.has_shown(moment) => self,
+            _ => std::rc::Rc::clone(&self.before),
+        }
+    }
+
     /// True if `dump` had been answered by then.
     pub fn has_shown(&self, moment: Moment) -> bool {
         self.shown.is_some_and(|shown| shown < moment)
@@ -184,6 +193,28 @@ mod tests {
             assert_eq!(kinds(&[("a", "1")]), [Kind::LostAck], "{moment:?}");
             assert_eq!(kinds(&[("b", "2")]), [Kind::LostAck], "{moment:?}");
         }
+    }
+
+    #[test]
+    fn a_recovery_that_showed_nothing_leaves_the_judgement_to_the_history_before_it() {
+        let capabilities = Capabilities::default();
+        let first = history(vec![Request::Open, put("a", "1")]);
+        let judge: Rc<dyn Court> = Rc::new(Judge::new(&first, &capabilities));
+        // A power cut late in a long history; the recovery's own moments are small.
+        let cut = (Moment(500), Loss::Power);
+        let happened = Happened::first(&capabilities, first, cut);
+        let requests = || history(vec![Request::Open, Request::Dump, put("b", "2")]);
+        let shown = opened(&[("a", "1")]);
+        let outer = Rc::new(NestedCourt::new(judge, happened, &shown, requests()));
+        // It is killed in its `open`, and so is the next: `b` was never written.
+        let early = Moment(3);
+        let happened = outer.happened(early, Loss::Kill);
+        let before = Rc::clone(&outer).judge_of(early);
+        let inner = NestedCourt::new(before, happened, &shown, requests());
+        assert_eq!(inner.at(early, Loss::Kill, &opened(&[("a", "1")])).violations, []);
+        let late = Rc::clone(&outer).judge_of(Moment(17));
+        let lost = late.at(Moment(30), Loss::Power, &opened(&[("a", "1")]));
+        assert_eq!(lost.violations[0].kind, Kind::LostAck, "once it has shown, it judges");
     }
 
     /// A court that must not be asked any more.

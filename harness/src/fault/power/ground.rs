@@ -95,12 +95,15 @@ impl Ground {
             overlay.durable_names_before = first_open(&trace);
         }
         let crash = (spot.moment(), spot.loss());
-        let happened = match &above.nested {
-            Some(court) => court.happened(crash.0, crash.1),
-            None => Happened::first(capabilities, above.history(), crash),
+        let (before, happened) = match &above.nested {
+            Some(court) => (Rc::clone(court).judge_of(crash.0), court.happened(crash.0, crash.1)),
+            None => {
+                let happened = Happened::first(capabilities, above.history(), crash);
+                (Rc::clone(&above.court), happened)
+            }
         };
         let history = history(&recording, offset);
-        let court = Rc::new(NestedCourt::new(Rc::clone(&above.court), happened, shown, history));
+        let court = Rc::new(NestedCourt::new(before, happened, shown, history));
         Self {
             model: Model::with(&trace, &overlay, device),
             trace,
