@@ -12,8 +12,6 @@ use crate::image::{Content, Image};
 pub const SMALL_FILE_BYTES: u64 = 4096;
 /// How many appends of a larger file have their beginnings damaged exhaustively, the last ones.
 const BEGINNINGS: usize = 5;
-/// Where how many appends ended it is cut, the last ones.
-const CUTS: usize = 24;
 /// How many bytes count as the beginning.
 const BEGINNING_BYTES: u64 = 64;
 
@@ -39,9 +37,8 @@ pub fn exhaustive(image: &Image, max_bytes: u64) -> impl Iterator<Item = Damage>
     })
 }
 
-/// What few places of a file of more than `max_bytes` show, and a sample would miss. Where one append
-/// ended, the next began: the file cut there looks whole, and is shorter than it was; and every byte
-/// damaged of the beginnings of the last appends, for that is where lengths and counts stand.
+/// Every byte damaged of the beginnings of what was appended last to files of more than `max_bytes`: that
+/// is where lengths and counts stand, a few bytes among many. Where one append ended, the next began.
 pub fn beginnings(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
     let mut damages = Vec::new();
     for (path, content) in image.files() {
@@ -52,9 +49,6 @@ pub fn beginnings(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Dam
         let sizes =
             history.states().iter().filter_map(|(_, state)| Some(state.file(&path)?.size()));
         let began: BTreeSet<u64> = sizes.filter(|began| *began < size).collect();
-        let cuts = began.iter().rev().take(CUTS).filter(|began| **began > 0);
-        let cuts = cuts.map(|size| Harm::Truncate { size: *size });
-        damages.extend(cuts.map(|harm| Damage { file: path.clone(), harm }));
         let last = began.into_iter().rev().take(BEGINNINGS);
         let offsets: BTreeSet<u64> =
             last.flat_map(|began| began..size.min(began + BEGINNING_BYTES)).collect();
@@ -168,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_file_is_cut_between_appends_and_their_beginnings_have_every_byte_damaged() {
+    fn the_beginnings_of_the_last_appends_to_a_large_file_have_every_byte_damaged() {
         let (mut snapshots, mut image) = (Snapshots::default(), Image::empty());
         let sizes = [100, 3000, 5000, 5010, 6000, 7000, 8000, 9000];
         for (number, size) in (1..).zip(sizes) {
@@ -177,15 +171,13 @@ mod tests {
             snapshots.push(Moment(number), image.clone());
         }
         let damages = beginnings(&image, &snapshots, SMALL_FILE_BYTES);
-        let (mut offsets, mut cuts) = (BTreeSet::new(), BTreeSet::new());
+        let mut offsets = BTreeSet::new();
         for damage in &damages {
             match damage.harm {
                 Harm::Flip { offset, .. } => assert!(offsets.insert(offset)),
-                Harm::Truncate { size } => assert!(cuts.insert(size)),
-                _ => panic!("neither a flipped bit nor a cut: {damage}"),
+                _ => panic!("a beginning has one bit flipped: {damage}"),
             }
         }
-        assert_eq!(cuts.into_iter().collect::<Vec<_>>(), [100, 3000, 5000, 5010, 6000, 7000, 8000]);
         assert!(damages.iter().all(|damage| damage.file.as_os_str() == "log"));
         for began in [5000, 5010, 6000, 7000, 8000] {
             assert!((began..began + 64).all(|offset| offsets.contains(&offset)), "{began}");
