@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use libc::{EDQUOT, EFBIG, EINTR, EIO, EMFILE, ENOSPC, EOPNOTSUPP, EROFS};
 
 use crate::base::Rng;
-use crate::record::{Extent, Strike, can_be_short, errors_of};
+use crate::record::{Extent, Plan, Strike, can_be_short, errors_of};
 use crate::trace::event::LOOK;
 use crate::trace::{Call, EventKind, FileId, FileOp, NodeKind, Trace, TreeNode};
 
@@ -27,6 +27,8 @@ const ROOM_AFTER: [u32; 2] = [3, 12];
 pub struct Attempt {
     /// The failure.
     pub strike: Strike,
+    /// What befalls the rest of a write that was cut short, where something does.
+    pub then: Option<Strike>,
     /// What it is, for the counts: `EIO once`, `cut short`.
     pub what: String,
     /// How telling it is: the less, the rarer its turns.
@@ -38,6 +40,11 @@ impl Attempt {
     /// In which turn it comes, from 1: the n-th of its sort in every n-th turn, or more rarely.
     pub fn turn(&self) -> u32 {
         self.turn
+    }
+
+    /// All that is planned.
+    pub fn plan(&self) -> Plan {
+        Plan(std::iter::once(self.strike).chain(self.then).collect())
     }
 }
 
@@ -134,7 +141,13 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
             let first = sync && errno == EIO && extent == Extent::Once;
             let round = if first { 0 } else { round + 1 };
             let strike = Strike::Fail { nth, errno, extent };
-            all.push(Attempt { strike, what: format!("{name} {lasts}"), round, turn: 0 });
+            all.push(Attempt {
+                strike,
+                then: None,
+                what: format!("{name} {lasts}"),
+                round,
+                turn: 0,
+            });
         }
     }
     if can_be_short(call.name) && call.result > 1 {
@@ -143,7 +156,14 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
         shorts.dedup_by_key(|(bytes, _)| *bytes);
         for (bytes, round) in shorts {
             let what = "cut short".to_owned();
-            all.push(Attempt { strike: Strike::Short { nth, bytes }, what, round, turn: 0 });
+            let strike = Strike::Short { nth, bytes };
+            all.push(Attempt { strike, then: None, what, round, turn: 0 });
+            // A disk that is full takes what fits first: the rest is the program's next call.
+            if round == 1 && errors_of(call.name).contains(&ENOSPC) {
+                let then = Some(Strike::Fail { nth: nth + 1, errno: ENOSPC, extent: Extent::Once });
+                let what = "cut short, then ENOSPC".to_owned();
+                all.push(Attempt { strike, then, what, round, turn: 0 });
+            }
         }
     }
     all
@@ -268,6 +288,15 @@ mod tests {
         assert_eq!(order(3), order(3));
         assert_ne!(order(3), order(4));
         assert!(order(3).is_sorted_by_key(Attempt::turn));
+    }
+
+    #[test]
+    fn a_full_disk_takes_what_fits_and_then_nothing() {
+        let all = attempts(&trace(&[(3, "write", 40, nothing())]), &mut Rng::new(1));
+        let plans: Vec<String> = all.iter().map(|one| one.plan().to_string()).collect();
+        assert!(plans.contains(&"short:3:20,fail:4:ENOSPC:once".to_owned()), "{plans:?}");
+        let read = attempts(&trace(&[(LOOK | 3, "read", 40, nothing())]), &mut Rng::new(1));
+        assert!(read.iter().all(|one| one.then.is_none()), "a read needs no room");
     }
 
     #[test]

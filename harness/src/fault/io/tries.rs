@@ -1,9 +1,10 @@
 //! All the tries of one run of the fault: the runs without failures first, then every planned failure
 //! in its order, on one thread a core, until the budget is spent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use super::blame::is_blameless;
 use super::choose::{Attempt, attempts, counts};
 use super::examine::Examiner;
 use super::group::{Group, Key, Scene};
@@ -112,21 +113,28 @@ fn findings(
     groups: BTreeMap<Key, Group>,
     scene: &Scene<'_>,
 ) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
-    let mut worker = None;
-    for (key, group) in groups {
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut worker = Worker::new(&ctx.setup())?;
+    let mut blameless: BTreeSet<(bool, Kind)> = BTreeSet::new();
+    for (mut key, group) in groups {
+        if ctx.budget.interrupted() {
+            findings.push(group.finding(&key, scene));
+            continue;
+        }
+        if is_blameless(&mut worker, &group, scene)? {
+            if !blameless.insert((key.note, key.kind)) {
+                continue;
+            }
+            key.sentence = "a power cut before any call failed shows the same".into();
+        }
         let mut finding = group.finding(&key, scene);
-        if findings.len() < EXPLAINED && !ctx.budget.interrupted() {
+        if findings.len() < EXPLAINED {
             let stage = &scene.stages[group.stage];
             if let Some(hit) = &group.run.hit {
                 finding.source = rig.line(stage, &group.plan, hit)?;
             }
             if !finding.note {
-                let worker = match &mut worker {
-                    Some(worker) => worker,
-                    none => none.insert(Worker::new(&ctx.setup())?),
-                };
-                finding.cause.counterfactual = remedy(worker, &group, scene)?;
+                finding.cause.counterfactual = remedy(&mut worker, &group, scene)?;
             }
         }
         findings.push(finding);
@@ -218,7 +226,7 @@ fn work(ctx: &Context<'_>, rig: &Rig<'_>, list: &List, common: &Mutex<Common>) -
             common.next += 1;
             (common.next - 1, one)
         };
-        let plan = Plan::one(attempt.strike);
+        let plan = attempt.plan();
         let run = rig.run(&list.stages[*stage], &plan, false)?;
         let rng = ctx.rng.fork(&format!("try {number}"));
         let besides = number.is_multiple_of(BESIDES_EVERY);
