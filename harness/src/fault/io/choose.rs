@@ -77,7 +77,7 @@ pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
         let sort = (call.name, attempt.what.clone(), attempt.round);
         let rank = sorts.entry(sort).or_default();
         *rank += 1;
-        attempt.turn = *rank * (u32::from(attempt.round) + 1);
+        attempt.turn = *rank * (2 * u32::from(attempt.round) + 1);
     }
     let mut all: Vec<Attempt> = all.into_iter().map(|(_, attempt)| attempt).collect();
     all.sort_by_key(|attempt| (attempt.turn, attempt.round));
@@ -152,7 +152,7 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
     }
     if can_be_short(call.name) && call.result > 1 {
         let moved = call.result as u64;
-        let mut shorts = vec![(moved / 2, 1), (1, 4), (moved - 1, 4)];
+        let mut shorts = vec![(moved / 2, 0), (1, 4), (moved - 1, 4)];
         shorts.dedup_by_key(|(bytes, _)| *bytes);
         for (bytes, round) in shorts {
             let what = "cut short".to_owned();
