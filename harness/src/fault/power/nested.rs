@@ -53,6 +53,11 @@ pub struct CutAgain {
     pub recorded: u64,
 }
 
+/// A candidate: the how-many-th of its group and which visit, what its group has in common.
+type Found<'v> = (usize, u64, (u8, u64, &'v Shape), &'v Candidate<Spot>);
+/// In which order candidates have their turn: by the first, then the second, then the visit.
+type Rank = (usize, usize, u64);
+
 impl Nesting<'_> {
     /// Visits the crash states of recoveries until `upto` of the budget is spent; of those in `done`
     /// none is visited again.
@@ -92,7 +97,7 @@ impl Nesting<'_> {
         depth: usize,
         done: &mut BTreeSet<u64>,
     ) -> std::vec::IntoIter<Candidate<Spot>> {
-        let mut found: Vec<(usize, u64, (u8, u64, &Shape), &Candidate<Spot>)> = Vec::new();
+        let mut found: Vec<Found<'_>> = Vec::new();
         for ((tag, stage, shape), group) in &visitor.bench.writers {
             if usize::from(tag >> 1) != depth {
                 continue;
@@ -107,7 +112,7 @@ impl Nesting<'_> {
         found.sort_by_key(|(nth, visit, ..)| (*nth, *visit));
         let mut shapes: BTreeMap<(usize, u8, &Shape), usize> = BTreeMap::new();
         let mut stages: BTreeMap<(usize, u8, u64), usize> = BTreeMap::new();
-        let mut ranked: Vec<((usize, usize, u64), &Candidate<Spot>)> = Vec::new();
+        let mut ranked: Vec<(Rank, &Candidate<Spot>)> = Vec::new();
         for (nth, visit, (tag, stage, shape), one) in found {
             let alike = shapes.entry((nth, tag, shape)).or_default();
             // After a power cut nothing is volatile: the shape alone counts.
