@@ -4,7 +4,8 @@
 //! The file system is mounted in a mount namespace of the test's own thread: nobody else sees it, and
 //! it is gone with the thread. Where that is not permitted the test says so and does nothing.
 //!
-//! Not here: engines that store through a shared mapping. A full disk is a signal to them, not an error.
+//! Not here: engines that store through a shared mapping, for which a full disk is a signal and not an
+//! error; sled, which gives no answer on a full disk; jammdb and persy, which were never tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -25,8 +26,9 @@ const VALUE: usize = 20_000;
 const MOST: usize = 600;
 /// A driver that has not answered by then never will.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Engines that store through a mapping.
-const MAPPED: [&str; 3] = ["lmdb:writemap", "sanakirja", "canary:mapped"];
+/// Engines that store through a mapping, that hang on a full disk, or that were never tried.
+const LEFT_OUT: [&str; 6] =
+    ["lmdb:writemap", "sanakirja", "canary:mapped", "sled", "jammdb", "persy"];
 
 /// A driver and what it was asked.
 struct Driver {
@@ -235,7 +237,7 @@ fn say(text: &str) {
 fn engines() -> Vec<String> {
     let flawed = |name: &str| unplug::engines::canary::FLAWED.iter().any(|row| row.name == name);
     let names = unplug::engines::all().into_iter().map(|entry| entry.name.to_owned());
-    names.filter(|name| !flawed(name) && !MAPPED.contains(&name.as_str())).collect()
+    names.filter(|name| !flawed(name) && !LEFT_OUT.contains(&name.as_str())).collect()
 }
 
 #[test]

@@ -159,10 +159,10 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
             let strike = Strike::Short { nth, bytes };
             all.push(Attempt { strike, then: None, what, round, turn: 0 });
             // A disk that is full takes what fits first: the rest is the program's next call.
-            if round == 1 && errors_of(call.name).contains(&ENOSPC) {
+            if bytes == moved / 2 && errors_of(call.name).contains(&ENOSPC) {
                 let then = Some(Strike::Fail { nth: nth + 1, errno: ENOSPC, extent: Extent::Once });
                 let what = "cut short, then ENOSPC".to_owned();
-                all.push(Attempt { strike, then, what, round, turn: 0 });
+                all.push(Attempt { strike, then, what, round: 1, turn: 0 });
             }
         }
     }
