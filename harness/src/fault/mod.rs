@@ -15,6 +15,7 @@ pub mod observer;
 pub mod outcome;
 pub mod power;
 pub mod program;
+pub mod second;
 pub mod stored;
 
 pub use budget::Budget;

@@ -53,3 +53,17 @@ pub enum Recovery {
         stage: Stage,
     },
 }
+
+impl Recovery {
+    /// The driver's own words.
+    pub fn words(&self) -> String {
+        match self {
+            Recovery::Opened(recovered) => recovered.warnings.join("\n"),
+            Recovery::Refused { text, warnings, .. } => {
+                warnings.iter().chain([text]).cloned().collect::<Vec<_>>().join("\n")
+            }
+            Recovery::Crashed { how, stderr, .. } => format!("{how}\n{stderr}"),
+            Recovery::Hung { stage } => format!("no answer at {stage:?}"),
+        }
+    }
+}

@@ -2,10 +2,10 @@
 //! and that fails alike, is nobody's failure: the same loss shows without it.
 
 use super::court::Court;
-use super::examine::overlay;
 use super::examined::{Place, alike};
 use super::group::{Group, Scene};
 use crate::base::Result;
+use crate::fault::power::ground::created;
 use crate::image::Builder;
 use crate::oracle::Loss;
 use crate::persistence::{CrashState, Model, View};
@@ -19,7 +19,7 @@ pub fn is_blameless(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Re
         return Ok(false);
     };
     let Some(loss) = state.loss() else { return Ok(false) };
-    let model = Model::with(&run.trace, &overlay(&run.trace), scene.device);
+    let model = Model::with(&run.trace, &created(&run.trace), scene.device);
     let known = model.effects_before(hit.event);
     let late = |effect: u32| effect >= known;
     if loss.lost().any(|effect| late(effect.0))

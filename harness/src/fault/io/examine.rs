@@ -2,17 +2,18 @@
 //! and what a power cut at each later point leaves. Restarts and power cuts are states of the run's
 //! own recording, so each replays exactly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::base::{Result, Rng};
 use crate::driver::Capabilities;
 use crate::explore::Explorer;
-use crate::fault::power::ground::first_open;
+use crate::fault::power::ground::{created, loss_of};
+use crate::fault::power::prove::Prover;
+use crate::fault::second;
 use crate::image::{Builder, Image};
-use crate::oracle::{Loss, Trial, Verdict, judge_reopened, judge_written};
-use crate::persistence::{CrashState, Device, Model, Overlay, ProfileSet};
-use crate::recover::{Recovery, Setup, Worker};
-use crate::trace::{EventNo, Trace};
+use crate::persistence::{CrashState, Device, Model, ProfileSet};
+use crate::recover::Setup;
+use crate::trace::EventNo;
 use crate::workload::Moment;
 
 use super::court::Court;
@@ -20,8 +21,6 @@ use super::examined::{Examined, Place};
 use super::run::{Run, Stage};
 use super::running::running;
 
-/// The most recoveries that are remembered.
-const REMEMBERED: usize = 4096;
 /// The most states of one run that are looked at, by strategy; the first ones after the failure, and
 /// then spread over what follows.
 const STATES: [(&str, usize); 5] =
@@ -37,9 +36,7 @@ pub struct Examiner {
     capabilities: Capabilities,
     profiles: ProfileSet,
     device: Device,
-    worker: Worker,
-    known: HashMap<u128, Recovery>,
-    recoveries: u64,
+    prover: Prover,
 }
 
 impl Examiner {
@@ -49,23 +46,8 @@ impl Examiner {
             capabilities: setup.capabilities.clone(),
             profiles,
             device,
-            worker: Worker::new(setup)?,
-            known: HashMap::new(),
-            recoveries: 0,
+            prover: Prover::new(setup)?,
         })
-    }
-
-    fn recovery(&mut self, image: &Image) -> Result<Recovery> {
-        if let Some(known) = self.known.get(&image.hash()) {
-            return Ok(known.clone());
-        }
-        self.recoveries += 1;
-        let recovery = self.worker.recover(image)?;
-        if self.known.len() >= REMEMBERED {
-            self.known.clear();
-        }
-        self.known.insert(image.hash(), recovery.clone());
-        Ok(recovery)
     }
 
     /// Examines `run`. With `besides` the restarted store is also closed and opened again, and written
@@ -86,7 +68,7 @@ impl Examiner {
         );
         running(run, &court, &mut seen);
 
-        let model = Model::with(&run.trace, &overlay(&run.trace), self.device);
+        let model = Model::with(&run.trace, &created(&run.trace), self.device);
         let mut builder = Builder::new(&model);
         let last = CrashState::kill(model.last_point());
         let image = builder.image(&last);
@@ -96,7 +78,7 @@ impl Examiner {
             }
             return Ok(seen);
         }
-        let recovered = self.recoveries;
+        let recovered = self.prover.recoveries;
         self.judge(&court, &image, last, ProfileSet::EMPTY, &mut seen)?;
         if besides {
             self.besides(&image, &model, &mut seen)?;
@@ -123,7 +105,7 @@ impl Examiner {
             let profiles = if visit.kill { ProfileSet::EMPTY } else { visit.profiles };
             self.judge(&court, &image, visit.state, profiles, &mut seen)?;
         }
-        seen.recoveries += self.recoveries - recovered;
+        seen.recoveries += self.prover.recoveries - recovered;
         Ok(seen)
     }
 
@@ -135,7 +117,7 @@ impl Examiner {
         profiles: ProfileSet,
         seen: &mut Examined,
     ) -> Result<()> {
-        let recovery = self.recovery(image)?;
+        let recovery = self.prover.recovery(image)?;
         let (moment, loss) = (Moment(u64::from(state.point.0)), loss_of(&state));
         match court.at(moment, loss, &recovery) {
             None => seen.unjudged += 1,
@@ -143,7 +125,7 @@ impl Examiner {
                 seen.states += 1;
                 seen.images.insert(image.hash());
                 let place = Place::State(state);
-                seen.take(verdict, &place, profiles, &evidence(&recovery));
+                seen.take(verdict, &place, profiles, &recovery.words());
             }
         }
         Ok(())
@@ -151,45 +133,9 @@ impl Examiner {
 
     /// What a second opening and a put show of a restarted store.
     fn besides(&mut self, image: &Image, model: &Model, seen: &mut Examined) -> Result<()> {
-        let verdict = again(&mut self.worker, image)?;
+        let verdict = second::again(self.prover.worker(), image)?;
         let place = Place::State(CrashState::kill(model.last_point()));
         seen.take(verdict, &place, ProfileSet::EMPTY, "");
         Ok(())
-    }
-}
-
-/// What a second opening and a tried put show.
-pub fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
-    let mut verdict = Verdict::default();
-    let (first, second) = worker.stable(image)?;
-    let (Recovery::Opened(first), Some(second)) = (first, second) else { return Ok(verdict) };
-    verdict.merge(judge_reopened(&first, &second));
-    let tried = worker.writable(image)?;
-    if let Recovery::Opened(first) = &tried.first {
-        let trial = Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
-        verdict.merge(judge_written(first, &trial, &tried.second));
-    }
-    Ok(verdict)
-}
-
-/// What struck.
-pub fn loss_of(state: &CrashState) -> Loss {
-    if state.is_kill() { Loss::Kill } else { Loss::Power }
-}
-
-/// The database's own name is judged by the power fault; here it is taken for durable.
-pub fn overlay(trace: &Trace) -> Overlay {
-    first_open(trace).map_or_else(Overlay::default, Overlay::names_before)
-}
-
-/// The driver's own words.
-pub fn evidence(recovery: &Recovery) -> String {
-    match recovery {
-        Recovery::Opened(recovered) => recovered.warnings.join("\n"),
-        Recovery::Refused { text, warnings, .. } => {
-            warnings.iter().chain([text]).cloned().collect::<Vec<_>>().join("\n")
-        }
-        Recovery::Crashed { how, stderr, .. } => format!("{how}\n{stderr}"),
-        Recovery::Hung { stage } => format!("no answer at {stage:?}"),
     }
 }

@@ -118,7 +118,7 @@ impl Group {
         }
         let (mut image, mut at) = (None, None);
         if let Place::State(state) = &failing.place {
-            let overlay = super::examine::overlay(&run.trace);
+            let overlay = crate::fault::power::ground::created(&run.trace);
             let model = Model::with(&run.trace, &overlay, scene.device);
             cause.parts.insert("state".into(), state.to_string());
             (image, at) = (Some(Builder::new(&model).image(state)), Some(state.point));

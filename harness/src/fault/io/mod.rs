@@ -30,12 +30,10 @@ mod tally;
 mod testkit;
 mod tries;
 
+use super::Fault;
 use super::context::Context;
 use super::outcome::{FaultOutcome, Rejudged};
-use super::{Fault, asked};
 use crate::base::Result;
-use crate::base::limits::PAGE_BYTES;
-use crate::persistence::Device;
 use crate::scenario::{Case, FaultName};
 
 /// The fault.
@@ -58,19 +56,4 @@ impl Fault for Io {
     fn smaller(&self, case: &Case) -> Vec<Case> {
         rejudge::smaller(case)
     }
-}
-
-/// How runs are recorded under this fault.
-fn rig<'a>(ctx: &'a Context<'_>) -> run::Rig<'a> {
-    run::Rig {
-        target: ctx.target,
-        capabilities: &ctx.control.capabilities,
-        root: ctx.image_root,
-        timeouts: asked::timeouts(ctx.options),
-        seed: ctx.options.seed,
-    }
-}
-
-fn device(ctx: &Context<'_>) -> Device {
-    Device { atomic_pages: ctx.options.atomic_write_bytes >= PAGE_BYTES }
 }

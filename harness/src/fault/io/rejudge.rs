@@ -5,14 +5,16 @@
 use std::collections::BTreeMap;
 
 use super::court::Court;
-use super::examine::{again, evidence, loss_of, overlay};
 use super::examined::{Examined, Place};
 use super::group::Scene;
-use super::run::{Before, Rig, Run, Stage};
+use super::run::{Before, Run, Stage};
 use super::running::running;
 use crate::base::{HarnessError, Result};
 use crate::driver::Dump;
-use crate::fault::{Context, Rejudged, stored};
+use crate::fault::power::ground::{created, loss_of};
+use crate::fault::power::record::Studio;
+use crate::fault::power::{device, studio};
+use crate::fault::{Context, Rejudged, second, stored};
 use crate::image::Builder;
 use crate::oracle::Verdict;
 use crate::persistence::{CrashState, Model, Profile, ProfileSet, View};
@@ -117,7 +119,7 @@ fn recorded(
             loss_word(&state)
         )));
     }
-    let model = Model::with(&trace, &overlay(&trace), super::device(ctx));
+    let model = Model::with(&trace, &created(&trace), device(ctx));
     if state.point > model.last_point() {
         return Err(HarnessError::input(format!(
             "case.strike.power.point: {}: the trace has {} events",
@@ -143,9 +145,9 @@ fn recorded(
     let mut verdict = court.at(moment, loss_of(&state), &recovery).unwrap_or_default();
     // Whatever else was found: what a second opening shows is a finding of its own.
     if state.is_kill() && matches!(recovery, Recovery::Opened(_)) {
-        verdict.merge(again(&mut worker, &image)?);
+        verdict.merge(second::again(&mut worker, &image)?);
     }
-    Ok(Rejudged { verdict, evidence: evidence(&recovery) })
+    Ok(Rejudged { verdict, evidence: recovery.words() })
 }
 
 fn read(case: &Case, name: &str) -> Result<Trace> {
@@ -170,11 +172,11 @@ fn dumps(shown: &[ShownText]) -> Result<Vec<(OpNo, Dump)>> {
 /// What the running store shows, run again. A hang counts at three times the limit, and nothing else
 /// depends on how long an answer may take.
 fn anew(ctx: &Context<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
-    let rig = super::rig(ctx);
-    one_run(&Rig { timeouts: rig.timeouts.to_confirm(), ..rig }, stage, plan)
+    let rig = studio(ctx);
+    one_run(&Studio { timeouts: rig.timeouts.to_confirm(), ..rig }, stage, plan)
 }
 
-fn one_run(rig: &Rig<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
+fn one_run(rig: &Studio<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
     let run = rig.run(stage, plan, false)?;
     let history = run.history.clone();
     let court = Court::new(stage.before.as_ref(), history, &run.driven.dumps, rig.capabilities);

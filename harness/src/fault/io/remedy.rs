@@ -8,11 +8,11 @@
 //! Where none of these is so, nothing is said.
 
 use super::court::Court;
-use super::examine::{loss_of, overlay};
 use super::examined::Place;
 use super::group::{Group, Scene};
 use super::run::{Hit, Run};
 use crate::base::Result;
+use crate::fault::power::ground::{created, loss_of};
 use crate::image::Builder;
 use crate::oracle::{Kind, Loss, Verdict};
 use crate::persistence::{AddedSync, CrashState, Device, Model, ProfileSet, View};
@@ -31,7 +31,7 @@ pub fn remedy(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<O
         Place::State(state) => state,
         Place::Running => return Ok(of_running(run, hit, kind, &court)),
     };
-    let model = Model::with(&run.trace, &overlay(&run.trace), scene.device);
+    let model = Model::with(&run.trace, &created(&run.trace), scene.device);
     let mut builder = Builder::new(&model);
     if let Some((op, denied)) = denied(&run.history, hit) {
         let recovery = worker.recover(&builder.image(state))?;
@@ -126,7 +126,7 @@ fn rests_on_the_sync(run: &Run, hit: &Hit, state: &CrashState, device: Device) -
     else {
         return false;
     };
-    let mut with = overlay(&run.trace);
+    let mut with = created(&run.trace);
     let recorded = Model::with(&run.trace, &with, device);
     with.added_syncs.push(AddedSync {
         after: EventNo(before),

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::base::{HarnessError, Result};
-use crate::driver::{Capabilities, Driven, Target, Timeouts, drive};
-use crate::fault::power::record::Outside;
+use crate::driver::{Driven, drive};
+use crate::fault::power::record::{Outside, Studio};
 use crate::image::{Image, Workdir};
 use crate::record::{Plan, RecordOptions, Recorder, Recording, SourceLine, Stacks};
 use crate::trace::event::LOOK;
@@ -28,21 +28,6 @@ pub struct Stage {
     pub requests: Vec<Request>,
     /// What the store had been through; nothing for a new one.
     pub before: Option<Before>,
-}
-
-/// How runs are made.
-#[derive(Clone, Copy, Debug)]
-pub struct Rig<'a> {
-    /// The driver.
-    pub target: &'a Target,
-    /// What it said of itself.
-    pub capabilities: &'a Capabilities,
-    /// Directories go below this.
-    pub root: &'a Path,
-    /// How long answers may take.
-    pub timeouts: Timeouts,
-    /// Which of several waiting threads goes next.
-    pub seed: u64,
 }
 
 /// The call that failed first.
@@ -77,13 +62,13 @@ pub struct Run {
     pub blind: Vec<String>,
 }
 
-impl Rig<'_> {
+impl Studio<'_> {
     /// Asks the requests of `stage` while `plan` strikes. With `looks`, reads, closes and listings are
     /// numbered too.
     pub fn run(&self, stage: &Stage, plan: &Plan, looks: bool) -> Result<Run> {
         let folder = self.folder()?;
         let dir = folder.path().join("store");
-        let (recording, driven) = self.record(&dir, stage, plan, looks, Stacks::None)?;
+        let (recording, driven) = self.struck(&dir, stage, plan, looks, Stacks::None)?;
         let left = Image::load(&dir)?;
         let trace = recording.trace;
         let mut blind = trace.blind.clone();
@@ -100,7 +85,7 @@ impl Rig<'_> {
         let folder = self.folder()?;
         let dir = folder.path().join("store");
         let stacks = Stacks::At(hit.no);
-        let (recording, _) = self.record(&dir, stage, plan, hit.no & LOOK != 0, stacks)?;
+        let (recording, _) = self.struck(&dir, stage, plan, hit.no & LOOK != 0, stacks)?;
         let same = |event: &Event| match &event.kind {
             EventKind::Call(call) => call.no == hit.no && *call.name == *hit.name,
             _ => false,
@@ -118,7 +103,7 @@ impl Rig<'_> {
             .map_err(|error| HarnessError::at("making a folder in", self.root, error))
     }
 
-    fn record(
+    fn struck(
         &self,
         dir: &Path,
         stage: &Stage,

@@ -1,11 +1,11 @@
 //! The stores on which calls fail: a new one with the workload, and two that had lost their power, at
 //! which recovery has work to do. Pure but for the runs that it is given.
 
-use super::examine::overlay;
 use super::run::{Before, Run, Stage};
 use crate::base::Rng;
 use crate::driver::Capabilities;
 use crate::explore::Explorer;
+use crate::fault::power::ground::created;
 use crate::image::Builder;
 use crate::persistence::{CrashState, Device, Loss, Model, ProfileSet};
 use crate::trace::{EventKind, EventNo, FileOp, Trace};
@@ -18,7 +18,7 @@ const LOOKED_THROUGH: usize = 2000;
 /// survives, with a log that was not closed; and one in which the last write was torn.
 pub fn recoveries(run: &Run, capabilities: &Capabilities, device: Device, rng: &Rng) -> Vec<Stage> {
     let trace = &run.trace;
-    let model = Model::with(trace, &overlay(trace), device);
+    let model = Model::with(trace, &created(trace), device);
     let mut builder = Builder::new(&model);
     let close = first_close(trace).unwrap_or(model.last_point());
     let whole = CrashState::power(close, Loss::default());

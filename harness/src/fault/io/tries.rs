@@ -9,12 +9,14 @@ use super::choose::{Attempt, attempts, counts};
 use super::examine::Examiner;
 use super::group::{Group, Key, Scene};
 use super::remedy::remedy;
-use super::run::{Rig, Run, Stage};
+use super::run::{Run, Stage};
 use super::tally::{Tally, Tried};
-use super::{asks, device, rig, stages};
+use super::{asks, stages};
 use crate::base::{HarnessError, Result, Rng};
 use crate::driver::End;
 use crate::fault::budget::Stop;
+use crate::fault::power::record::Studio;
+use crate::fault::power::{device, studio};
 use crate::fault::{Context, FaultOutcome, Finding, Progress};
 use crate::oracle::{Kind, Loss, called_for};
 use crate::persistence::ProfileSet;
@@ -48,7 +50,7 @@ struct Common {
 /// Runs the fault.
 pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let capabilities = &ctx.control.capabilities;
-    let rig = rig(ctx);
+    let rig = studio(ctx);
     let mut tally = Tally::default();
     let mut examiner = examiner(ctx)?;
     let main = Stage { requests: asks::workload(ctx.options, capabilities), before: None };
@@ -109,7 +111,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
 /// have helped.
 fn findings(
     ctx: &Context<'_>,
-    rig: &Rig<'_>,
+    rig: &Studio<'_>,
     groups: BTreeMap<Key, Group>,
     scene: &Scene<'_>,
 ) -> Result<Vec<Finding>> {
@@ -177,7 +179,7 @@ impl List {
 }
 
 /// Tries what the budget allows; in the order of the list, with how many were taken from it.
-fn every(ctx: &Context<'_>, rig: &Rig<'_>, list: &List) -> Result<(Vec<(usize, Tried)>, usize)> {
+fn every(ctx: &Context<'_>, rig: &Studio<'_>, list: &List) -> Result<(Vec<(usize, Tried)>, usize)> {
     let common = Mutex::new(Common {
         next: 0,
         done: Vec::new(),
@@ -211,7 +213,7 @@ fn lock(common: &Mutex<Common>) -> std::sync::MutexGuard<'_, Common> {
     common.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn work(ctx: &Context<'_>, rig: &Rig<'_>, list: &List, common: &Mutex<Common>) -> Result<()> {
+fn work(ctx: &Context<'_>, rig: &Studio<'_>, list: &List, common: &Mutex<Common>) -> Result<()> {
     let mut examiner = examiner(ctx)?;
     loop {
         let (number, (stage, attempt)) = {

@@ -2,17 +2,16 @@
 
 use crate::base::{HarnessError, Result};
 use crate::driver::Capabilities;
-use crate::oracle::{Loss, Trial, Verdict, judge_reopened, judge_written};
-use crate::recover::{Recovery, Worker};
+use crate::oracle::Loss;
+use crate::recover::Worker;
 use crate::scenario::{Case, CycleText, Strike};
 use crate::workload::text::{parse_key, parse_value};
 use crate::workload::{Contents, History};
 
 use super::super::context::Context;
 use super::super::outcome::Rejudged;
-use super::super::stored;
+use super::super::{second, stored};
 use super::tally::{cycles, end, evidence};
-use crate::image::Image;
 
 /// The verdict on `case`.
 pub(super) fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
@@ -30,23 +29,9 @@ pub(super) fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
     let cycles = cycles(&capabilities, &earlier);
     let mut verdict = cycles.judge(&history).at(end(&history), Loss::Kill, &recovery);
     if verdict.violations.is_empty() {
-        verdict.merge(again(&mut worker, &image)?);
+        verdict.merge(second::again(&mut worker, &image)?);
     }
     Ok(Rejudged { verdict, evidence: evidence(&recovery) })
-}
-
-/// What a second opening and a tried put show.
-pub(super) fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
-    let mut verdict = Verdict::default();
-    let (first, second) = worker.stable(image)?;
-    let (Recovery::Opened(first), Some(second)) = (first, second) else { return Ok(verdict) };
-    verdict.merge(judge_reopened(&first, &second));
-    let tried = worker.writable(image)?;
-    if let Recovery::Opened(first) = &tried.first {
-        let trial = Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
-        verdict.merge(judge_written(first, &trial, &tried.second));
-    }
-    Ok(verdict)
 }
 
 fn cycle(text: &CycleText) -> Result<(History, Contents)> {

@@ -15,8 +15,8 @@ use crate::workload::{Answer, Contents, History, Request};
 
 use super::super::asked;
 use super::super::context::Context;
+use super::super::second;
 use super::moment::{Killer, Moment, Pace};
-use super::rejudge::again;
 use super::tally::{Left, Tally, cycles, end};
 
 /// So many cycles on one store; then a new one, so that young stores are killed as well.
@@ -179,7 +179,7 @@ impl<'a> Writer<'a> {
         let mut verdict = cycles.judge(history).at(end(history), Loss::Kill, recovery);
         self.judged += 1;
         if verdict.violations.is_empty() && self.judged % TRIED_EVERY == 1 {
-            verdict.merge(again(&mut self.worker, image)?);
+            verdict.merge(second::again(&mut self.worker, image)?);
         }
         let held = verdict.violations.is_empty();
         let left = Left { image, history, earlier: &self.earlier, moment: moment.to_string() };

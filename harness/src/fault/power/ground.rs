@@ -216,6 +216,12 @@ pub fn first_open(trace: &Trace) -> Option<EventNo> {
     None
 }
 
+/// The names that the trace made before its first acknowledged `open` count as durable: the database's
+/// own name is judged by itself (see `own_name`).
+pub fn created(trace: &Trace) -> Overlay {
+    first_open(trace).map_or_else(Overlay::default, Overlay::names_before)
+}
+
 /// Parses a state and checks that it belongs to the point and the loss that the case names.
 pub fn parse_state(strike: &PowerStrike) -> Result<CrashState> {
     let state: CrashState = strike.state.parse()?;

@@ -72,7 +72,7 @@ impl Fault for Power {
 }
 
 /// How recordings are made under this fault.
-fn studio<'a>(ctx: &'a Context<'_>) -> record::Studio<'a> {
+pub(super) fn studio<'a>(ctx: &'a Context<'_>) -> record::Studio<'a> {
     record::Studio {
         target: ctx.target,
         capabilities: &ctx.control.capabilities,

@@ -13,7 +13,6 @@ use crate::fault::{Context, Rejudged};
 use crate::image::{Builder, Image};
 use crate::oracle::Judge;
 use crate::persistence::{Overlay, Profile, ProfileSet, View};
-use crate::recover::Recovery;
 use crate::scenario::{Case, PowerStrike, Strike};
 use crate::trace::{Trace, file};
 
@@ -49,7 +48,7 @@ pub fn judge(ctx: &Context<'_>, case: &Case, strike: &PowerStrike) -> Result<Rej
     }
     let (spot, image) = spot(&ground, at)?;
     let (verdict, recovery) = shrink::judged(&mut prover, &image, &spot, true)?;
-    Ok(Rejudged { verdict, evidence: evidence(&recovery) })
+    Ok(Rejudged { verdict, evidence: recovery.words() })
 }
 
 /// The outermost crash state of a case, judged by `court`, with its image.
@@ -93,16 +92,4 @@ fn spot(ground: &Rc<Ground>, strike: &PowerStrike) -> Result<(Spot, Image)> {
     }
     let image = Builder::new(&ground.model).image(&state);
     Ok((Spot { ground: Rc::clone(ground), state }, image))
-}
-
-/// The driver's own words.
-fn evidence(recovery: &Recovery) -> String {
-    match recovery {
-        Recovery::Opened(recovered) => recovered.warnings.join("\n"),
-        Recovery::Refused { text, warnings, .. } => {
-            warnings.iter().chain([text]).cloned().collect::<Vec<_>>().join("\n")
-        }
-        Recovery::Crashed { how, stderr, .. } => format!("{how}\n{stderr}"),
-        Recovery::Hung { stage } => format!("no answer at {stage:?}"),
-    }
 }

@@ -15,7 +15,7 @@ use crate::driver::End;
 use crate::fault::{Context, FaultOutcome, asked};
 use crate::image::Builder;
 use crate::oracle::Judge;
-use crate::persistence::{CrashState, Overlay};
+use crate::persistence::CrashState;
 use crate::recover::Pool;
 use crate::scenario::FaultName;
 
@@ -83,8 +83,7 @@ fn ground(
     bench: &mut Bench<'_, Spot>,
 ) -> Result<Rc<Ground>> {
     let judge = Rc::new(Judge::new(&recorded.history, &ctx.control.capabilities));
-    let overlay =
-        ground::first_open(&recorded.trace).map_or_else(Overlay::default, Overlay::names_before);
+    let overlay = ground::created(&recorded.trace);
     let mut first = Ground::first(recorded.trace.clone(), overlay, device(ctx), judge.clone());
     first.number = bench.seat(judge);
     first.round = round;
