@@ -54,6 +54,8 @@ impl Strikes {
                 Strike::KillAfter(_) => Blow::KillAfter,
                 Strike::KillInside { bytes, .. } => Blow::KillInside(bytes),
                 Strike::Short { bytes, .. } => Blow::Short(bytes.max(1)),
+                // The run may have gone another way than the one that the plan was made from.
+                Strike::Fail { errno, .. } if !errors_of(name).contains(&errno) => return None,
                 Strike::Fail { errno, extent, .. } => {
                     match extent {
                         Extent::Once => {}
@@ -89,6 +91,14 @@ mod tests {
         assert_eq!(blows(&mut once), [false, true, false, false, false]);
         assert_eq!(blows(&mut strikes("fail:2:EIO:from-then-on")), [false, true, true, true, true]);
         assert_eq!(blows(&mut strikes("fail:2:EIO:until:4")), [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_call_fails_only_as_it_can() {
+        assert_eq!(strikes("fail:2:ENOSPC:once").at(2, "unlink", true), None);
+        let read = Some(Blow::Fail(libc::EIO));
+        assert_eq!(strikes("fail:r2:EIO:once").at(LOOK | 2, "read", false), read);
+        assert_eq!(strikes("fail:r2:ENOSPC:from-then-on").at(LOOK | 2, "read", false), None);
     }
 
     #[test]

@@ -158,15 +158,23 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
             let what = "cut short".to_owned();
             let strike = Strike::Short { nth, bytes };
             all.push(Attempt { strike, then: None, what, round, turn: 0 });
-            // A disk that is full takes what fits first: the rest is the program's next call.
-            if bytes == moved / 2 && errors_of(call.name).contains(&ENOSPC) {
-                let then = Some(Strike::Fail { nth: nth + 1, errno: ENOSPC, extent: Extent::Once });
-                let what = "cut short, then ENOSPC".to_owned();
-                all.push(Attempt { strike, then, what, round: 1, turn: 0 });
+            if bytes == moved / 2 {
+                let (errno, what) = rest(call);
+                let then = Some(Strike::Fail { nth: nth + 1, errno, extent: Extent::Once });
+                all.push(Attempt { strike, then, what: what.to_owned(), round: 1, turn: 0 });
             }
         }
     }
     all
+}
+
+/// What befalls the rest of a call that was cut short, which is the program's next call: a full disk
+/// takes what fits first, and a read ends before the bad block that the next one meets.
+fn rest(call: &Numbered<'_>) -> (i32, &'static str) {
+    match call.no & LOOK {
+        0 => (ENOSPC, "cut short, then ENOSPC"),
+        _ => (EIO, "cut short, then EIO"),
+    }
 }
 
 /// How long an error lasts, with the round in which it is tried.
@@ -295,8 +303,14 @@ mod tests {
         let all = attempts(&trace(&[(3, "write", 40, nothing())]), &mut Rng::new(1));
         let plans: Vec<String> = all.iter().map(|one| one.plan().to_string()).collect();
         assert!(plans.contains(&"short:3:20,fail:4:ENOSPC:once".to_owned()), "{plans:?}");
-        let read = attempts(&trace(&[(LOOK | 3, "read", 40, nothing())]), &mut Rng::new(1));
-        assert!(read.iter().all(|one| one.then.is_none()), "a read needs no room");
+    }
+
+    #[test]
+    fn a_read_ends_before_a_bad_block_and_the_next_one_meets_it() {
+        let all = attempts(&trace(&[(LOOK | 3, "read", 40, nothing())]), &mut Rng::new(1));
+        let plans: Vec<String> = all.iter().map(|one| one.plan().to_string()).collect();
+        assert!(plans.contains(&"short:r3:20,fail:r4:EIO:once".to_owned()), "{plans:?}");
+        assert!(plans.iter().all(|plan| !plan.contains("ENOSPC")), "a read needs no room");
     }
 
     #[test]
