@@ -12,6 +12,8 @@ use crate::image::{Content, Image};
 pub const SMALL_FILE_BYTES: u64 = 4096;
 /// How many appends of a larger file have their beginnings damaged exhaustively, the last ones.
 const BEGINNINGS: usize = 5;
+/// At how many ends of appends a larger file is cut, the last ones.
+const CUTS: usize = 24;
 /// How many bytes count as the beginning.
 const BEGINNING_BYTES: u64 = 64;
 
@@ -41,14 +43,7 @@ pub fn exhaustive(image: &Image, max_bytes: u64) -> impl Iterator<Item = Damage>
 /// is where lengths and counts stand, a few bytes among many. Where one append ended, the next began.
 pub fn beginnings(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
     let mut damages = Vec::new();
-    for (path, content) in image.files() {
-        let size = content.size();
-        if size <= max_bytes {
-            continue;
-        }
-        let sizes =
-            history.states().iter().filter_map(|(_, state)| Some(state.file(&path)?.size()));
-        let began: BTreeSet<u64> = sizes.filter(|began| *began < size).collect();
+    for (path, size, began) in appended(image, history, max_bytes) {
         let last = began.into_iter().rev().take(BEGINNINGS);
         let offsets: BTreeSet<u64> =
             last.flat_map(|began| began..size.min(began + BEGINNING_BYTES)).collect();
@@ -56,6 +51,32 @@ pub fn beginnings(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Dam
         damages.extend(flips.map(|harm| Damage { file: path.clone(), harm }));
     }
     damages
+}
+
+/// Files of more than `max_bytes` cut where one of their last appends ended: each looks whole, and is
+/// shorter than it was. Only what the store wrote when it was closed can tell.
+pub fn cuts(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
+    let of = |(path, _, ends): (PathBuf, u64, BTreeSet<u64>)| {
+        let last = ends.into_iter().filter(|end| *end > 0).rev().take(CUTS);
+        let harms = last.map(|size| Harm::Truncate { size });
+        harms.map(|harm| Damage { file: path.clone(), harm }).collect::<Vec<_>>()
+    };
+    appended(image, history, max_bytes).flat_map(of).collect()
+}
+
+/// The files of more than `max_bytes` with their sizes, and the lesser ones that they once had.
+fn appended(
+    image: &Image,
+    history: &Snapshots,
+    max_bytes: u64,
+) -> impl Iterator<Item = (PathBuf, u64, BTreeSet<u64>)> {
+    let sized = image.files().into_iter().map(|(path, content)| (path, content.size()));
+    sized.filter(move |(_, size)| *size > max_bytes).map(|(path, size)| {
+        let states = history.states().iter();
+        let sizes = states.filter_map(|(_, state)| Some(state.file(&path)?.size()));
+        let lesser = sizes.filter(|lesser| *lesser < size).collect();
+        (path, size, lesser)
+    })
 }
 
 /// One bit, another one from byte to byte.
@@ -179,6 +200,13 @@ mod tests {
             }
         }
         assert!(damages.iter().all(|damage| damage.file.as_os_str() == "log"));
+        let cut = |damage: Damage| match damage.harm {
+            Harm::Truncate { size } if damage.file.as_os_str() == "log" => size,
+            _ => panic!("a log is cut: {damage}"),
+        };
+        let cuts: Vec<u64> =
+            cuts(&image, &snapshots, SMALL_FILE_BYTES).into_iter().map(cut).collect();
+        assert_eq!(cuts, [8000, 7000, 6000, 5010, 5000, 3000, 100]);
         for began in [5000, 5010, 6000, 7000, 8000] {
             assert!((began..began + 64).all(|offset| offsets.contains(&offset)), "{began}");
         }

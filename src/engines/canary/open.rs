@@ -48,7 +48,8 @@ pub fn open(
         segment: replayed.segment,
         end: replayed.end,
         last: replayed.last,
-        synced: replayed.last,
+        // After a kill the log may be in the page cache only.
+        synced: if clean { replayed.last } else { slot.base },
         held_back: Vec::new(),
         cut: None,
         poisoned: None,
@@ -112,7 +113,7 @@ fn create(dir: &Path, variant: Variant, flaw: Option<Flaw>) -> Result<Parts, Not
             return Err(NotOpened::Refused(format!("there is a {name} and no head")));
         }
     }
-    let log = new_segment(dir, 1).map_err(failed)?;
+    let log = new_segment(dir, 1, 0).map_err(failed)?;
     sync_dir(dir, flaw).map_err(failed)?;
     let slot = Slot { generation: 1, segment: 1, ..Slot::default() };
     let head = Head::create(dir, slot, variant, flaw).map_err(failed)?;

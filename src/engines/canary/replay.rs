@@ -9,6 +9,7 @@
 //! | anything else, and nothing says so | a crash's tail: dropped, with a warning |
 //! | the log ends before what a clean close sealed | damage: refused |
 //! | a segment that a rotate frame names is missing or has no header | damage: refused |
+//! | the log ends before what was durable when a segment after its end was made | damage: refused |
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use super::frame::{self, Change, Frame, HEADER, Role};
 use super::head::Slot;
 use super::snapshot::Pairs;
 
-/// Bytes before the first frame of a segment: magic, number, checksum.
+/// Bytes before the first frame of a segment: magic, number, what was durable, checksum.
 pub const START: usize = 32;
 const MAGIC: u32 = 0x474f_4c43;
 
@@ -27,14 +28,22 @@ pub fn path(dir: &Path, segment: u32) -> PathBuf {
     dir.join(format!("log-{segment:08}"))
 }
 
-/// The bytes with which a segment starts.
-pub fn header(segment: u32) -> [u8; START] {
+/// The bytes with which a segment starts. `synced` is the last frame known durable when it was made: a
+/// log that ends before that frame has lost its end.
+pub fn header(segment: u32, synced: u64) -> [u8; START] {
     let mut out = [0; START];
     out[..4].copy_from_slice(&MAGIC.to_le_bytes());
     out[4..8].copy_from_slice(&segment.to_le_bytes());
-    let sum = crc32fast::hash(&out[..8]);
-    out[8..12].copy_from_slice(&sum.to_le_bytes());
+    out[8..16].copy_from_slice(&synced.to_le_bytes());
+    let sum = crc32fast::hash(&out[..16]);
+    out[16..20].copy_from_slice(&sum.to_le_bytes());
     out
+}
+
+/// What the header of a segment says was durable; nothing if it is none.
+fn synced(segment: u32, bytes: &[u8]) -> Option<u64> {
+    let synced = u64::from_le_bytes(bytes.get(8..16)?.try_into().ok()?);
+    bytes.starts_with(&header(segment, synced)).then_some(synced)
 }
 
 /// Frames begin at multiples of this.
@@ -81,7 +90,7 @@ pub fn replay(
     let mut segment = slot.segment;
     loop {
         let bytes = replay.read(segment)?;
-        if !bytes.starts_with(&header(segment)) {
+        if synced(segment, &bytes).is_none() {
             return Err(Broken::Damage(format!("log segment {segment} has no header")));
         }
         let (at, last_begins, rotated) = replay.segment(segment, &bytes, &mut dropped)?;
@@ -89,10 +98,11 @@ pub fn replay(
             segment += 1;
             continue;
         }
-        let later = |number: u32| path(dir, number).exists();
-        if later(segment + 1) && replay.read(segment + 1)?.len() > START {
-            let frames = replay.later_frame(&replay.read(segment + 1)?[START..], segment + 1, 0);
-            if frames.is_some() {
+        if path(dir, segment + 1).exists() {
+            let next = replay.read(segment + 1)?;
+            let proof = synced(segment + 1, &next).is_some_and(|synced| synced > replay.sequence);
+            let frames = next.get(START..).unwrap_or_default();
+            if proof || replay.later_frame(frames, segment + 1, 0).is_some() {
                 return Err(Broken::Damage(format!("the end of log segment {segment} is missing")));
             }
         }
@@ -132,7 +142,7 @@ impl Replay<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Broken::Damage(format!("log segment {segment} is missing")))
             }
-            Err(_) if self.flaw == Some(Flaw::ReadErrorIsEnd) => Ok(header(segment).to_vec()),
+            Err(_) if self.flaw == Some(Flaw::ReadErrorIsEnd) => Ok(header(segment, 0).to_vec()),
             Err(error) => Err(Broken::Unreadable(error)),
         }
     }

@@ -62,7 +62,7 @@ pub(super) fn sync_dir(dir: &Path, flaw: Option<Flaw>) -> io::Result<()> {
 }
 
 /// A new, empty, durable segment. Its name is durable once the directory is synced.
-pub(super) fn new_segment(dir: &Path, segment: u32) -> io::Result<File> {
+pub(super) fn new_segment(dir: &Path, segment: u32, synced: u64) -> io::Result<File> {
     let path = replay::path(dir, segment);
     let spare = dir.join("spare");
     // Used again where there is one; what it held is still there behind the new header.
@@ -70,7 +70,7 @@ pub(super) fn new_segment(dir: &Path, segment: u32) -> io::Result<File> {
         std::fs::rename(&spare, &path)?;
     }
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-    file.write_all_at(&replay::header(segment), 0)?;
+    file.write_all_at(&replay::header(segment, synced), 0)?;
     file.sync_all()?;
     Ok(file)
 }
@@ -217,7 +217,7 @@ impl Store {
     /// The next segment is there, with its name, before the frame that leads to it.
     fn rotate(&mut self) -> Result<(), String> {
         let say = |error: io::Error| error.to_string();
-        let next = new_segment(&self.dir, self.segment + 1).map_err(say)?;
+        let next = new_segment(&self.dir, self.segment + 1, self.synced).map_err(say)?;
         sync_dir(&self.dir, self.flaw).map_err(say)?;
         self.append(Role::Rotate, &[])?;
         self.flush_held_back()?;
@@ -243,7 +243,7 @@ impl Store {
         let number = old.generation + 1;
         let segment = self.segment + 1;
         let snapshot = snapshot::write(&self.dir, number, &self.pairs, self.flaw).map_err(say)?;
-        let log = new_segment(&self.dir, segment).map_err(say)?;
+        let log = new_segment(&self.dir, segment, self.synced).map_err(say)?;
         if !self.flawed(Flaw::LogRemovedEarly) {
             sync_dir(&self.dir, self.flaw).map_err(say)?;
         }

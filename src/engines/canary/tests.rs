@@ -87,6 +87,25 @@ fn a_torn_tail_is_dropped_with_a_warning_and_damage_before_it_is_refused() {
 }
 
 #[test]
+fn a_log_that_ends_before_what_the_next_segment_knew_durable_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = plain().open(dir.path(), &|_| ()).unwrap();
+    store.write(&[put("a", &"v".repeat(2000))]).unwrap();
+    let first = fs::metadata(&logs(dir.path())[0]).unwrap().len();
+    for n in 0..25 {
+        store.write(&[put(&format!("k{n}"), &"v".repeat(2000))]).unwrap();
+    }
+    drop(store);
+    let logs = logs(dir.path());
+    let [full, next] = &logs[..] else { panic!("two segments, not {logs:?}") };
+    // Killed right after the next segment was made; then the first one is cut between two frames.
+    fs::File::options().write(true).open(next).unwrap().set_len(32).unwrap();
+    fs::File::options().write(true).open(full).unwrap().set_len(first).unwrap();
+    let result = plain().open(dir.path(), &|_| ()).map(|store| pairs(&*store).len());
+    assert!(matches!(result, Err(NotOpened::Refused(_))), "{result:?}");
+}
+
+#[test]
 fn every_flipped_bit_of_a_closed_store_is_harmless_or_reported() {
     let dir = tempfile::tempdir().unwrap();
     let store = plain().open(dir.path(), &|_| ()).unwrap();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::base::Rng;
 use crate::image::Image;
-use crate::media::choose::{SMALL_FILE_BYTES, beginnings};
+use crate::media::choose::{SMALL_FILE_BYTES, beginnings, cuts};
 use crate::media::{Damage, apply, exhaustive, sample};
 
 use super::rest::Rest;
@@ -32,6 +32,9 @@ impl<'a> Choice<'a> {
         rng.shuffle(&mut all);
         // Taken from the end: these first.
         let mut first = beginnings(&rest.image, &rest.snapshots, SMALL_FILE_BYTES);
+        if rest.sealed {
+            first.extend(cuts(&rest.image, &rest.snapshots, SMALL_FILE_BYTES));
+        }
         rng.shuffle(&mut first);
         all.append(&mut first);
         Self {
