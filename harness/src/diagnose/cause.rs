@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::promise::Promise;
 use super::site::{Part, Site};
 use crate::oracle::Kind;
 use crate::trace::EventNo;
@@ -20,7 +21,7 @@ pub struct Cause {
     /// The call whose effect was lost: where the source line is to be looked for.
     pub guilty: Option<EventNo>,
     /// The acknowledgement that promised it, where one did.
-    pub promised: Option<EventNo>,
+    pub promised: Option<Promise>,
 }
 
 /// What the failing states of one cause lost; nothing where they lost nothing.

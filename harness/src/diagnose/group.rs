@@ -11,14 +11,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Cause, Lost, of_loss, of_moment};
+use super::promise::promise;
 use super::remedy;
 use super::site::{During, Part, Site, Sites};
+use crate::driver::Durable;
 use crate::oracle::Kind;
 use crate::persistence::{
     Crash, CrashState, Device, EffectKind, EffectNo, Loss, Model, Overlay, Profile,
 };
-use crate::trace::{EventKind, EventNo, Trace};
-use crate::workload::{Answer, OpNo};
+use crate::trace::{EventNo, Trace};
+use crate::workload::OpNo;
 
 /// How many tries of the caller's one state may cost.
 const PROBES: usize = 12;
@@ -34,6 +36,8 @@ pub struct Scene<'a> {
     pub overlay: &'a Overlay,
     /// The device for which it was made.
     pub device: Device,
+    /// What makes a write durable by promise.
+    pub durable: Durable,
 }
 
 /// One failing state.
@@ -320,10 +324,15 @@ fn tell(
         }
     };
     let event = |effect: &EffectNo| scene.model.effect(*effect).map(|found| found.event);
-    let promised = promised(scene.trace, one);
+    let promised = one
+        .operations
+        .first()
+        .and_then(|op| promise(scene.trace, scene.durable, *op, one.state.point));
     // What was lost of what had been done by the promise; where there is none, the last loss.
     let before = promised.and_then(|promised| {
-        lost.iter().rev().find(|effect| event(effect).is_some_and(|event| event < promised))
+        lost.iter()
+            .rev()
+            .find(|effect| event(effect).is_some_and(|event| event < promised.answered))
     });
     let latest = before.or(lost.last()).copied();
     cause.promised = promised.filter(|_| before.is_some());
@@ -355,17 +364,6 @@ fn survivor(
     sites.of(named).map(Site::words)
 }
 
-/// The acknowledgement of the first operation that the violation names.
-fn promised(trace: &Trace, one: &Failing<'_>) -> Option<EventNo> {
-    let events = trace.events.iter().take(one.state.point.0 as usize);
-    let acked = |kind: &EventKind| match kind {
-        EventKind::Reply { op, answer: Answer::Ack } => one.operations.first() == Some(op),
-        _ => false,
-    };
-    let mut events = events.enumerate().filter(|(_, event)| acked(&event.kind));
-    events.next().map(|(number, _)| EventNo(number as u32))
-}
-
 /// The case that stands for all, with its events.
 fn detail(
     scene: &Scene<'_>,
@@ -388,7 +386,9 @@ fn detail(
         None => text.push_str(", never made durable"),
     }
     if let Some(promised) = cause.promised {
-        text.push_str(&format!("; promised by the acknowledgement at event {}", promised.0));
+        let of = promised.barrier.map_or(String::new(), |barrier| format!(" of `{barrier}`"));
+        let at = promised.answered.0;
+        text.push_str(&format!("; promised by the acknowledgement{of} at event {at}"));
     }
     text
 }

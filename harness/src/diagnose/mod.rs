@@ -9,6 +9,7 @@
 pub mod cause;
 pub mod group;
 pub mod names;
+pub mod promise;
 pub mod remedy;
 pub mod site;
 

@@ -2,10 +2,12 @@
 //! tried in the model: syncs are added as an overlay, and the states are looked at again under the
 //! same profile. What it claims it has tried; where states were too many to try all, it says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::group::{Failing, Scene};
+use super::promise::{Promise, barriers};
 use super::site::{Site, Sites};
+use crate::driver::Durable;
 use crate::persistence::{AddedSync, CrashState, EffectNo, Form, Loss, Model, View};
 use crate::trace::{EventNo, FileId, SyncScope};
 
@@ -52,14 +54,25 @@ pub(super) fn find(
             everywhere.extend(event.zip(sites.synced_by(effect)));
         }
     }
-    let everywhere: Vec<(EventNo, FileId)> = everywhere.into_iter().collect();
+    let promised = match scene.durable {
+        Durable::Sync => before_each(&barriers(scene.trace), &everywhere),
+        Durable::Ack | Durable::None => Vec::new(),
+    };
+    let late = !promised.is_empty();
+    let everywhere = if late { promised } else { everywhere.into_iter().collect() };
     let (after, file) = *everywhere.first()?;
     let gone = gone(scene, &everywhere, &tried);
     let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
     let what = fsync(sites, file, after);
     let calls: BTreeSet<&str> = lost.iter().map(|site| site.call.as_str()).collect();
     let calls: Vec<&str> = calls.into_iter().collect();
-    let places = format!("after each such {} ({} of them)", calls.join(" and "), events.len());
+    let (calls, count) = (calls.join(" and "), events.len());
+    let places = match late {
+        true => {
+            format!("after the last such {calls} before each `sync` and `close` ({count} of them)")
+        }
+        false => format!("after each such {calls} ({count} of them)"),
+    };
     match gone {
         0 => None,
         _ if gone == tried.len() => {
@@ -67,6 +80,20 @@ pub(super) fn find(
         }
         _ => Some(format!("add {what} {places} and {gone} of {} failures vanish", tried.len())),
     }
+}
+
+/// The last place of each file before each promise; what no promise follows needs no sync.
+fn before_each(
+    barriers: &[Promise],
+    everywhere: &BTreeSet<(EventNo, FileId)>,
+) -> Vec<(EventNo, FileId)> {
+    let mut last: BTreeMap<(usize, FileId), EventNo> = BTreeMap::new();
+    for (event, file) in everywhere {
+        if let Some(barrier) = barriers.iter().position(|barrier| barrier.answered > *event) {
+            last.insert((barrier, *file), *event);
+        }
+    }
+    last.into_iter().map(|((_, file), event)| (event, file)).collect()
 }
 
 fn all(tried: &[&Failing<'_>], members: &[&Failing<'_>]) -> String {

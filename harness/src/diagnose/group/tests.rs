@@ -4,7 +4,8 @@
 use super::*;
 use crate::persistence::Form;
 use crate::persistence::tests::script::Script;
-use crate::workload::{Mutation, Request};
+use crate::trace::EventKind;
+use crate::workload::{Answer, Mutation, Request};
 
 /// A recording with requests and acknowledgements.
 struct Recording {
@@ -56,6 +57,17 @@ fn diagnose(
     fails: impl Fn(&Model, &CrashState) -> bool,
     kind: Kind,
 ) -> Vec<Group> {
+    promising(Durable::Ack, recording, states, fails, kind)
+}
+
+/// The same, of a program that promises otherwise.
+fn promising(
+    durable: Durable,
+    recording: &Recording,
+    states: &[CrashState],
+    fails: impl Fn(&Model, &CrashState) -> bool,
+    kind: Kind,
+) -> Vec<Group> {
     let model = recording.script.model();
     let overlay = Overlay::default();
     let (failing, passing): (Vec<_>, Vec<_>) =
@@ -71,6 +83,7 @@ fn diagnose(
         model: &model,
         overlay: &overlay,
         device: Device::default(),
+        durable,
     };
     let groups = group(&scene, &failing, &passing, |_, _| None);
     let members: usize = groups.iter().map(|group| group.members.len()).sum();
@@ -101,7 +114,8 @@ fn a_missing_fsync_is_named_with_the_call_that_it_is_missing_after() {
     assert_eq!(groups.len(), 1);
     let cause = &groups[0].cause;
     assert_eq!(cause.sentence, "what call puts into log.# can be lost after it was promised");
-    assert_eq!((cause.guilty, cause.promised), (Some(write), Some(acked)));
+    let promised = cause.promised.unwrap();
+    assert_eq!((cause.guilty, promised.answered, promised.barrier), (Some(write), acked, None));
     let count = groups[0].members.len();
     assert_eq!(
         cause.counterfactual.as_deref().unwrap(),
@@ -268,6 +282,7 @@ fn what_the_caller_can_try_decides_where_nothing_else_does() {
         model: &model,
         overlay: &Overlay::default(),
         device: Device::default(),
+        durable: Durable::Ack,
     };
     let failing =
         [Failing { state: all, profile: Profile::Strict, kind: Kind::LostAck, operations: &[] }];
@@ -310,6 +325,7 @@ fn a_milder_grade_does_not_come_from_a_state_that_fails_for_another_reason() {
         model: &model,
         overlay: &Overlay::default(),
         device: Device::default(),
+        durable: Durable::Ack,
     };
     let failing = |state, profile| Failing { state, profile, kind: Kind::LostAck, operations: &[] };
     let states = [failing(&a, Profile::Strict), failing(&both, Profile::Ext4)];
@@ -350,6 +366,7 @@ fn what_fails_with_nothing_lost_is_not_blamed_on_what_was() {
         model: &model,
         overlay: &Overlay::default(),
         device: Device::default(),
+        durable: Durable::Ack,
     };
     let kind = Kind::TornBatch;
     let failing = |state| Failing { state, profile: Profile::Strict, kind, operations: &[] };
@@ -361,6 +378,41 @@ fn what_fails_with_nothing_lost_is_not_blamed_on_what_was() {
     });
     assert_eq!((groups.len(), tries), (1, 1));
     assert!(groups[0].cause.sentence.starts_with("the store is stopped"));
+}
+
+#[test]
+fn what_a_sync_promised_is_said_of_the_sync_and_mended_before_it() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("log");
+        script.sync_all();
+    });
+    let mut writes = Vec::new();
+    recording.put(|script| writes.push(script.write("log", 0, b"one")));
+    recording.put(|script| writes.push(script.write("log", 3, b"two")));
+    let first = recording.request(Request::Sync, |_| ());
+    let mut states = recording.losses(EventNo(first.0 + 1), Profile::Strict);
+    recording.put(|script| writes.push(script.write("log", 6, b"three")));
+    let second = recording.request(Request::Close, |_| ());
+    states.extend(recording.losses(EventNo(second.0 + 1), Profile::Strict));
+    let fails = |model: &Model, state: &CrashState| loses(model, state, writes[0]);
+    let groups = promising(Durable::Sync, &recording, &states, fails, Kind::LostAck);
+    let cause = &groups[0].cause;
+    let promised = cause.promised.unwrap();
+    assert_eq!((promised.answered, promised.barrier), (first, Some("sync")));
+    let said = format!("promised by the acknowledgement of `sync` at event {}", first.0);
+    assert!(cause.detail.contains(&said), "{}", cause.detail);
+    // The last of each file before each promise, and not after each write.
+    let fails = |model: &Model, state: &CrashState| {
+        loses(model, state, writes[0]) || loses(model, state, writes[2])
+    };
+    let groups = promising(Durable::Sync, &recording, &states, fails, Kind::LostAck);
+    let remedy = groups[0].cause.counterfactual.as_deref().unwrap();
+    let places = "after the last such call before each `sync` and `close` (2 of them)";
+    assert!(remedy.contains(places), "{remedy}");
+    // Nothing was promised where nothing is.
+    let groups = promising(Durable::None, &recording, &states, fails, Kind::Refused);
+    assert_eq!(groups[0].cause.promised, None);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::prove::Prover;
 use super::shrink::{self, Trier};
 use crate::base::Result;
 use crate::diagnose::{self, Cause, Failing, Scene};
+use crate::driver::Durable;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{Device, Profile, ProfileSet};
 use crate::workload::Moment;
@@ -49,11 +50,12 @@ struct Member {
     profiles: ProfileSet,
 }
 
-/// Groups what failed, worst first.
+/// Groups what failed, worst first. `durable` says what the program promises.
 pub fn group(
     failures: BTreeMap<u64, Failure<Spot>>,
     prover: &mut Prover,
     device: Device,
+    durable: Durable,
 ) -> Result<Vec<Group>> {
     let mut grounds: BTreeMap<(u32, bool), (Rc<Ground>, Vec<Member>)> = BTreeMap::new();
     for failure in failures.into_values() {
@@ -64,7 +66,7 @@ pub fn group(
     }
     let mut groups: Vec<Group> = Vec::new();
     for (ground, members) in grounds.into_values() {
-        for found in on_ground(&ground, members, prover, device)? {
+        for found in on_ground(&ground, members, prover, device, durable)? {
             let same = |group: &&mut Group| {
                 // A store that was never opened is worth one word, whatever was lost.
                 if group.kind == Kind::RefusedUnborn {
@@ -141,9 +143,15 @@ fn on_ground(
     members: Vec<Member>,
     prover: &mut Prover,
     device: Device,
+    durable: Durable,
 ) -> Result<Vec<Group>> {
-    let scene =
-        Scene { trace: &ground.trace, model: &ground.model, overlay: &ground.overlay, device };
+    let scene = Scene {
+        trace: &ground.trace,
+        model: &ground.model,
+        overlay: &ground.overlay,
+        device,
+        durable,
+    };
     let failing: Vec<Failing<'_>> = members
         .iter()
         .map(|member| Failing {

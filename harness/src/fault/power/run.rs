@@ -135,7 +135,8 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         ));
     }
     let failures = std::mem::take(&mut bench.failures);
-    for group in group::group(failures, &mut prover, device(ctx))? {
+    let durable = ctx.control.capabilities.durable;
+    for group in group::group(failures, &mut prover, device(ctx), durable)? {
         let mut finding = findings::finding(ctx, visitor.fault, &group);
         if outcome.findings.len() < SOURCES && !finding.note && !ctx.budget.interrupted() {
             finding.source = source(ctx, &group)?;

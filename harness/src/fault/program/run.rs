@@ -8,8 +8,8 @@ use super::promises::{NoCourt, Promises};
 use super::{WORKLOAD_LIMIT, check_of, filled};
 use crate::base::{HarnessError, Result};
 use crate::diagnose::{self, Failing, Scene};
-use crate::driver::Capabilities;
 use crate::driver::command::Ran;
+use crate::driver::{Capabilities, Durable};
 use crate::explore::Explorer;
 use crate::fault::power::ground::{Ground, Spot};
 use crate::fault::power::{Group, device, finding, profiles};
@@ -220,6 +220,7 @@ fn findings(
         model: &ground.model,
         overlay: &ground.overlay,
         device: device(ctx),
+        durable: Durable::Ack,
     };
     let failing: Vec<Failing<'_>> = failed
         .iter()
