@@ -15,8 +15,14 @@ use crate::base::Rng;
 use crate::persistence::{CrashState, Model, ProfileSet, View};
 use crate::trace::{EventNo, Trace};
 
-/// So many points in a row without a new random state end the exploration: there is nothing left.
+/// So many random batches in a row without a new state end the exploration: there is nothing left. Where
+/// there are few points, so many for each of them.
 const DRY: u32 = 200;
+const DRY_EACH: u32 = 4;
+
+/// A point at which random draws find nothing new is drawn at half as often each time, down to one time
+/// in 2 to the power of this: most have few states, and all of them were visited.
+const BARREN: u8 = 7;
 
 static ORDER: [&(dyn Strategy + Sync); 8] =
     [&Everything, &Durable, &LoseOne::ALL, &KeepOne, &Forms, &Groups, &Subsets, &Random];
@@ -72,6 +78,10 @@ pub struct Explorer<'m> {
     seen: Seen,
     skipped: Skipped,
     dry: u32,
+    /// How often in a row random draws found nothing new, by point.
+    barren: Vec<u8>,
+    /// The point of a random batch of which nothing was new so far.
+    fruitless: Option<usize>,
     visited: BTreeMap<&'static str, u64>,
 }
 
@@ -96,6 +106,8 @@ impl<'m> Explorer<'m> {
             seen: Seen::default(),
             skipped: Skipped::new(),
             dry: 0,
+            barren: Vec::new(),
+            fruitless: None,
             visited: BTreeMap::new(),
         }
     }
@@ -156,11 +168,13 @@ impl<'m> Explorer<'m> {
         }
         let at = if self.filled_by == RANDOM {
             self.dry += u32::from(self.strategy == RANDOM);
-            if self.dry > DRY {
+            if self.dry > DRY.min(DRY_EACH.saturating_mul(self.points.len() as u32)) {
                 self.strategy += 1;
                 return false;
             }
-            self.rng.index(self.points.len())
+            let at = self.fertile();
+            self.fruitless = Some(at);
+            at
         } else if let Some(at) = self.order.get(self.next) {
             self.next += 1;
             *at
@@ -171,6 +185,20 @@ impl<'m> Explorer<'m> {
         };
         self.propose(at);
         true
+    }
+
+    /// A point for random draws, rarely one that gave nothing new the last times.
+    fn fertile(&mut self) -> usize {
+        self.barren.resize(self.points.len(), 0);
+        if let Some(at) = self.fruitless.take() {
+            self.barren[at] = BARREN.min(self.barren[at] + 1);
+        }
+        loop {
+            let at = self.rng.index(self.points.len());
+            if self.rng.below(1 << self.barren[at]) == 0 {
+                return at;
+            }
+        }
     }
 
     /// Has the strategy whose turn it is fill the batch at one point.
@@ -240,6 +268,11 @@ impl Iterator for Explorer<'_> {
             }
             self.seen.add(digest);
             self.dry = 0;
+            if self.filled_by == RANDOM
+                && let Some(at) = self.fruitless.take()
+            {
+                self.barren[at] = 0;
+            }
             let strategy = strategy(self.filled_by).name();
             *self.visited.entry(strategy).or_default() += 1;
             return Some(Visit { profiles, strategy, kill: state.is_kill(), state });

@@ -1,6 +1,7 @@
-//! One run of the fault, stage by stage: record, visit every strategy, crash inside recoveries, then
-//! random states. Where nothing new is left to see and the budget is not spent, another workload is
-//! recorded and the stages begin again: a round. Then settle, group, report.
+//! One run of the fault, stage by stage: record, visit every strategy that ends, crash inside
+//! recoveries, then random states. Where the strategies are through and much of the budget is left,
+//! random states have only their share of it: then another workload is recorded and the stages begin
+//! again, a round. Then settle, group, report.
 
 use std::rc::Rc;
 
@@ -19,11 +20,13 @@ use crate::trace::EventKind;
 const STRATEGIES: f64 = 0.75;
 /// … which then have it up to here; the rest is for random states.
 const NESTED: f64 = 0.92;
+/// Before another round random states have this part of what the round has spent so far.
+const RANDOM: f64 = 0.25;
 
 /// So many states without a new image, and there is nothing left to see.
 const BARREN: u64 = 5_000;
 
-/// A round begins only where at least this part of the budget is left, 0 to 1.
+/// Another round begins only where at least this part of the budget is left, 0 to 1.
 const WORTHWHILE: f64 = 0.15;
 
 /// How many findings get a source line.
@@ -38,9 +41,8 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     own_name::run(&mut stage.visitor, &stage.first, &mut stage.prover, &mut outcome)?;
 
     let mut rounds = 1;
-    while explore(&mut stage, &mut outcome)? == Ended::Exhausted
+    while explore(&mut stage, &mut outcome, rounds >= asked::rounds(ctx.options))? != Ended::Spent
         && rounds < asked::rounds(ctx.options)
-        && stage.visitor.spent() < 1.0 - WORTHWHILE
     {
         stage.record_again(rounds, &mut outcome)?;
         rounds += 1;
@@ -69,8 +71,9 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
     conclude(stage, outcome)
 }
 
-/// Visits the states of the latest recording, and crashes inside the recoveries from them.
-fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome) -> Result<Ended> {
+/// Visits the states of the latest recording, and crashes inside the recoveries from them. In the last
+/// round, or where too little would be left for another, until the budget is spent.
+fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome, is_last: bool) -> Result<Ended> {
     let (ctx, first) = (stage.visitor.ctx, Rc::clone(&stage.first));
     let rng = ctx.rng.fork(&format!("round {}", first.round));
     let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &rng);
@@ -78,11 +81,16 @@ fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome) -> Result<Ende
     let spent = stage.visitor.spent();
     let share =
         |part: f64| Share { upto: spent + (1.0 - spent) * part, images: u64::MAX, barren: BARREN };
-    stage.visitor.visit(&first, explorer.by_ref(), share(STRATEGIES))?;
+    let ends = std::iter::from_fn(|| if explorer.is_endless() { None } else { explorer.next() });
+    stage.visitor.visit(&first, ends, share(STRATEGIES))?;
     let upto = share(NESTED).upto;
     nesting(ctx).run(&mut stage.visitor, outcome, &mut stage.cut_again, upto)?;
-    let rest = Share { upto: f64::INFINITY, ..share(1.0) };
-    let ended = stage.visitor.visit(&first, explorer.by_ref(), rest)?;
+    let now = stage.visitor.spent();
+    let upto = match now + (now - spent) * RANDOM {
+        upto if is_last || upto > 1.0 - WORTHWHILE => f64::INFINITY,
+        upto => upto,
+    };
+    let ended = stage.visitor.visit(&first, explorer.by_ref(), Share { upto, ..share(1.0) })?;
     skipped(&explorer, outcome);
     Ok(ended)
 }
