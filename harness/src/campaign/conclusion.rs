@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::echo;
 use crate::fault::{FaultOutcome, Finding, Totals};
 use crate::oracle::Kind;
 use crate::scenario::{FaultName, Options, Outcome, TargetText};
@@ -122,6 +123,7 @@ impl Conclusion {
             finding.note |= too_harsh || finding.kind == Kind::RefusedUnborn;
         }
         self.findings.sort_by(Finding::order);
+        self.notes.extend(echo::fold(&mut self.findings));
         let never = |kind: &Kind| *kind != Kind::RefusedUnborn && !self.judged.contains(kind);
         self.not_judged = Kind::ALL.into_iter().filter(never).collect();
         self.missed = called_for.difference(&self.judged).copied().collect();

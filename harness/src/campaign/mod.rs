@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod conclusion;
 pub mod confirm;
+mod echo;
 pub mod replay;
 pub mod share;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::promise::Promise;
+use super::remedy::Remedy;
 use super::site::{Part, Site};
 use crate::oracle::Kind;
 use crate::trace::EventNo;
@@ -17,7 +18,11 @@ pub struct Cause {
     /// The events of the case that stands for all, in words.
     pub detail: String,
     /// What would make the failing states impossible, if that was found.
-    pub counterfactual: Option<String>,
+    pub counterfactual: Option<Remedy>,
+    /// What has to be lost, by its sites; nothing where the moment alone is the cause.
+    pub lost: Lost,
+    /// True if something of it has to survive in part.
+    pub torn: bool,
     /// The call whose effect was lost: where the source line is to be looked for.
     pub guilty: Option<EventNo>,
     /// The acknowledgement that promised it, where one did.
@@ -25,7 +30,7 @@ pub struct Cause {
 }
 
 /// What the failing states of one cause lost; nothing where they lost nothing.
-pub(super) type Lost = BTreeSet<Site>;
+pub type Lost = BTreeSet<Site>;
 
 /// The sentence and the parts of a loss; `survivor` is what depends on it and survives.
 pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool, survivor: Option<String>) -> Cause {
@@ -40,7 +45,7 @@ pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool, survivor: Option<Stri
         _ => String::new(),
     };
     let sentence = format!("{} {can}{when}", words.join(" and "));
-    let mut cause = Cause { sentence, ..Cause::default() };
+    let mut cause = Cause { sentence, lost: lost.clone(), torn, ..Cause::default() };
     let mut part = |name: &str, value: &dyn Fn(&Site) -> String| {
         let values: BTreeSet<String> = lost.iter().map(value).collect();
         let values: Vec<String> = values.into_iter().collect();

@@ -13,7 +13,8 @@ pub mod promise;
 pub mod remedy;
 pub mod site;
 
-pub use cause::Cause;
+pub use cause::{Cause, Lost};
 pub use group::{Failing, Group, Scene, group};
 pub use names::{Names, plain};
-pub use site::{Part, Site};
+pub use remedy::Remedy;
+pub use site::{Part, Site, Sites};

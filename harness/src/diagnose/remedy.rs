@@ -3,6 +3,7 @@
 //! same profile. What it claims it has tried; where states were too many to try all, it says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::group::{Failing, Scene};
 use super::promise::{Promise, barriers};
@@ -14,6 +15,31 @@ use crate::trace::{EventNo, FileId, SyncScope};
 /// The most states that one remedy is tried on.
 const TRIED: usize = 20_000;
 
+/// A sync that would have helped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    /// `add fsync of log.1 after event 7`.
+    pub place: String,
+    /// True if that is one place of one recording; otherwise it is told without event numbers.
+    pub once: bool,
+    /// `all 12 failures vanish`; empty where it was not tried.
+    pub gone: String,
+}
+
+impl Remedy {
+    /// One that goes without saying.
+    pub fn untried(place: &str) -> Remedy {
+        Remedy { place: place.into(), once: false, gone: String::new() }
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, gone, .. } = self;
+        if gone.is_empty() { write!(f, "{place}") } else { write!(f, "{place} and {gone}") }
+    }
+}
+
 /// Finds a sync that makes `members` impossible; `first` stands for them.
 pub(super) fn find(
     scene: &Scene<'_>,
@@ -21,7 +47,7 @@ pub(super) fn find(
     lost: &BTreeSet<Site>,
     members: &[&Failing<'_>],
     first: &Failing<'_>,
-) -> Option<String> {
+) -> Option<Remedy> {
     let mut effects: Vec<EffectNo> = lost_effects(first.state);
     effects.retain(|effect| sites.of(*effect).is_some_and(|site| lost.contains(site)));
     // After the last effect of each file that counts.
@@ -38,11 +64,11 @@ pub(super) fn find(
     for (after, file) in &places {
         if gone(scene, &[(*after, *file)], &tried) == tried.len() {
             let what = fsync(sites, *file, *after);
-            return Some(format!(
-                "add {what} after event {} and {}",
-                after.0,
-                all(&tried, members)
-            ));
+            return Some(Remedy {
+                place: format!("add {what} after event {}", after.0),
+                once: true,
+                gone: all(&tried, members),
+            });
         }
     }
     // No single one: after every such call.
@@ -73,13 +99,12 @@ pub(super) fn find(
         }
         false => format!("after each such {calls} ({count} of them)"),
     };
-    match gone {
-        0 => None,
-        _ if gone == tried.len() => {
-            Some(format!("add {what} {places} and {}", all(&tried, members)))
-        }
-        _ => Some(format!("add {what} {places} and {gone} of {} failures vanish", tried.len())),
-    }
+    let gone = match gone {
+        0 => return None,
+        _ if gone == tried.len() => all(&tried, members),
+        _ => format!("{gone} of {} failures vanish", tried.len()),
+    };
+    Some(Remedy { place: format!("add {what} {places}"), once: false, gone })
 }
 
 /// The last place of each file before each promise; what no promise follows needs no sync.

@@ -5,11 +5,23 @@ use std::fmt::Write as _;
 
 use super::twin::{FindingTwin, Report, TotalsTwin};
 
+/// How many findings are told in full: the first are the plainest. Of the others one line and the command;
+/// the report's page has them whole.
+const IN_FULL: usize = 6;
+
 /// The text; `folder` is the run's, as the user will type it.
 pub fn render(report: &Report, folder: &str) -> String {
     let mut text = String::new();
-    for finding in &report.findings {
-        text.push_str(&one(finding));
+    for (nth, finding) in report.findings.iter().enumerate() {
+        if nth == IN_FULL {
+            let _ = writeln!(text, "in brief, the rest: often echoes of those above");
+        }
+        text.push_str(&one(finding, nth < IN_FULL));
+        if nth < IN_FULL {
+            text.push('\n');
+        }
+    }
+    if report.findings.len() > IN_FULL {
         text.push('\n');
     }
     let _ = writeln!(text, "{}", numbers("total", &report.totals));
@@ -86,7 +98,7 @@ pub fn outcome_line(report: &Report) -> String {
     line
 }
 
-fn one(finding: &FindingTwin) -> String {
+fn one(finding: &FindingTwin, in_full: bool) -> String {
     let mut text = String::new();
     let head = if finding.note { "note" } else { "VIOLATION" };
     let _ = write!(text, "{head} {} ({}", finding.kind, finding.fault);
@@ -100,6 +112,10 @@ fn one(finding: &FindingTwin) -> String {
         plural(finding.states as usize),
         finding.sentence
     );
+    if !in_full {
+        let _ = writeln!(text, "  replay: {}", finding.replay);
+        return text;
+    }
     if !finding.cause.sentence.is_empty() {
         let _ = writeln!(text, "  cause: {}", finding.cause.sentence);
     }

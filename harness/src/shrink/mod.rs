@@ -16,4 +16,4 @@ pub use damages::{minimize_damages, smaller_damages};
 pub use list::{minimize_list, smaller_lists};
 pub use number::{minimize_number, smaller_numbers};
 pub use tries::{Tries, descend};
-pub use workload::{minimize_workload, smaller_workloads};
+pub use workload::{cut_off, minimize_workload, smaller_workloads};

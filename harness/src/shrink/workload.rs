@@ -18,6 +18,15 @@ pub fn minimize_workload(
     descend(frame.workload(&units), tries, smaller_workloads, fails)
 }
 
+/// A workload without what follows its first `asked` requests, but for a last `close`.
+pub fn cut_off(workload: &Workload, asked: usize) -> Workload {
+    let mut requests: Vec<Request> = workload.requests.iter().take(asked).cloned().collect();
+    if requests.last() != Some(&Request::Close) {
+        requests.push(Request::Close);
+    }
+    Workload { requests }
+}
+
 /// Smaller workloads, boldest first.
 pub fn smaller_workloads(workload: &Workload) -> Vec<Workload> {
     let frame = Frame::of(workload);
@@ -117,6 +126,15 @@ mod tests {
 
     fn workload(lines: &[&str]) -> Workload {
         Workload::parse(lines.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn what_is_cut_off_ends_with_a_close() {
+        let whole = workload(&["open", "put a 1", "close", "open", "put b 2", "close"]);
+        assert_eq!(cut_off(&whole, 2).lines(), ["open", "put a 1", "close"]);
+        assert_eq!(cut_off(&whole, 3).lines(), ["open", "put a 1", "close"]);
+        assert_eq!(cut_off(&whole, 4).lines(), ["open", "put a 1", "close", "open", "close"]);
+        assert_eq!(cut_off(&whole, 6), whole);
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn a_missing_fsync_is_named_with_the_call_that_it_is_missing_after() {
     assert_eq!((cause.guilty, promised.answered, promised.barrier), (Some(write), acked, None));
     let count = groups[0].members.len();
     assert_eq!(
-        cause.counterfactual.as_deref().unwrap(),
+        cause.counterfactual.as_ref().unwrap().to_string(),
         match count {
             1 =>
                 format!("add fsync of log.000001 after event {} and this failure vanishes", write.0),
@@ -182,7 +182,7 @@ fn a_missing_directory_fsync_is_told_from_a_missing_file_fsync() {
             "what call puts into seg-# can be lost after it was promised",
         ]
     );
-    let remedy = groups[0].cause.counterfactual.as_deref().unwrap();
+    let remedy = groups[0].cause.counterfactual.as_ref().unwrap().to_string();
     assert!(remedy.starts_with("add fsync of the store's directory after event"), "{remedy}");
     assert!(remedy.contains(" vanish"), "{remedy}");
 }
@@ -209,7 +209,7 @@ fn one_flaw_at_many_places_is_one_cause() {
         |model: &Model, state: &CrashState| writes.iter().any(|write| loses(model, state, *write));
     let groups = diagnose(&recording, &states, fails, Kind::LostAck);
     assert_eq!(groups.len(), 1);
-    let remedy = groups[0].cause.counterfactual.as_deref().unwrap();
+    let remedy = groups[0].cause.counterfactual.as_ref().unwrap().to_string();
     let count = groups[0].members.len();
     assert!(remedy.starts_with("add fsync of log after each such call (4 of them)"), "{remedy}");
     assert!(remedy.ends_with(&format!("all {count} failures vanish")), "{remedy}");
@@ -407,7 +407,7 @@ fn what_a_sync_promised_is_said_of_the_sync_and_mended_before_it() {
         loses(model, state, writes[0]) || loses(model, state, writes[2])
     };
     let groups = promising(Durable::Sync, &recording, &states, fails, Kind::LostAck);
-    let remedy = groups[0].cause.counterfactual.as_deref().unwrap();
+    let remedy = groups[0].cause.counterfactual.as_ref().unwrap().to_string();
     let places = "after the last such call before each `sync` and `close` (2 of them)";
     assert!(remedy.contains(places), "{remedy}");
     // Nothing was promised where nothing is.

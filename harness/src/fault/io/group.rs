@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::examined::{Failing, Place};
+use super::examined::{Failing, Place, alike};
 use super::rejudge::case_of;
 use super::run::{Hit, Run, Stage};
 use crate::driver::Capabilities;
@@ -57,6 +57,8 @@ pub struct Group {
     always: bool,
     /// How the call failed in these runs.
     how: BTreeSet<String>,
+    /// Which other calls had the same come of it.
+    also: BTreeSet<String>,
 }
 
 /// Which call failed, without numbers and errors: the same flaw has the same words in every run.
@@ -80,6 +82,7 @@ impl Group {
             profiles: failing.profiles,
             always: rank(&failing.place) < 2,
             how: run.hit.as_ref().map(Hit::how).into_iter().collect(),
+            also: BTreeSet::new(),
         }
     }
 
@@ -94,6 +97,26 @@ impl Group {
             *self = other;
         }
         (self.states, self.profiles, self.always, self.how) = (states, profiles, always, how);
+    }
+
+    /// How many states of all runs show it.
+    pub fn states(&self) -> u64 {
+        self.states
+    }
+
+    /// True if both failed for a call that failed, and the same is wrong.
+    pub fn is_alike(&self, other: &Group) -> bool {
+        let struck = self.run.hit.is_some() && other.run.hit.is_some();
+        struck && alike(&self.failing.violation, &other.failing.violation)
+    }
+
+    /// Takes in a group of another failing call, whose cause was told in this sentence.
+    pub fn absorb(&mut self, sentence: String, other: Group) {
+        self.states += other.states;
+        self.profiles = self.profiles.union(other.profiles);
+        self.always |= other.always;
+        self.also.extend(other.also);
+        self.also.insert(sentence);
     }
 
     /// The finding, but for its source line and what would help.
@@ -111,6 +134,10 @@ impl Group {
         if let Some(hit) = &run.hit {
             let how: Vec<&str> = self.how.iter().map(String::as_str).collect();
             cause.sentence.push_str(&format!(" ({})", how.join(", ")));
+            if !self.also.is_empty() {
+                let also: Vec<&str> = self.also.iter().map(String::as_str).collect();
+                cause.sentence.push_str(&format!("; the same after {}", also.join("; ")));
+            }
             cause.parts.insert("error".into(), hit.how());
             cause.parts.insert("number".into(), hit.number());
             cause.parts.insert("plan".into(), self.plan.to_string());

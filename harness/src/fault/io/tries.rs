@@ -118,7 +118,7 @@ fn findings(
     let mut findings: Vec<Finding> = Vec::new();
     let mut worker = Worker::new(&ctx.setup())?;
     let mut blameless: BTreeSet<(bool, Kind)> = BTreeSet::new();
-    for (mut key, group) in groups {
+    for (mut key, group) in by_reason(groups) {
         if ctx.budget.interrupted() {
             findings.push(group.finding(&key, scene));
             continue;
@@ -142,6 +142,28 @@ fn findings(
         findings.push(finding);
     }
     Ok(findings)
+}
+
+/// Where a store says itself why it does not open, one reason is one group, whichever calls failed: the one
+/// that most states show stands for all, and counts the calls of the others.
+fn by_reason(groups: BTreeMap<Key, Group>) -> Vec<(Key, Group)> {
+    let mut told: Vec<(Key, Group)> = Vec::new();
+    for (key, group) in groups {
+        let same = told.iter_mut().find(|(other, known)| {
+            let says = matches!(key.kind, Kind::Refused | Kind::RecoveryCrashed);
+            says && other.note == key.note && group.run.hit.is_some() && known.is_alike(&group)
+        });
+        match same {
+            Some((first, known)) if known.states() < group.states() => {
+                let less = std::mem::replace(known, group);
+                let sentence = std::mem::replace(first, key).sentence;
+                known.absorb(sentence, less);
+            }
+            Some((_, known)) => known.absorb(key.sentence, group),
+            None => told.push((key, group)),
+        }
+    }
+    told
 }
 
 /// `the workload: 93 operations and 40 looks; `

@@ -29,7 +29,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     let told = &group.cause;
     let mut cause = Cause {
         sentence: format!("{inside}{}", told.sentence),
-        counterfactual: told.counterfactual.clone(),
+        counterfactual: told.counterfactual.as_ref().map(ToString::to_string),
         parts: told.parts.clone(),
     };
     // What the finding is called must not depend on where in the trace it was seen.
@@ -39,7 +39,15 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
             0 => String::new(),
             some => format!("; {some} of the cases are power cuts in or after a later recovery"),
         };
-        cause.sentence.push_str(&format!(" ({}{echoes})", told.detail));
+        let fewer = match &group.requests {
+            None => String::new(),
+            Some((some, whole)) => {
+                let fewer = format!("{} of {whole} requests", some.requests.len());
+                cause.parts.insert("requests".into(), fewer.clone());
+                format!("with {fewer}: ")
+            }
+        };
+        cause.sentence.push_str(&format!(" ({fewer}{}{echoes})", told.detail));
     }
     cause.parts.insert("state".into(), spot.state.to_string());
     if let Some(guilty) = told.guilty {

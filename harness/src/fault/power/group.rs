@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bench::Failure;
+use super::fewer::Fewer;
 use super::ground::{Ground, Spot};
 use super::prove::Prover;
 use super::shrink::{self, Trier};
 use crate::base::Result;
-use crate::diagnose::{self, Cause, Failing, Scene};
+use crate::diagnose::{self, Cause, Failing, Remedy, Scene};
 use crate::driver::Durable;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{Device, Profile, ProfileSet};
-use crate::workload::Moment;
+use crate::workload::{Moment, Workload};
 
 /// How many recoveries the search for causes on one ground may take.
 const PROBES: u64 = 600;
@@ -39,6 +40,9 @@ pub struct Group {
     pub states: u64,
     /// How many of them are crashes inside a later recovery, where the one that stands for all is not.
     pub echoes: u64,
+    /// The workload that was recorded for the case that stands for all, if that is a smaller one of its
+    /// own, and how many requests the whole had.
+    pub requests: Option<(Workload, usize)>,
 }
 
 /// A failing state under the mildest of its profiles.
@@ -193,9 +197,46 @@ fn on_ground(
             profiles: profiles.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: found.members.len() as u64,
             echoes: 0,
+            requests: None,
         }
     };
     Ok(found.into_iter().map(group).collect())
+}
+
+impl Group {
+    /// Has a failure from fewer requests stand for all, where it has the same cause.
+    pub fn adopt(
+        &mut self,
+        found: Fewer,
+        prover: &mut Prover,
+        device: Device,
+        durable: Durable,
+    ) -> Result<()> {
+        let mut small = Group { spot: found.spot, violation: found.violation, ..self.clone() };
+        smaller(&mut small, prover)?;
+        let member = Member {
+            mildest: legal_profile(&small),
+            profiles: self.profiles,
+            spot: small.spot.clone(),
+            violation: small.violation.clone(),
+        };
+        let ground = Rc::clone(&small.spot.ground);
+        let told = on_ground(&ground, vec![member], prover, device, durable)?.into_iter().next();
+        match told {
+            Some(told) if told.cause.sentence == self.cause.sentence => small.cause = told.cause,
+            _ => return Ok(()),
+        }
+        // What was tried on all failing states says more, but not with an event of another recording.
+        if let Some(old) = self.cause.counterfactual.take().filter(|old| !old.once) {
+            let gone = format!("{} in the whole run", old.gone);
+            small.cause.counterfactual = Some(Remedy { gone, ..old });
+        }
+        self.spot = small.spot;
+        self.violation = small.violation;
+        self.cause = small.cause;
+        self.requests = Some((found.workload, found.whole));
+        Ok(())
+    }
 }
 
 /// Makes the state that stands for a group smaller.
@@ -219,7 +260,7 @@ fn smaller(group: &mut Group, prover: &mut Prover) -> Result<()> {
 }
 
 /// The mildest profile under which the state that stands for a group is legal.
-fn legal_profile(group: &Group) -> Option<Profile> {
+pub fn legal_profile(group: &Group) -> Option<Profile> {
     let model = &group.spot.ground.model;
     group.profiles.iter().find(|profile| model.is_legal(&group.spot.state, *profile))
 }

@@ -15,6 +15,7 @@
 
 pub mod bench;
 pub mod court;
+mod fewer;
 mod findings;
 pub mod ground;
 mod group;

@@ -11,7 +11,7 @@ use super::shrink;
 use super::visit::Visitor;
 use super::{device, findings, profiles};
 use crate::base::Result;
-use crate::diagnose::{Cause, Names};
+use crate::diagnose::{Cause, Names, Remedy};
 use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
 use crate::persistence::{CrashState, EffectNo, Model, Overlay};
@@ -88,6 +88,7 @@ pub fn run(
                     profiles: visit.profiles,
                     states: 1,
                     echoes: 0,
+                    requests: None,
                 });
             }
         }
@@ -110,11 +111,11 @@ pub fn run(
                 let point = group.spot.state.point.0;
                 format!("stopped before event {point}; lost: the name {path} of event {}", event.0)
             }),
-            counterfactual: Some(
-                "add fsync of the directory after the database was created".into(),
-            ),
+            counterfactual: Some(Remedy::untried(
+                "add fsync of the directory after the database was created",
+            )),
             guilty: event,
-            promised: None,
+            ..Cause::default()
         };
         outcome.findings.push(findings::finding(ctx, FaultName::Power, &group));
     }

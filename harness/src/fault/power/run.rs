@@ -6,9 +6,10 @@
 use std::rc::Rc;
 
 use super::nested::Nesting;
+use super::prove::Prover;
 use super::stage::Stage;
 use super::visit::{Ended, Share};
-use super::{device, findings, group, own_name, profiles, settle, studio};
+use super::{device, fewer, findings, group, own_name, profiles, settle, studio};
 use crate::base::Result;
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
@@ -31,6 +32,8 @@ const WORTHWHILE: f64 = 0.15;
 
 /// How many findings get a source line.
 const SOURCES: usize = 6;
+/// How many findings are looked for with fewer requests.
+const FEWER: usize = 3;
 
 /// Runs the fault.
 pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
@@ -144,7 +147,11 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
     }
     let failures = std::mem::take(&mut bench.failures);
     let durable = ctx.control.capabilities.durable;
-    for group in group::group(failures, &mut prover, device(ctx), durable)? {
+    let groups = group::group(failures, &mut prover, device(ctx), durable)?;
+    for (nth, mut group) in groups.into_iter().enumerate() {
+        if nth < FEWER && !group.note && visitor.fault == FaultName::Power {
+            with_fewer(ctx, &mut prover, &mut group)?;
+        }
         let mut finding = findings::finding(ctx, visitor.fault, &group);
         if outcome.findings.len() < SOURCES && !finding.note && !ctx.budget.interrupted() {
             finding.source = source(ctx, &group)?;
@@ -152,6 +159,15 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         outcome.findings.push(finding);
     }
     Ok(outcome)
+}
+
+/// Has the smallest recording that shows a group stand for it.
+fn with_fewer(ctx: &Context<'_>, prover: &mut Prover, group: &mut group::Group) -> Result<()> {
+    let Some(profile) = group::legal_profile(group) else { return Ok(()) };
+    match fewer::fewer(ctx, prover, group, profile)? {
+        Some(found) => group.adopt(found, prover, device(ctx), ctx.control.capabilities.durable),
+        None => Ok(()),
+    }
 }
 
 /// The source line of the call whose effect was lost, where it is one of the workload's recording.
@@ -162,6 +178,9 @@ fn source(ctx: &Context<'_>, group: &group::Group) -> Result<Option<String>> {
     if ground.depth() > 0 || call.no == 0 {
         return Ok(None);
     }
-    let workload = asked::round(ctx.options, &ctx.control.capabilities, ground.round);
+    let workload = match &group.requests {
+        Some((some, _)) => some.clone(),
+        None => asked::round(ctx.options, &ctx.control.capabilities, ground.round),
+    };
     studio(ctx).source(&workload.requests, ctx.options.threads, call)
 }

@@ -270,6 +270,7 @@ fn findings(
             profiles: all.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: group.members.len() as u64,
             echoes: 0,
+            requests: None,
         };
         let mut finding = finding(ctx, FaultName::Power, &told);
         finding.evidence.clone_from(&first.ran.output);
