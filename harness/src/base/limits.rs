@@ -50,7 +50,8 @@ pub const DEFAULT_IO_CASES: u64 = 280;
 pub const DEFAULT_ROUNDS: u32 = 3;
 /// The time at which a fault of a run without a budget is cut short, which is reported.
 pub const DEFAULT_FAULT_TIME: Duration = Duration::from_secs(20);
-/// After so many recoveries without an answer a fault is ended: each takes the whole limit.
+/// After so many recoveries without an answer a fault is ended, and after one more each later one: each
+/// takes the whole limit.
 pub const HANGS: u32 = 4;
 /// Where a program or machine is slow, a fault that was given a time tries these many cases still: kill,
 /// power, media, io.

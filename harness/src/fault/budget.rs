@@ -54,7 +54,8 @@ impl Budget {
         }
     }
 
-    /// The same, which ends also after [`limits::HANGS`] further hangs.
+    /// The same, which ends also after [`limits::HANGS`] hangs; those of earlier faults count, but one
+    /// more there may always be.
     #[must_use]
     pub fn counting(self, hangs: &Hangs) -> Self {
         Self { hangs: hangs.clone(), hung_before: hangs.count(), ..self }
@@ -112,11 +113,16 @@ impl Budget {
         self.used.fetch_add(1, Ordering::Relaxed) < self.cases
     }
 
+    /// How many hangs end it: a few in all faults together, and one in each at least.
+    fn bearable(&self) -> u32 {
+        limits::HANGS.saturating_sub(self.hung_before).max(1)
+    }
+
     /// Why nothing more may be done, if so.
     pub fn stopped(&self) -> Option<Stop> {
         if self.interrupted() {
             Some(Stop::Interrupted)
-        } else if self.hangs.count() - self.hung_before >= limits::HANGS {
+        } else if self.hangs.count() - self.hung_before >= self.bearable() {
             Some(Stop::Hangs)
         } else if self.time_spent() >= 1.0 {
             Some(Stop::Time)
@@ -187,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_hangs_end_a_fault_and_the_next_begins_anew() {
+    fn a_few_hangs_end_a_fault_and_then_one_the_next() {
         let hangs = Hangs::default();
         let budget = Budget::new(9, None, Arc::default()).counting(&hangs);
         (1..limits::HANGS).for_each(|_| hangs.note());
@@ -195,7 +201,10 @@ mod tests {
         hangs.note();
         assert!(!budget.take());
         assert_eq!(budget.part(1.0, 1.0).stopped(), Some(Stop::Hangs));
-        assert!(Budget::new(9, None, Arc::default()).counting(&hangs).take());
+        let next = Budget::new(9, None, Arc::default()).counting(&hangs);
+        assert!(next.take());
+        hangs.note();
+        assert_eq!(next.stopped(), Some(Stop::Hangs));
     }
 
     #[test]

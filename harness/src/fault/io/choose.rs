@@ -22,6 +22,9 @@ use crate::trace::{Call, EventKind, FileId, FileOp, NodeKind, Trace, TreeNode};
 /// After so many operations there is room again.
 const ROOM_AFTER: [u32; 2] = [3, 12];
 
+/// How many failing syncs each turn has: what a store makes of one is told only by the requests after it.
+const SYNCS: u32 = 3;
+
 /// One failure to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -77,7 +80,10 @@ pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
         let sort = (call.name, attempt.what.clone(), attempt.round);
         let rank = sorts.entry(sort).or_default();
         *rank += 1;
-        attempt.turn = *rank * (2 * u32::from(attempt.round) + 1);
+        attempt.turn = match (attempt.strike, attempt.round) {
+            (Strike::Fail { .. }, 0) => rank.div_ceil(SYNCS),
+            (_, round) => *rank * (2 * u32::from(round) + 1),
+        };
     }
     let mut all: Vec<Attempt> = all.into_iter().map(|(_, attempt)| attempt).collect();
     all.sort_by_key(|attempt| (attempt.turn, attempt.round));

@@ -46,6 +46,8 @@ enum Past {
 pub struct Living {
     /// Which request it was.
     pub op: OpNo,
+    /// When it was answered.
+    pub moment: Moment,
     /// What is wrong with it.
     pub verdict: Verdict,
 }
@@ -121,7 +123,7 @@ impl Court {
                     living.judge(&self.history).at(moment, Loss::Kill, &recovery)
                 }
             };
-            Some(Living { op: *op, verdict })
+            Some(Living { op: *op, moment, verdict })
         };
         dumps.iter().enumerate().filter_map(one).collect()
     }

@@ -2,7 +2,7 @@
 //! and what a power cut at each later point leaves. Restarts and power cuts are states of the run's
 //! own recording, so each replays exactly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Result, Rng};
 use crate::driver::Capabilities;
@@ -11,10 +11,10 @@ use crate::fault::power::ground::{created, loss_of};
 use crate::fault::power::prove::Prover;
 use crate::fault::second;
 use crate::image::{Builder, Image};
-use crate::persistence::{CrashState, Device, Model, ProfileSet};
+use crate::persistence::{CrashState, Device, Model, ProfileSet, View};
 use crate::recover::Setup;
-use crate::trace::EventNo;
-use crate::workload::Moment;
+use crate::trace::{EventKind, EventNo, Trace};
+use crate::workload::{Moment, Request};
 
 use super::court::Court;
 use super::examined::{Examined, Place};
@@ -29,6 +29,26 @@ const STATES: [(&str, usize); 5] =
 const PASSED: usize = 4000;
 /// So many times as many of a run without a failing call: what it shows is nobody's failure.
 const WITHOUT: usize = 8;
+
+/// How many answers after the failure, and after each `open` that follows, have the power cut right after
+/// them …
+const NEAR: usize = 4;
+/// … for so many of these.
+const OPENS: usize = 3;
+
+/// Where what a failure led to is promised: right after the answers that follow it, and those that
+/// follow the next times the store is opened.
+fn near(trace: &Trace, from: EventNo) -> BTreeSet<EventNo> {
+    let later = || (from.0..).zip(trace.events.iter().skip(from.0 as usize));
+    let answers = |after: u32| {
+        let answered = |kind: &EventKind| matches!(kind, EventKind::Reply { .. });
+        let replies = later().filter(move |(at, event)| *at >= after && answered(&event.kind));
+        replies.map(|(at, _)| EventNo(at + 1)).take(NEAR)
+    };
+    let open = |kind: &EventKind| matches!(kind, EventKind::Request { request: Request::Open, .. });
+    let opens = later().filter(|(_, event)| open(&event.kind)).map(|(at, _)| at).take(OPENS);
+    std::iter::once(from.0).chain(opens).flat_map(answers).collect()
+}
 
 /// Examines runs. One a thread.
 #[derive(Debug)]
@@ -84,6 +104,15 @@ impl Examiner {
             self.besides(&image, &model, &mut seen)?;
         }
         let from = run.hit.as_ref().map_or(EventNo(0), |hit| EventNo(hit.event.0 + 1));
+        for point in near(&run.trace, from) {
+            let view = View::at(&model, point);
+            for profile in self.profiles.iter() {
+                let state = CrashState::power(point, view.losing_all(profile));
+                let profiles = view.legal_in(&state, self.profiles);
+                let image = builder.image(&state);
+                self.judge(&court, &image, state, profiles, &mut seen)?;
+            }
+        }
         let mut explorer = Explorer::new(&run.trace, &model, self.profiles, rng).starting_at(from);
         let times = if run.hit.is_some() { 1 } else { WITHOUT };
         let stride = (explorer.points().len() / (12 * times)).max(1);

@@ -141,7 +141,9 @@ impl Group {
             cause.parts.insert("error".into(), hit.how());
             cause.parts.insert("number".into(), hit.number());
             cause.parts.insert("plan".into(), self.plan.to_string());
-            failure = format!("after {}, ", hit.failure());
+            if !violation.sentence.contains(&hit.failure()) {
+                failure = format!("after {}, ", hit.failure());
+            }
         }
         let (mut image, mut at) = (None, None);
         if let Place::State(state) = &failing.place {

@@ -151,7 +151,7 @@ mod tests {
     /// A call that failed at this moment of the history.
     fn hit(at: u32) -> Hit {
         let (name, path) = ("fdatasync".to_owned(), "log".to_owned());
-        Hit { event: EventNo(at), name, path, no: 1, result: -5 }
+        Hit { event: EventNo(at), name, path, no: 1, result: -5, then: None }
     }
 
     #[test]

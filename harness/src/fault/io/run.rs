@@ -6,7 +6,7 @@ use crate::base::{HarnessError, Result};
 use crate::driver::{Driven, drive};
 use crate::fault::power::record::{Outside, Studio};
 use crate::image::{Image, Workdir};
-use crate::record::{Plan, RecordOptions, Recorder, Recording, SourceLine, Stacks};
+use crate::record::{Plan, RecordOptions, Recorder, Recording, SourceLine, Stacks, Strike};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
 use crate::trace::{Event, EventKind, EventNo, FileOp, Trace};
@@ -43,6 +43,8 @@ pub struct Hit {
     pub no: u32,
     /// What it returned.
     pub result: i64,
+    /// The error of the next call, where that was made to fail by a plan of its own.
+    pub then: Option<String>,
 }
 
 /// A recorded run.
@@ -75,7 +77,10 @@ impl Studio<'_> {
         // The workload opens the store again, so what it keeps outside is read back in the same run.
         let outside = Outside { written: recording.outside_written, read: recording.outside_read };
         blind.extend(outside.blind(&outside));
-        let (history, hit) = (trace.history(), first_hit(&trace));
+        let (history, mut hit) = (trace.history(), first_hit(&trace));
+        if let (Some(hit), [_, then]) = (&mut hit, &plan.0[..]) {
+            hit.then = error_of(&trace, then);
+        }
         Ok(Run { trace, history, driven, left, hit, blind })
     }
 
@@ -136,6 +141,20 @@ impl Studio<'_> {
     }
 }
 
+/// The error that a planned strike gave its call.
+fn error_of(trace: &Trace, strike: &Strike) -> Option<String> {
+    trace.events.iter().find_map(|event| match &event.kind {
+        EventKind::Call(call) if call.injected && call.no == strike.nth() => error(call.result),
+        _ => None,
+    })
+}
+
+/// The name of the error that a result is.
+fn error(result: i64) -> Option<String> {
+    let errno = i32::try_from(-result).ok().filter(|errno| *errno > 0)?;
+    Some(crate::record::plan::errno_name(errno))
+}
+
 /// The first call that was made to fail.
 fn first_hit(trace: &Trace) -> Option<Hit> {
     let mut paths = Paths::new(trace);
@@ -148,6 +167,7 @@ fn first_hit(trace: &Trace) -> Option<Hit> {
                 path: about(&call.op, &paths),
                 no: call.no,
                 result: call.result,
+                then: None,
             });
         }
         paths.apply(&call.op);
@@ -184,18 +204,20 @@ impl Hit {
 
     /// The error, or that there was none.
     pub fn how(&self) -> String {
-        match i32::try_from(-self.result) {
-            Ok(errno) if errno > 0 => crate::record::plan::errno_name(errno),
-            _ => "cut short".into(),
+        match (error(self.result), &self.then) {
+            (Some(error), _) => error,
+            (None, Some(then)) => format!("cut short, then {then}"),
+            (None, None) => "cut short".into(),
         }
     }
 
     /// The failure in words, with the number of the call.
     pub fn failure(&self) -> String {
         let path = crate::diagnose::names::plain(&self.path);
-        let how = match self.result {
-            ..0 => format!("failing with {}", self.how()),
-            _ => self.how(),
+        let how = match (self.result, &self.then) {
+            (..0, _) => format!("failing with {}", self.how()),
+            (_, Some(then)) => format!("cut short and the next call failing with {then}"),
+            (_, None) => self.how(),
         };
         format!("{} of {path} {how} (call {})", self.name, self.number())
     }
@@ -203,7 +225,11 @@ impl Hit {
     /// The same without number and error, so that it is the same in other runs.
     pub fn cause(&self) -> String {
         let path = crate::diagnose::names::plain(&self.path);
-        let how = if self.result < 0 { "failed" } else { "was cut short" };
+        let how = match (self.result, &self.then) {
+            (..0, _) => "failed",
+            (_, Some(_)) => "was cut short and the next call failed",
+            (_, None) => "was cut short",
+        };
         format!("{} of {path} {how}", self.name)
     }
 }

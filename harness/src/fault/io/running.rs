@@ -13,9 +13,11 @@ pub fn running(run: &Run, court: &Court, seen: &mut Examined) {
     let failure = run.hit.as_ref().map_or_else(String::new, Hit::failure);
     for living in court.living(&run.driven.dumps, &failure) {
         let mut verdict = living.verdict;
+        // It is judged like a recovery from a kill right then, and none came.
+        let kill = format!(" after a kill at {}", living.moment.0);
         for violation in &mut verdict.violations {
-            violation.sentence =
-                format!("the running store's dump {}: {}", living.op.0, violation.sentence);
+            let sentence = violation.sentence.replacen(&kill, "", 1);
+            violation.sentence = format!("in the running store's dump {}, {sentence}", living.op.0);
         }
         seen.states += 1;
         seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");

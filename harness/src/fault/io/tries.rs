@@ -144,13 +144,15 @@ fn findings(
     Ok(findings)
 }
 
-/// Where a store says itself why it does not open, one reason is one group, whichever calls failed: the one
-/// that most states show stands for all, and counts the calls of the others.
+/// Where a store says itself why it does not open, one reason is one group, whichever calls failed, and a
+/// program that dies of its errors does so by one policy: the group that most states show stands for all,
+/// and names the calls of the others.
 fn by_reason(groups: BTreeMap<Key, Group>) -> Vec<(Key, Group)> {
     let mut told: Vec<(Key, Group)> = Vec::new();
     for (key, group) in groups {
         let same = told.iter_mut().find(|(other, known)| {
-            let says = matches!(key.kind, Kind::Refused | Kind::RecoveryCrashed);
+            let says =
+                matches!(key.kind, Kind::Refused | Kind::RecoveryCrashed | Kind::CrashedOnError);
             says && other.note == key.note && group.run.hit.is_some() && known.is_alike(&group)
         });
         match same {

@@ -53,6 +53,11 @@ pub struct Ask<T> {
 }
 
 impl<T> Ask<T> {
+    /// True if recovery reads something that a power cut may still take.
+    pub fn reads_volatile(&self) -> bool {
+        self.loss == Loss::Kill && self.stage != 0
+    }
+
     /// Under which profiles it is legal; nothing for any.
     pub fn under(&self) -> Option<ProfileSet> {
         (!self.profiles.is_empty()).then_some(self.profiles)
@@ -71,7 +76,7 @@ pub struct Failure<T> {
     pub violations: Vec<Violation>,
 }
 
-/// An image whose recovery writes: a candidate for nested crashes.
+/// An image whose recovery writes, or reads what is still volatile: a candidate for nested crashes.
 #[derive(Clone, Debug)]
 pub struct Candidate<T> {
     /// The image.
@@ -81,6 +86,10 @@ pub struct Candidate<T> {
     /// What it recovered to.
     pub recovery: RecoveryNo,
 }
+
+/// What recoveries that do the same have in common: their asks' tag and stage, and the shape of what
+/// they wrote.
+pub type Like = (u8, u64, Rc<Shape>);
 
 /// Two opinions about one image.
 #[derive(Clone, Debug)]
@@ -138,7 +147,10 @@ pub struct Bench<'a, T> {
     /// Failing images that were confirmed in a fresh process.
     pub confirmed: u64,
     /// By what was volatile and the shape of what recovery wrote, by the number of the visit.
-    pub writers: BTreeMap<(u8, u64, Shape), BTreeMap<u64, Candidate<T>>>,
+    pub candidates: BTreeMap<Like, BTreeMap<u64, Candidate<T>>>,
+    /// The shape of what recovery wrote, where it wrote.
+    shapes: HashMap<ImageNo, Rc<Shape>>,
+    known_shapes: BTreeSet<Rc<Shape>>,
     /// Distinct images whose recovery left something else than it found.
     pub changed: u64,
     /// By the number of the visit.
@@ -166,7 +178,9 @@ impl<'a, T: Clone> Bench<'a, T> {
             beyond: 0,
             confirming: BTreeMap::new(),
             confirmed: 0,
-            writers: BTreeMap::new(),
+            candidates: BTreeMap::new(),
+            shapes: HashMap::new(),
+            known_shapes: BTreeSet::new(),
             changed: 0,
             disagreements: BTreeMap::new(),
         }
@@ -216,7 +230,11 @@ impl<'a, T: Clone> Bench<'a, T> {
                 }
             }
             Known::Recovered(_, recovery) if first => {
-                self.judge(no, recovery, visit, ask, &self.memory.recovery(recovery));
+                let shown = self.memory.recovery(recovery);
+                if ask.reads_volatile() && matches!(shown, Recovery::Opened(_)) {
+                    self.note(visit, &ask, image, no, recovery);
+                }
+                self.judge(no, recovery, visit, ask, &shown);
             }
             Known::Recovered(..) => self.widen(no, ask),
         }
@@ -252,8 +270,21 @@ impl<'a, T: Clone> Bench<'a, T> {
         }
         let wrote = done.left.as_ref().filter(|left| left.hash() != image.hash());
         if let Some(left) = wrote {
-            self.note_writer(&first, &image, left, recovery);
+            self.changed += 1;
+            let shape = shape::of(&image, left);
+            let shape = match self.known_shapes.get(&shape) {
+                Some(known) => Rc::clone(known),
+                None => Rc::new(shape),
+            };
+            self.known_shapes.insert(Rc::clone(&shape));
+            self.shapes.insert(no, shape);
+            self.note(first.0, &first.1, &image, no, recovery);
             self.open_again(&first, left, recovery, &done.recovery)?;
+        }
+        if matches!(done.recovery, Recovery::Opened(_)) {
+            for (visit, ask) in asks.iter().filter(|(_, ask)| ask.reads_volatile()) {
+                self.note(*visit, ask, &image, no, recovery);
+            }
         }
         let mut failed = BTreeSet::new();
         for (visit, ask) in asks {
@@ -373,18 +404,13 @@ impl<'a, T: Clone> Bench<'a, T> {
         self.disagreements.insert(*visit, disagreement);
     }
 
-    fn note_writer(
-        &mut self,
-        (visit, ask): &(u64, Ask<T>),
-        image: &Image,
-        left: &Image,
-        recovery: RecoveryNo,
-    ) {
-        self.changed += 1;
-        let group = self.writers.entry((ask.tag, ask.stage, shape::of(image, left))).or_default();
-        if group.len() < SHAPE || group.last_key_value().is_some_and(|(last, _)| visit < last) {
+    /// Keeps a candidate for nested crashes, if there are not enough like it.
+    fn note(&mut self, visit: u64, ask: &Ask<T>, image: &Image, no: ImageNo, recovery: RecoveryNo) {
+        let shape = self.shapes.get(&no).cloned().unwrap_or_default();
+        let group = self.candidates.entry((ask.tag, ask.stage, shape)).or_default();
+        if group.len() < SHAPE || group.last_key_value().is_some_and(|(last, _)| visit < *last) {
             let (image, ask) = (image.clone(), ask.clone());
-            group.insert(*visit, Candidate { image, ask, recovery });
+            group.insert(visit, Candidate { image, ask, recovery });
             if group.len() > SHAPE {
                 group.pop_last();
             }

@@ -21,8 +21,11 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         strike: Strike::Power(strike),
         files,
     };
+    let before = group.cause.guilty.is_some_and(|event| event.0 < ground.offset);
     let inside = match ground.depth() {
         0 => "",
+        // It was done before the kill, and what recovery showed rests on it.
+        _ if before => "after a kill and a recovery: ",
         1 => "inside recovery: ",
         _ => "inside the recovery from a crash inside recovery: ",
     };
@@ -42,9 +45,9 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         let fewer = match &group.requests {
             None => String::new(),
             Some((some, whole)) => {
-                let fewer = format!("{} of {whole} requests", some.requests.len());
+                let fewer = format!("{} of {whole}", some.requests.len());
                 cause.parts.insert("requests".into(), fewer.clone());
-                format!("with {fewer}: ")
+                format!("with {fewer} requests: ")
             }
         };
         cause.sentence.push_str(&format!(" ({fewer}{}{echoes})", told.detail));

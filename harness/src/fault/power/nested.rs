@@ -1,7 +1,7 @@
 //! Crashes inside recovery, two levels deep. Where a recovery writes, it is recorded, and the
 //! recording's crash states are visited like those of the workload. Both kinds of first crash: after a
 //! power cut recovery starts from what survived; after a kill what was not synced before is still
-//! volatile while recovery reads it.
+//! volatile while recovery reads it, and may go although recovery wrote nothing.
 //!
 //! Recoveries of one shape (see `shape`) do the same work: one of each shape first, then further ones,
 //! as far as this stage's share of the budget goes. What was left out is counted.
@@ -89,7 +89,7 @@ impl Nesting<'_> {
         Ok(())
     }
 
-    /// The images of one depth whose recovery writes: one of each shape and one for each sort of thing
+    /// The images of one depth whose recovery writes or reads what is volatile: one of each shape and one for each sort of thing
     /// that was volatile, then a second of each, …; then further ones that are like these in both.
     fn candidates(
         &self,
@@ -98,7 +98,7 @@ impl Nesting<'_> {
         done: &mut BTreeSet<u64>,
     ) -> std::vec::IntoIter<Candidate<Spot>> {
         let mut found: Vec<Found<'_>> = Vec::new();
-        for ((tag, stage, shape), group) in &visitor.bench.writers {
+        for ((tag, stage, shape), group) in &visitor.bench.candidates {
             if usize::from(tag >> 1) != depth {
                 continue;
             }
@@ -106,8 +106,9 @@ impl Nesting<'_> {
                 !visitor.bench.failures.contains_key(*visit) && !done.contains(*visit)
             });
             let sound = sound.enumerate();
-            found
-                .extend(sound.map(|(nth, (visit, one))| (nth, *visit, (*tag, *stage, shape), one)));
+            found.extend(
+                sound.map(|(nth, (visit, one))| (nth, *visit, (*tag, *stage, &**shape), one)),
+            );
         }
         found.sort_by_key(|(nth, visit, ..)| (*nth, *visit));
         let mut shapes: BTreeMap<(usize, u8, &Shape), usize> = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::diagnose::plain;
 use crate::persistence::{Effect, EffectNo, Model, Profile};
 use crate::trace::EventNo;
 
-/// A number for each crash point; equal ones mean the same sorts.
+/// A number for each crash point; equal ones mean the same sorts, and 0 that everything is durable.
 pub fn stages(model: &Model) -> Vec<u64> {
     let last = model.last_point().0;
     let mut ends: BTreeMap<u32, Vec<String>> = BTreeMap::new();
@@ -66,6 +66,9 @@ fn sort(effect: &Effect) -> String {
 }
 
 fn hash(pending: &BTreeMap<String, u32>) -> u64 {
+    if pending.is_empty() {
+        return 0;
+    }
     let sorts: Vec<&str> = pending.keys().map(String::as_str).collect();
     xxhash_rust::xxh3::xxh3_64(sorts.join("\n").as_bytes())
 }
