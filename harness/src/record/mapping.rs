@@ -3,9 +3,15 @@
 //! stand still. The file is read and never mapped here: a hole stays a hole, and a file that shrinks
 //! meanwhile hurts nobody.
 //!
+//! A store of the bytes that are there already is not seen, and changes nothing but for one thing: after a
+//! sync that failed it makes clean pages dirty, so that the next sync writes them. A mapping that was made
+//! after the failure is taken to have been stored to in whole before the next sync: a program that opens
+//! its file anew and puts everything there again must not be accused, and one that does not put it there
+//! is not caught. A mapping that was there before is taken not to have been.
+//!
 //! Not here: who is stopped meanwhile ([`super::stores`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -34,6 +40,10 @@ struct Shadow {
 #[derive(Debug, Default)]
 pub struct Mappings {
     files: BTreeMap<FileId, Shadow>,
+    /// Files a sync of which failed.
+    failed: BTreeSet<FileId>,
+    /// Those of them that were mapped again.
+    anew: BTreeSet<FileId>,
     /// A shared mapping is there that a change of protection could make writable.
     may_gain: bool,
     /// A mapping may have ended since the last look.
@@ -104,6 +114,29 @@ impl Mappings {
         Ok(())
     }
 
+    /// Another mapping of `file` was made.
+    pub fn mapped_again(&mut self, file: FileId) {
+        if self.failed.contains(&file) {
+            self.anew.insert(file);
+        }
+    }
+
+    /// What may have been stored again since a sync failed; asked before each sync.
+    pub fn stored_again(&mut self) -> Vec<Store> {
+        let mut stores = Vec::new();
+        for id in std::mem::take(&mut self.anew) {
+            self.failed.remove(&id);
+            let Some(shadow) = self.files.get(&id) else { continue };
+            for (chunk, bytes) in &shadow.chunks {
+                let offset = chunk * CHUNK_BYTES;
+                let len = shadow.size.saturating_sub(offset).min(CHUNK_BYTES) as usize;
+                let bytes = bytes.get(..len).unwrap_or(bytes).to_vec();
+                stores.push(Store { file: id, offset, bytes });
+            }
+        }
+        stores
+    }
+
     /// Keeps only the files whose inode number is among `live`.
     pub fn keep(&mut self, live: &[u64]) {
         self.files.retain(|_, shadow| live.contains(&shadow.ino));
@@ -134,6 +167,7 @@ impl Mappings {
     /// What a call did to a file is known from the call.
     pub fn apply(&mut self, op: &FileOp) {
         match op {
+            FileOp::FailedSync { file, .. } => drop(self.failed.insert(*file)),
             FileOp::Write { file, offset, bytes, .. } => {
                 if let Some(shadow) = self.files.get_mut(file) {
                     shadow.put(*offset, bytes);
@@ -284,7 +318,7 @@ pub fn has_hole(handle: &impl AsRawFd, from: u64, to: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Via, WriteSync};
+    use crate::trace::{SyncScope, Via, WriteSync};
     use std::io::Write;
 
     const FILE: FileId = FileId(1);
@@ -336,6 +370,21 @@ mod tests {
         file.write_all_at(b"z", 299_999).expect("stored");
         let store = Store { file: FILE, offset: 299_999, bytes: b"z".to_vec() };
         assert_eq!(mappings.compare(true).expect("compared"), [store]);
+    }
+
+    #[test]
+    fn after_a_failed_sync_only_a_later_mapping_may_have_been_stored_to_again() {
+        let (_file, mut mappings, temp) = mapped(b"known");
+        let failed = FileOp::FailedSync { file: FILE, scope: SyncScope::Full };
+        mappings.mapped_again(FILE);
+        assert_eq!(mappings.stored_again(), [], "nothing failed yet");
+        mappings.apply(&failed);
+        assert_eq!(mappings.stored_again(), [], "the mapping was there before");
+        mappings.add(FILE, temp.reopen().expect("open")).expect("known");
+        mappings.mapped_again(FILE);
+        let store = Store { file: FILE, offset: 0, bytes: b"known".to_vec() };
+        assert_eq!(mappings.stored_again(), [store]);
+        assert_eq!(mappings.stored_again(), [], "once");
     }
 
     #[test]

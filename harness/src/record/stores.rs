@@ -7,6 +7,7 @@ use std::sync::Arc;
 use libc::pid_t;
 
 use super::handle::Borrowed;
+use super::mapping::Store;
 use super::pending::Work;
 use super::ptrace::{self, Change};
 use super::timeline::sleeps;
@@ -30,7 +31,12 @@ impl Tracer {
         let syncs = matches!(work, Work::Sync { .. } | Work::SyncRanges(_) | Work::SyncAll);
         let own = work.file(|_| None).is_some_and(|file| self.mappings.has(file));
         self.seen.coarse |= !syncs && self.mappings.is_coarse();
-        self.compare(Some(tid), syncs || own)
+        self.compare(Some(tid), syncs || own)?;
+        if syncs {
+            let again = self.mappings.stored_again();
+            self.push_stores(Some(tid), again);
+        }
+        Ok(())
     }
 
     fn compare(&mut self, tid: Option<pid_t>, must: bool) -> io::Result<()> {
@@ -54,6 +60,18 @@ impl Tracer {
                 break;
             }
         }
+        self.push_stores(tid, stores);
+        for (tid, change) in stopped {
+            self.backlog.push_back((tid, change));
+        }
+        if self.mappings.is_look_due() {
+            self.check_mappings();
+        }
+        Ok(())
+    }
+
+    /// Puts stores on the timeline.
+    fn push_stores(&mut self, tid: Option<pid_t>, stores: Vec<Store>) {
         let thread = match tid {
             Some(tid) => self.number(tid),
             None => 0,
@@ -69,13 +87,6 @@ impl Tracer {
             let call = Call { no: 0, name: "store".into(), result: 0, injected: false, op };
             self.push_as(thread, EventKind::Call(call), Arc::default());
         }
-        for (tid, change) in stopped {
-            self.backlog.push_back((tid, change));
-        }
-        if self.mappings.is_look_due() {
-            self.check_mappings();
-        }
-        Ok(())
     }
 
     /// Stops every thread that runs. One that sleeps in a call stores nothing, and some calls do not
@@ -115,6 +126,7 @@ impl Tracer {
     pub(super) fn mapped(&mut self, tid: pid_t, what: Option<(FileId, Borrowed)>) {
         let added = match what {
             Some((file, handle)) => {
+                self.mappings.mapped_again(file);
                 handle::reopen(&handle).and_then(|reader| self.mappings.add(file, reader))
             }
             None => self.find_writable(tid),
