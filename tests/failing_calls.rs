@@ -11,7 +11,7 @@ use support::Place;
 
 /// The worst finding of a run of this flawed store.
 fn worst(place: &Place, flaw: &str) -> Value {
-    place.torture(&[flaw, "--faults", "io", "--cases", "280"]).exits(1);
+    place.torture(&[flaw, "--faults", "io", "--cases", "400"]).exits(1);
     let report = place.report();
     let findings = report["findings"].as_array().unwrap();
     let alarm = |finding: &&Value| finding["note"] == Value::Bool(false);

@@ -45,7 +45,7 @@ pub const DEFAULT_POWER_CASES: u64 = 13_000;
 /// As above.
 pub const DEFAULT_MEDIA_CASES: u64 = 2_500;
 /// As above.
-pub const DEFAULT_IO_CASES: u64 = 280;
+pub const DEFAULT_IO_CASES: u64 = 400;
 /// How many workloads the power fault of a run without a budget records at most.
 pub const DEFAULT_ROUNDS: u32 = 3;
 /// The time at which a fault of a run without a budget is cut short, which is reported.

@@ -81,7 +81,7 @@ pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
         let rank = sorts.entry(sort).or_default();
         *rank += 1;
         attempt.turn = match (attempt.strike, attempt.round) {
-            (Strike::Fail { .. }, 0) => rank.div_ceil(SYNCS),
+            (Strike::Fail { nth, .. }, 0) if nth & LOOK == 0 => rank.div_ceil(SYNCS),
             (_, round) => *rank * (2 * u32::from(round) + 1),
         };
     }
@@ -142,9 +142,10 @@ fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
                 Extent::FromThenOn => "from then on",
                 Extent::Until(_) => "until there is room",
             };
-            // A sync that fails once comes before everything else.
+            // A sync that fails once comes before everything else, and a read.
             let sync = matches!(call.name, "fsync" | "fdatasync" | "msync");
-            let first = sync && errno == EIO && extent == Extent::Once;
+            let read = matches!(call.name, "read" | "pread64" | "readv" | "preadv" | "preadv2");
+            let first = (sync || read) && errno == EIO && extent == Extent::Once;
             let round = if first { 0 } else { round + 1 };
             let strike = Strike::Fail { nth, errno, extent };
             all.push(Attempt {
