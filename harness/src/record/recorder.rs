@@ -11,16 +11,14 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use libc::pid_t;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
-use super::handle;
 use super::options::RecordOptions;
 use super::output::Speech;
 use super::recording::Recording;
 use super::service::{self, Start};
-use super::spawn::{Command, Standard};
+use super::spawn::{Command, Spawned, Standard};
 use super::timeline::{Shared, Watcher};
 use super::tracer::{Seen, say};
 use super::world::World;
@@ -121,12 +119,11 @@ impl Recorder {
         if !matches!(sent, Some(Ok(()))) {
             return Err(HarnessError::broken(format!("the tracer of {name} is gone")));
         }
-        let (main, failure) = match told.recv() {
+        let Spawned { failure, death, .. } = match told.recv() {
             Ok(Ok(started)) => started,
             Ok(Err(error)) => return Err(machine(error)),
             Err(_) => return Err(HarnessError::broken(format!("the tracer of {name} is gone"))),
         };
-        let death = handle::of_process(main).map_err(machine)?;
         let reading = thread::Builder::new()
             .name("stderr".into())
             .spawn(move || keep_end(errors))
@@ -258,8 +255,8 @@ impl Drop for Recorder {
     }
 }
 
-/// The number of a process, and the pipe on which its start fails.
-pub(super) type Started = std::io::Result<(pid_t, OwnedFd)>;
+/// What came of an order.
+pub(super) type Started = std::io::Result<Spawned>;
 
 /// Reads to the end and keeps the end.
 fn keep_end(pipe: OwnedFd) -> String {

@@ -84,10 +84,10 @@ pub fn serve(
         tracer.output = Output::new(speech);
         let started = spawn::start(&order.command, order.standard, &filter, options.cpu);
         match started {
-            Ok((main, failure)) => {
-                tracer.main = main;
-                tracer.know(main);
-                let _ = order.tell.send(Ok((main, failure)));
+            Ok(spawned) => {
+                tracer.main = spawned.pid;
+                tracer.know(spawned.pid);
+                let _ = order.tell.send(Ok(spawned));
             }
             Err(error) => {
                 let _ = order.tell.send(Err(error));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use libc::{pid_t, sock_filter, sock_fprog};
 
-use super::ptrace;
+use super::{handle, ptrace};
 use crate::base::nursery::{self, Birth};
 use crate::base::program::{self, Program};
 
@@ -33,14 +33,24 @@ pub struct Standard {
     pub stderr: OwnedFd,
 }
 
-/// Starts `command` under trace of the calling thread, pinned to `cpu` if given. The returned pipe
-/// says why the program could not be started: a raw error number, or nothing where it could.
+/// A program that was started.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its process.
+    pub pid: pid_t,
+    /// A pipe that says why it could not be started after all: a raw error number, or nothing.
+    pub failure: OwnedFd,
+    /// Readable once it is dead. Made before it ran: a short program is gone before anybody asks.
+    pub death: OwnedFd,
+}
+
+/// Starts `command` under trace of the calling thread, pinned to `cpu` if given.
 pub fn start(
     command: &Command,
     standard: Standard,
     filter: &[sock_filter],
     cpu: Option<usize>,
-) -> io::Result<(pid_t, OwnedFd)> {
+) -> io::Result<Spawned> {
     let program = Program::new(&command.argv, &command.env, command.cwd.as_deref())?;
     let (gate, open_gate) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     let (failure, tell) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
@@ -49,19 +59,21 @@ pub fn start(
     let fds = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd(), gate.as_fd(), tell.as_fd()];
     let pid = nursery::start(&Birth { entry: born, bytes: &bytes, fds: &fds })?;
     drop((standard, gate, tell));
-    let seized = ptrace::seize(pid);
-    if let Err(error) = seized {
-        // SAFETY: our own child, not yet waited for, so its number cannot be another's.
-        unsafe {
-            libc::kill(pid, libc::SIGKILL);
-            libc::waitpid(pid, std::ptr::null_mut(), 0);
+    let death = match ptrace::seize(pid).and_then(|()| handle::of_process(pid)) {
+        Ok(death) => death,
+        Err(error) => {
+            // SAFETY: our own child, not yet waited for, so its number cannot be another's.
+            unsafe {
+                libc::kill(pid, libc::SIGKILL);
+                libc::waitpid(pid, std::ptr::null_mut(), 0);
+            }
+            return Err(error);
         }
-        return Err(error);
-    }
+    };
     // The byte may only be written once the child is traced. If this fails the child sees the end
     // of the pipe and leaves.
     nix::unistd::write(&open_gate, b"!")?;
-    Ok((pid, failure))
+    Ok(Spawned { pid, failure, death })
 }
 
 /// What the child needs besides its program: the processor, or none, and the filter.

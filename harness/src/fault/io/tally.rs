@@ -49,9 +49,10 @@ impl Tally {
         totals.requests += tried.requests;
         totals.crash_points += seen.crash_points.len() as u64;
         totals.states += seen.states;
-        totals.recoveries += seen.recoveries;
         self.images.extend(&seen.images);
+        // Each was recovered; that two threads recovered some of them twice depends on the machine.
         totals.distinct_images = self.images.len() as u64;
+        totals.recoveries = totals.distinct_images;
         totals.skip("states of stores that never showed what they recovered", seen.unjudged);
         self.outcome.judged.extend(&seen.judged);
         self.outcome.undecided += seen.undecided;

@@ -116,6 +116,9 @@ pub enum More {
 struct Waiting<T> {
     image: Image,
     asks: Vec<(u64, Ask<T>)>,
+    /// Those of them that may be candidates for what they read: each promise once, so that it makes no
+    /// difference whether the recovery was done before they came.
+    reading: Vec<u64>,
 }
 
 /// The bench.
@@ -217,21 +220,24 @@ impl<'a, T: Clone> Bench<'a, T> {
         let first = self.memory.first_time(no, promise);
         self.states += u64::from(first);
         self.repeated += u64::from(!first);
+        let reads = first && ask.reads_volatile();
         match known {
             Known::New(_) => {
+                let reading = if reads { vec![visit] } else { Vec::new() };
                 let asks = vec![(visit, ask)];
-                self.waiting.insert(no, Waiting { image: image.clone(), asks });
+                self.waiting.insert(no, Waiting { image: image.clone(), asks, reading });
                 self.pool.submit(u64::from(no.0), image.clone(), extra(no))?;
                 self.recoveries += 1;
             }
             Known::Waiting(_) => {
                 if let Some(waiting) = self.waiting.get_mut(&no) {
+                    waiting.reading.extend(reads.then_some(visit));
                     waiting.asks.push((visit, ask));
                 }
             }
             Known::Recovered(_, recovery) if first => {
                 let shown = self.memory.recovery(recovery);
-                if ask.reads_volatile() && matches!(shown, Recovery::Opened(_)) {
+                if reads && matches!(shown, Recovery::Opened(_)) {
                     self.note(visit, &ask, image, no, recovery);
                 }
                 self.judge(no, recovery, visit, ask, &shown);
@@ -260,7 +266,9 @@ impl<'a, T: Clone> Bench<'a, T> {
         if done.id >= CONFIRMING {
             return self.second_opinion(done);
         }
-        let Some(Waiting { image, asks }) = self.waiting.remove(&no) else { return Ok(()) };
+        let Some(Waiting { image, asks, reading }) = self.waiting.remove(&no) else {
+            return Ok(());
+        };
         let recovery = self.memory.learn(no, &done.recovery);
         let Some(first) = asks.first().cloned() else { return Ok(()) };
         if let Some(again) = &done.again
@@ -282,7 +290,7 @@ impl<'a, T: Clone> Bench<'a, T> {
             self.open_again(&first, left, recovery, &done.recovery)?;
         }
         if matches!(done.recovery, Recovery::Opened(_)) {
-            for (visit, ask) in asks.iter().filter(|(_, ask)| ask.reads_volatile()) {
+            for (visit, ask) in asks.iter().filter(|(visit, _)| reading.contains(visit)) {
                 self.note(*visit, ask, &image, no, recovery);
             }
         }
@@ -365,7 +373,8 @@ impl<'a, T: Clone> Bench<'a, T> {
         if matches!(recovery, Recovery::Opened(_)) {
             *self.confirming.entry(kind).or_default() += 1;
             let id = CONFIRMING + u64::from(no.0) * 100 + 99;
-            self.waiting.insert(no, Waiting { image: image.clone(), asks: vec![(0, ask)] });
+            let (asks, reading) = (vec![(0, ask)], Vec::new());
+            self.waiting.insert(no, Waiting { image: image.clone(), asks, reading });
             self.pool.submit(id, image, Extra::default())?;
         }
         Ok(())
@@ -373,7 +382,7 @@ impl<'a, T: Clone> Bench<'a, T> {
 
     fn second_opinion(&mut self, done: Done) -> Result<()> {
         let no = ImageNo(((done.id - CONFIRMING) / 100) as u32);
-        let Some(Waiting { image, asks }) = self.waiting.remove(&no) else { return Ok(()) };
+        let Some(Waiting { image, asks, .. }) = self.waiting.remove(&no) else { return Ok(()) };
         let Known::Recovered(_, known) = self.memory.image(image.hash()) else { return Ok(()) };
         let first = self.memory.recovery(known);
         let others = [Some(&done.recovery), done.again.as_ref()];
