@@ -129,6 +129,8 @@ flaws! {
         "the first close after a recovery cuts the log back to where recovery left it";
     "resurrects" Resurrects TwoPhase Resurrected [Kill] NONE,
         "an uncommitted batch stays in the log, and the next frame commits it too";
+    "recovery-trusts-cache" RecoveryTrustsCache Plain Vanished [Power] ALL,
+        "recovery shows a log that ends well as it finds it, durable or not, and writes nothing";
     "no-checksum" NoChecksum Plain CorruptValue [Media] NONE,
         "checksums are written and never looked at";
     "checksum-skips-length" ChecksumSkipsLength Plain GhostKey [Media] NONE,

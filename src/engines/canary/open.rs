@@ -173,7 +173,7 @@ fn unclean(store: &mut Store, replayed: &Replayed) -> Result<(), NotOpened> {
             return Ok(());
         }
         // Left as it is, with the pending frames in it.
-        Some(Flaw::Resurrects) if replayed.whole => return Ok(()),
+        Some(Flaw::Resurrects | Flaw::RecoveryTrustsCache) if replayed.whole => return Ok(()),
         Some(Flaw::RecoveryInPlace) => {
             return in_place(store).map_err(|error| failed(error.to_string()));
         }
