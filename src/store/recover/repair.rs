@@ -21,10 +21,12 @@ pub(super) fn repair(dir: &Dir, state: &Replayed, is_marked: bool) -> Result<u64
     let path = dir.file(&name);
     let end = state.end.position;
     if end == state.base {
-        if is_marked && state.torn.is_none() && state.damage.is_none() {
+        // The mark of a new store is written after its first segment's name is durable.
+        if is_marked && end == 0 && state.torn.is_none() && state.damage.is_none() {
             return Ok(0);
         }
-        // Without frames nothing proves that the segment's name is durable: publish it again.
+        // Without frames nothing proves that the segment's name is durable: publish it again. The mark
+        // proves the log up to here, and may have been written before the segment was made.
         let header = Header {
             base: state.base,
             next_transaction: state.end.next_transaction,

@@ -31,7 +31,7 @@ const CONFIRMED: u64 = 12;
 /// How many failing states are kept to be grouped; those beyond are counted.
 const FAILURES: usize = 50_000;
 /// How many images of one shape of recovery are offered for nested crashes.
-const SHAPE: usize = 4;
+const SHAPE: usize = 2;
 
 /// What is to be judged on an image.
 #[derive(Clone, Debug)]
