@@ -8,16 +8,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::bench::{Candidate, alike};
 use super::ground::{Ground, Spot};
-use super::record::Studio;
+use super::record::{Recorded, Studio};
 use super::shape::Shape;
 use super::visit::{Ended, Share, Visitor};
 use crate::base::{Result, Rng};
 use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
+use crate::image::Image;
 use crate::persistence::{Device, ProfileSet};
+use crate::recover::Recovery;
 use crate::scenario::FaultName;
 use crate::trace::EventNo;
 
@@ -27,6 +30,9 @@ const DEPTH: usize = 2;
 const IMAGES: u64 = 80;
 /// The same, inside a recovery from a crash inside recovery.
 const DEEPER_IMAGES: u64 = 40;
+
+/// How many recordings are made ahead of the visits.
+const AHEAD: usize = 2;
 
 /// So many states of one recovery without a new image, and the next recovery's turn comes.
 const BARREN: u64 = 300;
@@ -71,22 +77,56 @@ impl Nesting<'_> {
         for depth in 0..DEPTH {
             visitor.bench.settle()?;
             let upto = upto - if depth + 1 < DEPTH { (upto - visitor.spent()) * 0.3 } else { 0.0 };
-            let mut candidates = self.candidates(visitor, depth, &mut done.visits);
-            while let Some(candidate) = candidates.next() {
-                match self.one(visitor, outcome, &candidate, upto)? {
-                    None => {}
-                    Some(Ended::Exhausted | Ended::Share) if visitor.spent() < upto => {
-                        done.recorded += 1;
-                    }
-                    Some(_) => {
-                        let left = candidates.count() as u64;
-                        outcome.totals.skip("recoveries not cut again: the budget", left);
-                        break;
-                    }
-                }
-            }
+            let candidates = self.candidates(visitor, depth, &mut done.visits);
+            let left = std::thread::scope(|scope| {
+                let images = candidates.iter().map(|one| one.image.clone()).collect();
+                let recordings = self.ahead(scope, images);
+                self.each(visitor, outcome, &candidates, &recordings, (done, upto))
+            })?;
+            outcome.totals.skip("recoveries not cut again: the budget", left);
         }
         Ok(())
+    }
+
+    /// Records the recoveries of these images, one after the other, a little ahead of who visits their
+    /// states; ends when nobody wants another.
+    fn ahead<'s, 'e>(
+        &'s self,
+        scope: &'s std::thread::Scope<'s, 'e>,
+        images: Vec<Image>,
+    ) -> Receiver<Result<(Recorded, Recovery)>> {
+        let (tell, told) = sync_channel(AHEAD);
+        let studio = &self.studio;
+        scope.spawn(move || {
+            for image in images {
+                if tell.send(studio.recovery(&image)).is_err() {
+                    break;
+                }
+            }
+        });
+        told
+    }
+
+    /// Visits the states of one recording after the other; how many there was no budget for.
+    fn each(
+        &self,
+        visitor: &mut Visitor<'_, '_>,
+        outcome: &mut FaultOutcome,
+        candidates: &[Candidate<Spot>],
+        recordings: &Receiver<Result<(Recorded, Recovery)>>,
+        (done, upto): (&mut CutAgain, f64),
+    ) -> Result<u64> {
+        for (nth, candidate) in candidates.iter().enumerate() {
+            let Ok(recording) = recordings.recv() else { break };
+            match self.one(visitor, outcome, candidate, recording?, upto)? {
+                None => {}
+                Some(Ended::Exhausted | Ended::Share) if visitor.spent() < upto => {
+                    done.recorded += 1;
+                }
+                Some(_) => return Ok((candidates.len() - nth - 1) as u64),
+            }
+        }
+        Ok(0)
     }
 
     /// The images of one depth whose recovery writes or reads what is volatile: one of each shape and one for each sort of thing
@@ -96,7 +136,7 @@ impl Nesting<'_> {
         visitor: &Visitor<'_, '_>,
         depth: usize,
         done: &mut BTreeSet<u64>,
-    ) -> std::vec::IntoIter<Candidate<Spot>> {
+    ) -> Vec<Candidate<Spot>> {
         let mut found: Vec<Found<'_>> = Vec::new();
         for ((tag, stage, shape), group) in &visitor.bench.candidates {
             if usize::from(tag >> 1) != depth {
@@ -127,20 +167,19 @@ impl Nesting<'_> {
         }
         ranked.sort_by_key(|(rank, _)| *rank);
         done.extend(ranked.iter().map(|((.., visit), _)| *visit));
-        let ranked: Vec<Candidate<Spot>> = ranked.into_iter().map(|(_, one)| one.clone()).collect();
-        ranked.into_iter()
+        ranked.into_iter().map(|(_, one)| one.clone()).collect()
     }
 
-    /// Records one recovery and visits its crash states; nothing if it changed no file.
+    /// Visits the crash states of one recorded recovery; nothing if it changed no file.
     fn one(
         &self,
         visitor: &mut Visitor<'_, '_>,
         outcome: &mut FaultOutcome,
         candidate: &Candidate<Spot>,
+        (recorded, recovery): (Recorded, Recovery),
         upto: f64,
     ) -> Result<Option<Ended>> {
         let spot = &candidate.ask.what;
-        let (recorded, recovery) = self.studio.recovery(&candidate.image)?;
         for text in recorded.blind {
             if !outcome.blind.contains(&text) {
                 outcome.blind.push(text);
