@@ -44,9 +44,12 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     own_name::run(&mut stage.visitor, &stage.first, &mut stage.prover, &mut outcome)?;
 
     let mut rounds = 1;
-    while explore(&mut stage, &mut outcome, rounds >= asked::rounds(ctx.options))? != Ended::Spent
-        && rounds < asked::rounds(ctx.options)
-    {
+    loop {
+        let is_last = rounds >= asked::rounds(ctx.options);
+        let ended = explore(&mut stage, &mut outcome, is_last)?;
+        if is_last || ended == Ended::Spent || stage.visitor.spent() >= 1.0 - WORTHWHILE {
+            break;
+        }
         stage.record_again(rounds, &mut outcome)?;
         rounds += 1;
     }
