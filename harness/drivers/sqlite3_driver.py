@@ -42,10 +42,13 @@ def serve():
         number, word, *words = line.rstrip("\n").split(" ")
         try:
             if word == "open":
-                store = open_store(" ".join(words))
+                directory = " ".join(words)
+                store = open_store(directory)
                 reply(f"ack {number} {CAPABILITIES}")
                 sys.stdout.flush()
                 continue
+            if store is None and word != "close":
+                store = open_store(directory)
             if word in ("put", "del"):
                 change(store, [word, *words])
             elif word == "batch":
@@ -60,14 +63,19 @@ def serve():
                 for key, value in store.execute("SELECT k, v FROM pairs ORDER BY k"):
                     reply(f"have {number} {key} {value}")
             elif word == "close":
-                store.close()
-                store = None
+                store, closing = None, store
+                if closing is not None:
+                    closing.close()
             else:
                 raise ValueError(f"unknown request {word}")
             reply(f"ack {number}")
         except sqlite3.DatabaseError as error:
             refused = word == "open" and not isinstance(error, sqlite3.OperationalError)
             reply(f"{'refused' if refused else 'err'} {number} {error}")
+            # What SQLite keeps of a commit that failed is settled when the last connection closes.
+            if store is not None:
+                store.close()
+                store = None
         sys.stdout.flush()
     if store is not None:
         store.close()

@@ -3,8 +3,8 @@
 //! promises durability at commit. With DELETE and FULL it does not: the journal's unlink is not synced,
 //! so a power cut may roll back the last commit, a documented loss.
 
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, params};
 use unplug_harness::driver::{Capabilities, Engine, NotOpened, Opener};
@@ -31,14 +31,18 @@ pub const ENTRIES: [Entry; 3] = [
     },
 ];
 
+#[derive(Clone, Copy)]
 struct Sqlite {
     journal: &'static str,
     synchronous: &'static str,
 }
 
 struct Store {
-    connection: Mutex<Connection>,
-    wal: bool,
+    sqlite: Sqlite,
+    path: PathBuf,
+    /// None after a failed request: what SQLite keeps of a commit that failed is settled only when the
+    /// last connection closes (docs/ENGINES.md), so the next request opens a new one.
+    connection: Mutex<Option<Connection>>,
 }
 
 impl Opener for Sqlite {
@@ -47,15 +51,14 @@ impl Opener for Sqlite {
     }
 
     fn open(&self, dir: &Path, _warn: &dyn Fn(&str)) -> Result<Box<dyn Engine>, NotOpened> {
-        let connection = self.connect(&dir.join("store.db")).map_err(|error| {
-            match error.sqlite_error_code() {
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                    NotOpened::Refused(text(error))
-                }
-                _ => NotOpened::Failed(text(error)),
+        let path = dir.join("store.db");
+        let connection = self.connect(&path).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                NotOpened::Refused(text(error))
             }
+            _ => NotOpened::Failed(text(error)),
         })?;
-        Ok(Box::new(Store { connection: Mutex::new(connection), wal: self.journal == "WAL" }))
+        Ok(Box::new(Store { sqlite: *self, path, connection: Mutex::new(Some(connection)) }))
     }
 }
 
@@ -79,35 +82,46 @@ impl Sqlite {
 }
 
 impl Store {
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does `request` on the connection, and closes the connection where it fails.
+    fn on<T>(
+        &self,
+        request: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, String> {
+        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = match slot.take() {
+            Some(connection) => connection,
+            None => self.sqlite.connect(&self.path).map_err(text)?,
+        };
+        let done = request(&mut connection).map_err(text)?;
+        *slot = Some(connection);
+        Ok(done)
     }
+}
 
-    fn change(connection: &Connection, mutation: &Mutation) -> rusqlite::Result<()> {
-        let key = mutation.key().as_str();
-        match mutation.value() {
-            Some(value) => connection
-                .prepare_cached("INSERT OR REPLACE INTO pairs VALUES (?1, ?2)")?
-                .execute(params![key, value.as_str()]),
-            None => {
-                connection.prepare_cached("DELETE FROM pairs WHERE k = ?1")?.execute(params![key])
-            }
-        }
-        .map(drop)
+/// One put or delete within the transaction that is open, or one of its own.
+fn change(connection: &Connection, mutation: &Mutation) -> rusqlite::Result<()> {
+    let key = mutation.key().as_str();
+    match mutation.value() {
+        Some(value) => connection
+            .prepare_cached("INSERT OR REPLACE INTO pairs VALUES (?1, ?2)")?
+            .execute(params![key, value.as_str()]),
+        None => connection.prepare_cached("DELETE FROM pairs WHERE k = ?1")?.execute(params![key]),
     }
+    .map(drop)
 }
 
 impl Engine for Store {
     fn write(&self, mutations: &[Mutation]) -> Result<(), String> {
-        let mut connection = self.connection();
-        if let [mutation] = mutations {
-            return Self::change(&connection, mutation).map_err(text);
-        }
-        let transaction = connection.transaction().map_err(text)?;
-        for mutation in mutations {
-            Self::change(&transaction, mutation).map_err(text)?;
-        }
-        transaction.commit().map_err(text)
+        self.on(|connection| {
+            if let [mutation] = mutations {
+                return change(connection, mutation);
+            }
+            let transaction = connection.transaction()?;
+            for mutation in mutations {
+                change(&transaction, mutation)?;
+            }
+            transaction.commit()
+        })
     }
 
     fn sync(&self) -> Result<(), String> {
@@ -116,32 +130,30 @@ impl Engine for Store {
     }
 
     fn checkpoint(&self) -> Result<(), String> {
-        let connection = self.connection();
-        if !self.wal {
-            return connection.execute_batch("VACUUM").map_err(text);
-        }
-        connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
-            .map_err(text)
-            .and_then(|busy| if busy == 0 { Ok(()) } else { Err("busy".into()) })
+        self.on(|connection| {
+            if self.sqlite.journal != "WAL" {
+                return connection.execute_batch("VACUUM").map(|()| 0);
+            }
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        })
+        .and_then(|busy| if busy == 0 { Ok(()) } else { Err("busy".into()) })
     }
 
     fn dump(&self, have: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), String> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare("SELECT k, v FROM pairs ORDER BY k").map_err(text)?;
-        let mut rows = statement.query([]).map_err(text)?;
-        while let Some(row) = rows.next().map_err(text)? {
-            let bytes = |column| -> Result<&[u8], String> {
-                row.get_ref(column).map_err(text)?.as_bytes().map_err(text)
-            };
-            have(bytes(0)?, bytes(1)?);
-        }
-        Ok(())
+        self.on(|connection| {
+            let mut statement = connection.prepare("SELECT k, v FROM pairs ORDER BY k")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                have(row.get_ref(0)?.as_bytes()?, row.get_ref(1)?.as_bytes()?);
+            }
+            Ok(())
+        })
     }
 
     fn close(self: Box<Self>) -> Result<(), String> {
-        let connection = self.connection.into_inner().unwrap_or_else(PoisonError::into_inner);
-        connection.close().map_err(|(_, error)| text(error))
+        match self.connection.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(connection) => connection.close().map_err(|(_, error)| text(error)),
+            None => Ok(()),
+        }
     }
 }
