@@ -21,9 +21,41 @@ struct Hold {
     five: bool,
 }
 
+/// Whether a close that failed, and an open after it, took this acknowledgement back: where the
+/// capabilities leave what a process has in its memory to a later sync or close, and none came before.
+fn taken_back(history: &History, at: usize, caps: &Capabilities) -> bool {
+    let Some(acked) = history.operations[at].acknowledged() else { return false };
+    if caps.kill == KillPromise::Ack || caps.durable == Durable::Ack {
+        return false;
+    }
+    let covers = |request: &Request| match request {
+        Request::Close => true,
+        Request::Sync => caps.kill == KillPromise::Sync || caps.durable == Durable::Sync,
+        _ => false,
+    };
+    let operations = &history.operations;
+    operations.iter().enumerate().any(|(number, close)| {
+        let failed = close.request == Request::Close && close.acknowledged().is_none();
+        let begun_later = close.begun >= acked;
+        let covered = operations[..number].iter().any(|barrier| {
+            covers(&barrier.request) && barrier.acknowledged().is_some() && barrier.begun > acked
+        });
+        // The next close or open: another close that is answered well shows that it had not ended.
+        let next = operations[number + 1..]
+            .iter()
+            .find(|next| matches!(next.request, Request::Open | Request::Close));
+        let opened =
+            next.is_some_and(|next| next.request == Request::Open && next.acknowledged().is_some());
+        failed && begun_later && !covered && opened
+    })
+}
+
 /// Whether the document promises this operation.
 fn promised(history: &History, at: usize, caps: &Capabilities, loss: Loss) -> bool {
     let Some(acked) = history.operations[at].acknowledged() else { return false };
+    if taken_back(history, at, caps) {
+        return false;
+    }
     let covered_by = |want: &dyn Fn(&Request) -> bool| {
         history.operations.iter().any(|operation| {
             want(&operation.request)
@@ -97,6 +129,7 @@ impl Brute<'_> {
             }
             if self.hold.five
                 && let Some(acked) = operations[at].acknowledged()
+                && !taken_back(self.history, at, self.caps)
                 && set.iter().any(|(member, _)| operations[*member].begun > acked)
             {
                 return false;
@@ -217,10 +250,11 @@ fn random_mutation(rng: &mut Rng) -> Mutation {
 }
 
 fn random_request(rng: &mut Rng, idle: bool) -> Request {
-    match rng.below(8) {
+    match rng.below(10) {
         0 if idle => Request::Sync,
         1 if idle => Request::Close,
-        0..4 => {
+        2 if idle => Request::Open,
+        0..5 => {
             let mut batch: Vec<Mutation> = Vec::new();
             for _ in 0..rng.between(1, 3) {
                 let mutation = random_mutation(rng);
@@ -251,12 +285,23 @@ fn random_history(rng: &mut Rng, threads: usize) -> History {
         let may_begin =
             history.operations.len() < count && outstanding.len() < threads && !exclusive;
         if may_begin && (outstanding.is_empty() || rng.percent(50)) {
-            let request = random_request(rng, outstanding.is_empty());
+            let failed_close = history.operations.last().is_some_and(|last| {
+                last.request == Request::Close && last.acknowledged().is_none()
+            });
+            let request = match failed_close && outstanding.is_empty() && rng.percent(70) {
+                true => Request::Open,
+                false => random_request(rng, outstanding.is_empty()),
+            };
             outstanding.push(history.operations.len());
             history.operations.push(Operation { request, begun: Moment(now), answered: None });
         } else if !outstanding.is_empty() && rng.percent(80) {
             let at = outstanding.remove(rng.index(outstanding.len()));
-            let answer = if rng.percent(80) { Answer::Ack } else { Answer::Err("no".into()) };
+            let closes = history.operations[at].request == Request::Close;
+            let answer = if rng.percent(if closes { 50 } else { 80 }) {
+                Answer::Ack
+            } else {
+                Answer::Err("no".into())
+            };
             history.operations[at].answered = Some((Moment(now), answer));
         }
     }

@@ -100,7 +100,8 @@ impl Cycles {
     /// Compiles the next cycle's history, which goes on with what was shown last.
     pub fn judge(&self, history: &History) -> CycleJudge<'_> {
         let history = self.continued(history);
-        let alone = Judge::of(Table::new(&history), &self.capabilities, self.born);
+        let alone =
+            Judge::of(Table::new(&history, &self.capabilities), &self.capabilities, self.born);
         CycleJudge { cycles: self, history, alone, whole: OnceLock::new() }
     }
 
@@ -116,7 +117,8 @@ impl Cycles {
                 absent: if absent { None } else { Some(&past.absent) },
             })
             .collect();
-        Judge::of(Table::chained(&segments, last), &self.capabilities, true)
+        let table = Table::chained(&segments, last, &self.capabilities);
+        Judge::of(table, &self.capabilities, true)
     }
 
     /// The first cycle after the last power cut: what was shown before it was durable in whole.

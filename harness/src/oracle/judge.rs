@@ -14,7 +14,7 @@ use super::legal::{self, Clauses};
 use super::promise::Promise;
 use super::sentence;
 use super::solve::Found;
-use super::table::{Cut, NEVER, Table};
+use super::table::{Cut, Entry, NEVER, Table};
 use super::verdict::{Kind, Loss, Verdict};
 use super::{corrupt_value, ghost_key, recovery_crashed, recovery_hung, refused};
 use crate::driver::Capabilities;
@@ -37,12 +37,13 @@ pub struct Judge {
 impl Judge {
     /// Compiles the whole history of a run of a driver that says `capabilities` of itself.
     pub fn new(history: &History, capabilities: &Capabilities) -> Judge {
-        Judge::of(Table::new(history), capabilities, !history.initial.is_empty())
+        Judge::of(Table::new(history, capabilities), capabilities, !history.initial.is_empty())
     }
 
     pub(super) fn of(table: Table, capabilities: &Capabilities, born_before: bool) -> Judge {
         let mut promises = vec![table.born];
-        promises.extend(table.entries.iter().flat_map(|entry| [entry.begun, entry.answered]));
+        let moments = |entry: &Entry| [entry.begun, entry.answered, entry.void];
+        promises.extend(table.entries.iter().flat_map(moments));
         promises.extend(table.barriers.iter().map(|barrier| barrier.acked));
         promises.sort_unstable();
         promises.dedup();

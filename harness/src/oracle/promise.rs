@@ -9,11 +9,17 @@
 //! * The initial state was there before: it has to survive as if a sync had covered it; against power
 //!   loss with `durable=none` it need not, because nothing need.
 //!
+//! * A `close` that was answered `err`, and an `open` after it, end what a process kept in its memory as a
+//!   kill does: what no promise against kills covered by then, no later `sync` or `close` covers.
+//!
 //! An `err` promises nothing, whatever was asked.
+
+use std::collections::BTreeMap;
 
 use super::table::{Cut, NEVER, Source};
 use super::verdict::Loss;
 use crate::driver::{Capabilities, Durable, KillPromise};
+use crate::workload::{History, Moment, OpNo, Request};
 
 /// What had been promised when the crash came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,4 +84,35 @@ impl Promise {
     pub fn required(&self, cut: &Cut<'_>) -> Vec<u32> {
         (0..cut.visible as u32).filter(|&at| self.covers(cut, at)).collect()
     }
+}
+
+/// The acknowledged writes that a failed `close` could take with it, and the `open` that went on without
+/// them.
+pub(super) fn forgotten(history: &History, capabilities: &Capabilities) -> BTreeMap<OpNo, Moment> {
+    let mut forgotten = BTreeMap::new();
+    if capabilities.kill == KillPromise::Ack || capabilities.durable == Durable::Ack {
+        return forgotten;
+    }
+    let syncs = capabilities.kill == KillPromise::Sync || capabilities.durable == Durable::Sync;
+    let mut failed_close = None;
+    // What was acknowledged before this moment is covered.
+    let mut covered = Moment(0);
+    for (number, operation) in history.operations.iter().enumerate() {
+        let acked = operation.acknowledged().is_some();
+        match operation.request {
+            Request::Close if !acked => failed_close = Some(number),
+            Request::Close => (failed_close, covered) = (None, operation.begun),
+            Request::Sync if acked && syncs => covered = operation.begun,
+            Request::Open => {
+                let Some(close) = failed_close.take().filter(|_| acked) else { continue };
+                for (op, write) in history.operations[..close].iter().enumerate() {
+                    if write.acknowledged().is_some_and(|acked| acked >= covered) {
+                        forgotten.entry(OpNo(op as u32)).or_insert(operation.begun);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    forgotten
 }

@@ -103,7 +103,7 @@ impl Solver<'_> {
             if self.cut.answered(earlier) >= begun {
                 break;
             }
-            set.chosen[earlier as usize] = true;
+            set.chosen[earlier as usize] |= self.cut.acked(earlier);
             set.swept += 1;
         }
     }

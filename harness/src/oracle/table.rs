@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::promise::forgotten;
+use crate::driver::Capabilities;
 use crate::workload::{Answer, History, Key, Moment, OpNo, Request, Value};
 
 /// No moment at all: later than every other.
@@ -42,6 +44,9 @@ pub(super) struct Entry {
     pub answered: u64,
     /// True if the answer was `ack` and its loss could break a promise.
     pub acked: bool,
+    /// When its acknowledgement ceased to count, as if there had been none: the store could not be
+    /// closed, and was opened again from what its files held. [`NEVER`] for most.
+    pub void: u64,
     /// In a split table, the entry of the whole table that this is a part of.
     pub whole: u32,
     /// Its changes: the key, and what it holds afterwards.
@@ -114,13 +119,13 @@ pub(super) struct Segment<'a> {
 
 impl Table {
     /// Compiles `history`.
-    pub fn new(history: &History) -> Table {
-        Table::chained(&[], history)
+    pub fn new(history: &History, capabilities: &Capabilities) -> Table {
+        Table::chained(&[], history, capabilities)
     }
 
     /// Compiles several cycles on one store into one timeline, the judged one last. Their common
     /// initial state is that of the first.
-    pub fn chained(earlier: &[Segment<'_>], last: &History) -> Table {
+    pub fn chained(earlier: &[Segment<'_>], last: &History, capabilities: &Capabilities) -> Table {
         let mut table = Table { born: NEVER, shift: 1, ..Table::default() };
         let first = earlier.first().map_or(last, |segment| segment.history);
         let histories = earlier.iter().map(|segment| segment.history).chain([last]);
@@ -132,6 +137,7 @@ impl Table {
                 begun: 0,
                 answered: 0,
                 acked: true,
+                void: NEVER,
                 whole: 0,
                 changes: vec![(key, Some(value.clone()))],
             });
@@ -145,10 +151,10 @@ impl Table {
             });
             let last = moments.max().unwrap_or(0);
             let end = table.shift.saturating_add(last).saturating_add(1);
-            table.take_operations(&history, Some((segment, end)));
+            table.take_operations(&history, capabilities, Some((segment, end)));
             table.shift = end.saturating_add(1);
         }
-        table.take_operations(last, None);
+        table.take_operations(last, capabilities, None);
         table.finish();
         table
     }
@@ -196,7 +202,13 @@ impl Table {
         self.keys = keys.into_iter().collect();
     }
 
-    fn take_operations(&mut self, history: &History, segment: Option<(&Segment<'_>, u64)>) {
+    fn take_operations(
+        &mut self,
+        history: &History,
+        capabilities: &Capabilities,
+        segment: Option<(&Segment<'_>, u64)>,
+    ) {
+        let forgotten = forgotten(history, capabilities);
         for (number, operation) in history.operations.iter().enumerate() {
             let op = OpNo(number as u32);
             let begun = self.shift.saturating_add(operation.begun.0);
@@ -239,6 +251,9 @@ impl Table {
                         begun,
                         answered,
                         acked: acked && counts,
+                        void: forgotten
+                            .get(&op)
+                            .map_or(NEVER, |open| self.shift.saturating_add(open.0)),
                         whole: 0,
                         changes: changes.into_iter().collect(),
                     });
@@ -278,10 +293,10 @@ impl Cut<'_> {
         if answered < self.crash { answered } else { NEVER }
     }
 
-    /// True if it was acknowledged before the crash.
+    /// True if it was acknowledged before the crash, and that still counted.
     pub fn acked(&self, at: u32) -> bool {
         let entry = self.entry(at);
-        entry.acked && entry.answered < self.crash
+        entry.acked && entry.answered < self.crash && self.crash <= entry.void
     }
 
     /// True if `a` was answered before `b` began.

@@ -76,7 +76,7 @@ fn one(finding: &FindingTwin, trace: Option<String>) -> Markup {
             p { (finding.sentence) }
             dl {
                 @if !finding.cause.sentence.is_empty() { dt { "Cause" } dd { (finding.cause.sentence) } }
-                @if let Some(text) = &finding.cause.counterfactual { dt { "Then it would hold" } dd { (text) } }
+                @if let Some(text) = &finding.cause.counterfactual { dt { "What would help" } dd { (text) } }
                 @if let Some(source) = &finding.source { dt { "Source" } dd { code { (source) } } }
                 @if !finding.profiles.is_empty() { dt { "Profiles that show it" } dd { (finding.profiles.join(", ")) } }
                 dt { "Failing cases" } dd { (finding.states) }

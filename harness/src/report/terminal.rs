@@ -120,7 +120,7 @@ fn one(finding: &FindingTwin, in_full: bool) -> String {
         let _ = writeln!(text, "  cause: {}", finding.cause.sentence);
     }
     if let Some(counterfactual) = &finding.cause.counterfactual {
-        let _ = writeln!(text, "  then it would hold: {counterfactual}");
+        let _ = writeln!(text, "  what would help: {counterfactual}");
     }
     if let Some(source) = &finding.source {
         let _ = writeln!(text, "  at: {source}");

@@ -437,3 +437,22 @@ fn a_rename_that_survives_its_bytes_is_told() {
         ["what call puts into db.tmp can be lost while the name db that call makes survives"]
     );
 }
+
+#[test]
+fn no_sync_helps_against_a_power_cut_between_a_write_and_its_sync() {
+    let mut recording = Recording::new();
+    recording.request(Request::Open, |script| {
+        script.create("log");
+        script.fsync("");
+    });
+    let mut write = EventNo(0);
+    recording.put(|script| {
+        write = script.write("log", 0, &[1; 8192]);
+        script.fsync("log");
+    });
+    let states = recording.losses(EventNo(write.0 + 1), Profile::Strict);
+    let fails = |model: &Model, state: &CrashState| loses(model, state, write);
+    let groups = diagnose(&recording, &states, fails, Kind::CorruptValue);
+    assert!(!groups.is_empty());
+    assert!(groups.iter().all(|group| group.cause.counterfactual.is_none()), "{groups:?}");
+}

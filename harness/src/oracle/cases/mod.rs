@@ -92,3 +92,21 @@ fn no_moment_makes_the_oracle_panic() {
         }
     }
 }
+
+#[test]
+fn what_a_failed_close_took_with_it_no_later_close_covers() {
+    let lost: &[Kind] = &[Kind::LostAck];
+    let words = "durable=sync kill=sync";
+    let failed = "put a 1; sync; put b 1; close !; open; put c 1; close";
+    check(words, Kill, failed, &[("a=1 b=1 c=1", &[]), ("a=1 c=1", &[]), ("c=1", lost)]);
+    check(words, Kill, failed, &[("a=1 b=1", lost)]);
+    // It need not be there, so what came later leaves no hole.
+    check(&format!("{words} order=prefix"), Power, failed, &[("a=1 c=1", &[]), ("b=1 c=1", lost)]);
+    // Not opened again yet: it may be in memory still, and a close that succeeds keeps it.
+    check(words, Kill, "put b 1; close !; close", &[("", lost)]);
+    check(words, Kill, "put b 1; close; open; put c 1; close", &[("c=1", lost)]);
+    // What survives a kill survives a failed close.
+    check("durable=sync", Kill, failed, &[("a=1 c=1", lost)]);
+    check("durable=sync", Power, failed, &[("a=1 c=1", lost)]);
+    check("durable=none kill=close", Kill, failed, &[("a=1 c=1", &[]), ("c=1", &[])]);
+}
