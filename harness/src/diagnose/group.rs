@@ -306,9 +306,12 @@ fn tell(
     sites: &Sites<'_>,
     failing: &[Failing<'_>],
     seen: &[Seen<'_>],
-    found: Found,
+    mut found: Found,
 ) -> Group {
-    let first = found.members[0];
+    // What stands for all must be possible where the group is said to fail.
+    let milder = found.members.iter().position(|at| failing[*at].profile == found.mildest);
+    let first = found.members.remove(milder.unwrap_or(0));
+    found.members.insert(0, first);
     let (one, what) = (&failing[first], &seen[first]);
     let lost = found.lost.iter().filter_map(|site| what.sites.get(site)).flatten();
     let mut lost: Vec<EffectNo> = lost.copied().collect();

@@ -34,6 +34,14 @@ pub struct Overlay {
 }
 
 impl Overlay {
+    /// As it was recorded.
+    pub const NONE: Self = Self {
+        added_syncs: Vec::new(),
+        removed_syncs: BTreeSet::new(),
+        durable_names_before: None,
+        durable_events: BTreeSet::new(),
+    };
+
     /// The overlay that takes the names made before `event` for durable, and only those.
     pub fn names_before(event: EventNo) -> Self {
         Self { durable_names_before: Some(event), ..Self::default() }

@@ -84,13 +84,7 @@ pub fn group(
                     && (inside && (same || moments) || same && found.is_echo())
             };
             match groups.iter_mut().find(same) {
-                Some(group) => {
-                    group.states += found.states;
-                    if found.is_inside() && !group.is_inside() {
-                        group.echoes += found.states;
-                    }
-                    group.profiles = group.profiles.union(found.profiles);
-                }
+                Some(group) => group.absorb(found),
                 None => groups.push(found),
             }
         }
@@ -107,6 +101,18 @@ pub fn group(
 }
 
 impl Group {
+    /// Takes another group with the same cause in. What stands for both is a state of the milder grade.
+    fn absorb(&mut self, mut other: Group) {
+        if other.profiles.mildest() < self.profiles.mildest() {
+            std::mem::swap(self, &mut other);
+        }
+        if other.is_inside() && !self.is_inside() {
+            self.echoes += other.states;
+        }
+        self.states += other.states;
+        self.profiles = self.profiles.union(other.profiles);
+    }
+
     /// True if it takes a crash inside a recovery to show it.
     pub fn is_inside(&self) -> bool {
         self.spot.ground.depth() > 0
