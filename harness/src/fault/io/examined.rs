@@ -97,6 +97,12 @@ impl Examined {
                     && running(&known.place) == running(place)
             };
             if let Some(known) = self.failing.iter_mut().find(same) {
+                // What stands for all is possible where it is said to fail.
+                if profiles.mildest() < known.profiles.mildest() {
+                    known.violation = violation;
+                    known.place = place.clone();
+                    known.evidence = evidence.to_owned();
+                }
                 known.states += 1;
                 known.profiles = known.profiles.union(profiles);
                 continue;

@@ -9,7 +9,7 @@ use crate::driver::Capabilities;
 use crate::fault::{Cause, Finding};
 use crate::image::Builder;
 use crate::oracle::Kind;
-use crate::persistence::{Device, Model, ProfileSet};
+use crate::persistence::{Device, Model, Profile, ProfileSet};
 use crate::record::Plan;
 use crate::scenario::FaultName;
 
@@ -87,21 +87,28 @@ impl Group {
     }
 
     /// Takes in another one. What the plainest place shows stands for all: the running store, then a
-    /// restart, then a power cut; of two alike the earlier.
+    /// restart, then a power cut under the mildest profile; of two alike the earlier.
     pub fn join(&mut self, other: Group) {
         let (states, profiles) = (self.states + other.states, self.profiles.union(other.profiles));
         let always = self.always || other.always;
         let mut how = std::mem::take(&mut self.how);
         how.extend(other.how.iter().cloned());
-        if rank(&other.failing.place) < rank(&self.failing.place) {
+        if other.plainness() < self.plainness() {
             *self = other;
         }
         (self.states, self.profiles, self.always, self.how) = (states, profiles, always, how);
     }
 
-    /// How many states of all runs show it.
-    pub fn states(&self) -> u64 {
-        self.states
+    /// How little it takes to show it: the less the plainer.
+    fn plainness(&self) -> (u8, Option<Profile>) {
+        (rank(&self.failing.place), self.failing.profiles.mildest())
+    }
+
+    /// True if this one rather than `other` stands for both: it is of a milder grade, or else more states
+    /// show it.
+    pub fn stands_for(&self, other: &Group) -> bool {
+        let graded = |group: &Group| (!group.always, group.profiles.mildest());
+        (graded(self), u64::MAX - self.states) < (graded(other), u64::MAX - other.states)
     }
 
     /// True if both failed for a call that failed, and the same is wrong.

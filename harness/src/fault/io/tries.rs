@@ -145,8 +145,8 @@ fn findings(
 }
 
 /// Where a store says itself why it does not open, one reason is one group, whichever calls failed, and a
-/// program that dies of its errors does so by one policy: the group that most states show stands for all,
-/// and names the calls of the others.
+/// program that dies of its errors does so by one policy: the group of the mildest grade, and of these the one that
+/// most states show, stands for all and names the calls of the others.
 fn by_reason(groups: BTreeMap<Key, Group>) -> Vec<(Key, Group)> {
     let mut told: Vec<(Key, Group)> = Vec::new();
     for (key, group) in groups {
@@ -156,7 +156,7 @@ fn by_reason(groups: BTreeMap<Key, Group>) -> Vec<(Key, Group)> {
             says && other.note == key.note && group.run.hit.is_some() && known.is_alike(&group)
         });
         match same {
-            Some((first, known)) if known.states() < group.states() => {
+            Some((first, known)) if group.stands_for(known) => {
                 let less = std::mem::replace(known, group);
                 let sentence = std::mem::replace(first, key).sentence;
                 known.absorb(sentence, less);

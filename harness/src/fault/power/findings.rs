@@ -1,6 +1,6 @@
 //! Groups of failing states into findings: sentence, cause, the case that replays it.
 
-use super::group::Group;
+use super::group::{Group, legal_profile};
 use super::marked::marked;
 use crate::fault::{Cause, Context, Finding};
 use crate::image::Builder;
@@ -8,10 +8,18 @@ use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Strike};
 use crate::trace::file;
 
+/// What would have helped, and on which of the failures that was tried.
+fn counterfactual(group: &Group) -> Option<String> {
+    let remedy = group.cause.counterfactual.as_ref()?;
+    let partial = group.states > group.own && group.requests.is_none() && !remedy.gone.is_empty();
+    Some(if partial { format!("{remedy} in this recording") } else { remedy.to_string() })
+}
+
 /// The finding that a group is.
 pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     let spot = &group.spot;
     let ground = &spot.ground;
+    debug_assert_eq!(legal_profile(group), group.profiles.mildest(), "{}", spot.state);
     let (strike, traces) = spot.strike();
     let files =
         traces.into_iter().map(|(name, trace)| (name, file::encode(&trace).into())).collect();
@@ -32,7 +40,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     let told = &group.cause;
     let mut cause = Cause {
         sentence: format!("{inside}{}", told.sentence),
-        counterfactual: told.counterfactual.as_ref().map(ToString::to_string),
+        counterfactual: counterfactual(group),
         parts: told.parts.clone(),
     };
     // What the finding is called must not depend on where in the trace it was seen.

@@ -38,6 +38,8 @@ pub struct Group {
     pub profiles: ProfileSet,
     /// How many states are in it.
     pub states: u64,
+    /// How many of them are of the recording of the one that stands for all.
+    pub own: u64,
     /// How many of them are crashes inside a later recovery, where the one that stands for all is not.
     pub echoes: u64,
     /// The workload that was recorded for the case that stands for all, if that is a smaller one of its
@@ -101,6 +103,14 @@ pub fn group(
 }
 
 impl Group {
+    /// Takes another state of the group: it stands for all if its grade is the milder.
+    pub fn show(&mut self, spot: Spot, violation: &Violation, profiles: ProfileSet) {
+        if profiles.mildest() < self.profiles.mildest() {
+            (self.spot, self.violation) = (spot, violation.clone());
+        }
+        self.profiles = self.profiles.union(profiles);
+    }
+
     /// Takes another group with the same cause in. What stands for both is a state of the milder grade.
     fn absorb(&mut self, mut other: Group) {
         if other.profiles.mildest() < self.profiles.mildest() {
@@ -202,6 +212,7 @@ fn on_ground(
             cause: found.cause,
             profiles: profiles.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: found.members.len() as u64,
+            own: found.members.len() as u64,
             echoes: 0,
             requests: None,
         }
@@ -234,7 +245,7 @@ impl Group {
         }
         // What was tried on all failing states says more, but not with an event of another recording.
         if let Some(old) = self.cause.counterfactual.take().filter(|old| !old.once) {
-            let gone = format!("{} in the whole run", old.gone);
+            let gone = format!("{} in the recording of the whole workload", old.gone);
             small.cause.counterfactual = Some(Remedy { gone, ..old });
         }
         self.spot = small.spot;

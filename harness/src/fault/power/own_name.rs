@@ -64,9 +64,9 @@ pub fn run(
         if !seen.insert((image.hash(), key)) {
             if let Some(group) = &mut failing
                 && group.profiles.union(visit.profiles) != group.profiles
-                && shrink::judged(prover, &image, &spot, false)?.0.worst().is_some()
+                && let Some(violation) = shrink::judged(prover, &image, &spot, false)?.0.worst()
             {
-                group.profiles = group.profiles.union(visit.profiles);
+                group.show(spot, violation, visit.profiles);
             }
             continue;
         }
@@ -76,7 +76,7 @@ pub fn run(
         match &mut failing {
             Some(group) => {
                 group.states += 1;
-                group.profiles = group.profiles.union(visit.profiles);
+                group.show(spot, violation, visit.profiles);
             }
             None => {
                 failing = Some(Group {
@@ -87,6 +87,7 @@ pub fn run(
                     cause: Cause::default(),
                     profiles: visit.profiles,
                     states: 1,
+                    own: 1,
                     echoes: 0,
                     requests: None,
                 });

@@ -269,6 +269,7 @@ fn findings(
             cause: group.cause,
             profiles: all.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: group.members.len() as u64,
+            own: group.members.len() as u64,
             echoes: 0,
             requests: None,
         };
