@@ -25,14 +25,17 @@ impl Shares {
     }
 
     /// The share of `fault`, with `faults_left` still to run, itself included. Of a time budget it gets
-    /// an equal part of what is left, so that a fault that ends early leaves more to the others.
+    /// an equal part of what is left, so that a fault that ends early leaves more to the others; one that
+    /// overruns leaves at least half of an equal part of the whole.
     pub fn of(&self, fault: FaultName, faults_left: u32) -> Budget {
         let (cases, time) = match self.extent {
             Extent::Default => (default_cases(fault), Some(limits::DEFAULT_FAULT_TIME)),
             Extent::Cases(cases) => (cases, None),
             Extent::Time(time) => {
                 let left = time.saturating_sub(self.started.elapsed());
-                (u64::MAX, Some(left.max(Duration::from_millis(1)) / faults_left.max(1)))
+                let share =
+                    (left / faults_left.max(1)).max(time / (2 * FaultName::ALL.len() as u32));
+                (u64::MAX, Some(share.max(Duration::from_millis(1))))
             }
         };
         let fewest = limits::FEWEST_CASES[fault as usize];
@@ -74,5 +77,13 @@ mod tests {
         std::thread::sleep(Duration::from_millis(5));
         assert!(!budget.take(), "no time is left");
         assert_eq!(budget.cases(), u64::MAX);
+    }
+
+    #[test]
+    fn a_fault_that_overran_does_not_take_all_from_the_others() {
+        let time = Duration::from_secs(10);
+        let started = Instant::now().checked_sub(2 * time).expect("the machine is up that long");
+        let shares = Shares { started, ..Shares::new(Extent::Time(time), Arc::default()) };
+        assert!(shares.of(FaultName::Io, 1).take());
     }
 }

@@ -71,13 +71,14 @@ impl Examiner {
     }
 
     /// Examines `run`. With `besides` the restarted store is also closed and opened again, and written
-    /// to.
+    /// to. Power cuts are looked at until there were enough.
     pub fn examine(
         &mut self,
         stage: &Stage,
         run: &Run,
         rng: &Rng,
         besides: bool,
+        enough: &dyn Fn() -> bool,
     ) -> Result<Examined> {
         let mut seen = Examined { blind: run.blind.clone(), ..Examined::default() };
         let court = Court::new(
@@ -106,6 +107,9 @@ impl Examiner {
         let from = run.hit.as_ref().map_or(EventNo(0), |hit| EventNo(hit.event.0 + 1));
         for point in near(&run.trace, from) {
             let view = View::at(&model, point);
+            if enough() {
+                break;
+            }
             for profile in self.profiles.iter() {
                 let state = CrashState::power(point, view.losing_all(profile));
                 let profiles = view.legal_in(&state, self.profiles);
@@ -117,7 +121,7 @@ impl Examiner {
         let times = if run.hit.is_some() { 1 } else { WITHOUT };
         let stride = (explorer.points().len() / (12 * times)).max(1);
         let mut taken: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for visit in explorer.by_ref().take(PASSED * times) {
+        for visit in explorer.by_ref().take(PASSED * times).take_while(|_| !enough()) {
             let Some((_, most)) = STATES.iter().find(|(name, _)| *name == visit.strategy) else {
                 break;
             };

@@ -19,6 +19,9 @@ pub fn running(run: &Run, court: &Court, seen: &mut Examined) {
             let sentence = violation.sentence.replacen(&kill, "", 1);
             violation.sentence = format!("in the running store's dump {}, {sentence}", living.op.0);
         }
+        if run.hit.is_none() {
+            verdict.judged.remove(&Kind::CrashedOnError);
+        }
         seen.states += 1;
         seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");
     }

@@ -12,7 +12,7 @@ use super::remedy::remedy;
 use super::run::{Run, Stage};
 use super::tally::{Tally, Tried};
 use super::{asks, stages};
-use crate::base::{HarnessError, Result, Rng};
+use crate::base::{HarnessError, Result, Rng, limits};
 use crate::driver::End;
 use crate::fault::budget::Stop;
 use crate::fault::power::record::Studio;
@@ -74,10 +74,13 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut told = String::new();
     for (stage, run) in first.into_iter().enumerate() {
         told.push_str(&words(stage, &run, &list));
-        let seen = examiner.examine(&list.stages[stage], &run, &ctx.rng, true)?;
+        // What shows without a failure matters less than that there are failures.
+        let enough = || ctx.budget.spent() * limits::PATIENCE > 1.0;
+        let seen = examiner.examine(&list.stages[stage], &run, &ctx.rng, true, &enough)?;
         tally.take(tried(stage, Plan::none(), None, run, seen), &scene);
     }
     drop(examiner);
+    ctx.budget.prepared();
 
     let started = std::time::Instant::now();
     let (done, visited) = every(ctx, &rig, &list)?;
@@ -91,7 +94,9 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     outcome.unmodelled.extend(unmodelled);
     outcome.called_for = called_for::of_crashes(Loss::Power, capabilities);
     outcome.called_for.extend(called_for::of_second_openings());
-    outcome.called_for.insert(Kind::CrashedOnError);
+    if !list.attempts.is_empty() {
+        outcome.called_for.insert(Kind::CrashedOnError);
+    }
     let why = match ctx.budget.stopped() {
         Some(Stop::Time) => "failures not tried: the time was over",
         Some(Stop::Interrupted) => "failures not tried: interrupted",
@@ -256,7 +261,8 @@ fn work(ctx: &Context<'_>, rig: &Studio<'_>, list: &List, common: &Mutex<Common>
         let run = rig.run(&list.stages[*stage], &plan, false)?;
         let rng = ctx.rng.fork(&format!("try {number}"));
         let besides = number.is_multiple_of(BESIDES_EVERY);
-        let seen = examiner.examine(&list.stages[*stage], &run, &rng, besides)?;
+        let whole = || false;
+        let seen = examiner.examine(&list.stages[*stage], &run, &rng, besides, &whole)?;
         let one = tried(*stage, plan, Some(attempt.what.clone()), run, seen);
         let mut common = lock(common);
         common.runs.requests += one.requests;
