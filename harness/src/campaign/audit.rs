@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Campaign, share::Shares};
-use crate::base::{HarnessError, Result, Rng};
+use crate::base::{HarnessError, Result};
 use crate::fault::audit::{Audit, audit as syncs};
-use crate::fault::{self, Context, Progress};
+use crate::fault::{self, Progress};
 use crate::scenario::FaultName;
 
 /// Audits the syncs of a campaign's target.
@@ -18,15 +18,5 @@ pub fn audit(campaign: &Campaign<'_>) -> Result<Audit> {
     let (control, _) = fault::control::run(campaign.target, campaign.options, campaign.run_root)?;
     campaign.observer.on(Progress::ControlPassed);
     let budget = shares.of(FaultName::Power, 1);
-    let ctx = Context {
-        target: campaign.target,
-        options: campaign.options,
-        control: &control,
-        run_root: campaign.run_root,
-        image_root: campaign.image_root,
-        rng: Rng::new(campaign.options.seed).fork(FaultName::Power.name()),
-        budget: &budget,
-        observer: campaign.observer,
-    };
-    syncs(&ctx)
+    syncs(&campaign.context(FaultName::Power, &control, &budget))
 }

@@ -16,7 +16,9 @@ use std::time::Instant;
 
 use crate::base::{HarnessError, Result, Rng, limits};
 use crate::driver::Target;
-use crate::fault::{self, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress};
+use crate::fault::{
+    self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress,
+};
 use crate::oracle::Kind;
 use crate::scenario::{FaultName, Options, TargetText};
 
@@ -81,22 +83,32 @@ impl Campaign<'_> {
             };
             let budget = shares.of(name, left);
             left -= 1;
-            let ctx = Context {
-                target: self.target,
-                options: self.options,
-                control: &control,
-                run_root: self.run_root,
-                image_root: self.image_root,
-                rng: Rng::new(self.options.seed).fork(name.name()),
-                budget: &budget,
-                observer: self.observer,
-            };
+            let ctx = self.context(name, &control, &budget);
             self.observer.on(Progress::FaultStarted(name));
             let outcome = self.strike(fault, &ctx, conclusion)?;
             self.observer.on(Progress::FaultFinished { fault: name, totals: &outcome.totals });
             conclusion.take(Some(name), outcome, called_for);
         }
         Ok(())
+    }
+
+    /// What a fault of this campaign works with.
+    fn context<'a>(
+        &'a self,
+        fault: FaultName,
+        control: &'a Control,
+        budget: &'a Budget,
+    ) -> Context<'a> {
+        Context {
+            target: self.target,
+            options: self.options,
+            control,
+            run_root: self.run_root,
+            image_root: self.image_root,
+            rng: Rng::new(self.options.seed).fork(fault.name()),
+            budget,
+            observer: self.observer,
+        }
     }
 
     /// The control; a second one where the first saw a violation: only what both see counts.

@@ -1,6 +1,6 @@
 //! Replays a scenario and compares what comes out with what the scenario says must.
 
-use crate::base::{HarnessError, Result, Rng};
+use crate::base::{HarnessError, Result};
 use crate::driver::Capabilities;
 use crate::fault::{self, Budget, Context, Rejudged};
 use crate::oracle::Kind;
@@ -87,17 +87,7 @@ fn with_context<T>(
     };
     let budget = Budget::new(u64::MAX, None, std::sync::Arc::clone(&campaign.interrupted));
     let control = control_of(capabilities, case.control_warned);
-    let ctx = Context {
-        target: campaign.target,
-        options: campaign.options,
-        control: &control,
-        run_root: campaign.run_root,
-        image_root: campaign.image_root,
-        rng: Rng::new(campaign.options.seed).fork(fault.name().name()),
-        budget: &budget,
-        observer: campaign.observer,
-    };
-    Some(with(fault, &ctx))
+    Some(with(fault, &campaign.context(fault.name(), &control, &budget)))
 }
 
 fn whole_run(campaign: &Campaign<'_>, outcome: Outcome, kind: Option<Kind>) -> Result<Replayed> {
