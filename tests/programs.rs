@@ -73,3 +73,55 @@ fn a_driver_that_starts_a_real_redis_server_is_recorded_and_judged() {
     }
     assert!(place.processes().is_empty() && place.leftovers().is_empty());
 }
+
+/// A log whose length is kept in an extended attribute, and not in any byte.
+const ATTRIBUTED: &str = r#"
+import os, sys
+LOG, END = "log", "user.end"
+for line in sys.stdin:
+    number, word, *rest = line.rstrip("\n").split(" ")
+    reply = "ack " + number
+    if word == "open":
+        os.chdir(" ".join(rest))
+        pairs, log = {}, os.open(LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        text = os.read(log, 1 << 24).decode()
+        try:
+            end = int(os.getxattr(LOG, END))
+        except OSError:
+            end = 0
+        for pair in text[:end].splitlines():
+            key, value = pair.split(" ", 1)
+            pairs[key] = value
+        reply += " durable=none kill=ack"
+        if text and not end:
+            reply = "refused " + number + " the log has no end"
+    elif word == "put":
+        os.write(log, (" ".join(rest) + "\n").encode())
+        os.setxattr(LOG, END, str(os.stat(LOG).st_size).encode())
+        pairs[rest[0]] = " ".join(rest[1:])
+    elif word == "dump":
+        for key in sorted(pairs):
+            print("have", number, key, pairs[key])
+    elif word == "close":
+        os.close(log)
+    print(reply, flush=True)
+"#;
+
+#[test]
+fn what_a_store_keeps_where_no_image_has_it_is_not_measured_and_accuses_nobody() {
+    if !have("python3", "python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let driver = folder.path().join("attributed.py");
+    std::fs::write(&driver, ATTRIBUTED).unwrap();
+    let driver = ["--ops", "12", "--cases", "40", "--", "python3", driver.to_str().unwrap()];
+    for fault in ["kill", "power", "io"] {
+        let place = Place::new();
+        let ran =
+            place.torture(&[&["--faults", fault, "--value-size", "1..900"], &driver[..]].concat());
+        ran.exits(4);
+        assert!(ran.stdout.contains("setxattr"), "{fault}: {}", ran.stdout);
+        assert_eq!(place.report()["findings"], serde_json::json!([]), "{fault}");
+    }
+}

@@ -15,6 +15,9 @@ pub enum HarnessError {
     /// fault), or unplug disagrees with itself about one case. Exit code 3.
     #[error("harness broken: {0}")]
     Broken(String),
+    /// What the recorder cannot see makes any judgement worthless. Exit code 4.
+    #[error("not measured: {0}")]
+    NotMeasured(String),
     /// The machine refused something that unplug needs.
     #[error("{context}: {source}")]
     Machine {
@@ -54,6 +57,7 @@ impl HarnessError {
         match self {
             Self::Input(_) => 2,
             Self::Broken(_) => 3,
+            Self::NotMeasured(_) => 4,
             Self::Machine { .. } => 70,
             Self::Interrupted => 130,
         }

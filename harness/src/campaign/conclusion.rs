@@ -92,7 +92,8 @@ impl Conclusion {
         if let Some(fault) = fault {
             if outcome.totals.states == 0 && outcome.findings.is_empty() {
                 self.idle.push(fault);
-                self.notes.push(format!("{fault}: judged no case at all; give it more --budget"));
+                let help = if outcome.blind.is_empty() { "; give it more --budget" } else { "" };
+                self.notes.push(format!("{fault}: judged no case at all{help}"));
             }
             self.faults.insert(fault, outcome.totals);
         }

@@ -133,7 +133,12 @@ impl Campaign<'_> {
         conclusion: &mut Conclusion,
     ) -> Result<FaultOutcome> {
         let started = Instant::now();
-        let mut outcome = fault.run(ctx)?;
+        let mut outcome = match fault.run(ctx) {
+            Err(HarnessError::NotMeasured(why)) => {
+                FaultOutcome { blind: vec![why], ..FaultOutcome::default() }
+            }
+            done => done?,
+        };
         outcome.totals.elapsed = started.elapsed();
         let mut kept: Vec<Finding> = Vec::new();
         let all = std::mem::take(&mut outcome.findings);

@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 
-use crate::base::Result;
+use crate::base::{HarnessError, Result};
 use crate::image::Image;
+use crate::oracle::{END, Judge, Loss};
 use crate::recover::{Recovery, Setup, Worker};
+use crate::trace::Trace;
 
 /// The most recoveries that are remembered.
 const REMEMBERED: usize = 4096;
@@ -43,6 +45,22 @@ impl Prover {
     pub fn fresh(&mut self, image: &Image) -> Result<Recovery> {
         self.recoveries += 1;
         self.worker.confirm(image)
+    }
+
+    /// An error where the recorder could not model every call of a run, and the files that the run left do
+    /// not hold what it acknowledged: something else, which no image has, counts for the program.
+    pub fn is_all_there(&mut self, left: &Image, judge: &Judge, trace: &Trace) -> Result<()> {
+        if trace.unmodelled.is_empty() {
+            return Ok(());
+        }
+        let verdict = judge.at(END, Loss::None, &self.fresh(left)?);
+        let Some(worst) = verdict.worst() else { return Ok(()) };
+        let calls: Vec<&str> = trace.unmodelled.keys().map(String::as_str).collect();
+        Err(HarnessError::NotMeasured(format!(
+            "the program needs what calls that are not modelled ({}) leave: from its files alone, {}",
+            calls.join(", "),
+            worst.sentence
+        )))
     }
 
     /// The worker, for what is looked at besides.

@@ -50,7 +50,9 @@ impl<'a, 'c> Stage<'a, 'c> {
         let first = ground(ctx, &recorded, 0, &mut bench)?;
         let visitor =
             Visitor { ctx, bench, visited: 0, coarse: recorded.coarse, unknown_kills: 0, fault };
-        let prover = Prover::new(&ctx.setup())?;
+        let mut prover = Prover::new(&ctx.setup())?;
+        let judge = Judge::new(&recorded.history, &ctx.control.capabilities);
+        prover.is_all_there(&recorded.left, &judge, &recorded.trace)?;
         ctx.budget.prepared();
         let requests = recorded.history.operations.len() as u64;
         Ok(Self { visitor, first, prover, requests, cut_again: CutAgain::default() })
