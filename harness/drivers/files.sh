@@ -6,10 +6,16 @@ while read -r id word a b; do
     case $word in
     open)
         dir=$a
-        rm -f "$dir"/*.tmp
         # What a kill left in the page cache alone must not be shown before it is durable.
-        sync "$dir" "$dir"/*.value 2>/dev/null
-        echo "ack $id del durable=ack"
+        set -- "$dir"
+        for file in "$dir"/*.value; do
+            [ -e "$file" ] && set -- "$@" "$file"
+        done
+        if rm -f "$dir"/*.tmp && sync "$@"; then
+            echo "ack $id del durable=ack"
+        else
+            echo "err $id cannot open"
+        fi
         ;;
     put)
         if printf '%s\n' "$b" >"$dir/$a.tmp" && sync "$dir/$a.tmp" &&
@@ -27,13 +33,18 @@ while read -r id word a b; do
         fi
         ;;
     dump)
+        answer="ack $id"
         for file in "$dir"/*.value; do
             [ -e "$file" ] || continue
             key=${file##*/}
-            read -r value <"$file"
-            echo "have $id ${key%.value} $value"
+            # A value without its newline was cut short, here or while it was read.
+            if read -r value <"$file"; then
+                echo "have $id ${key%.value} $value"
+            else
+                answer="err $id cannot read $key"
+            fi
         done
-        echo "ack $id"
+        echo "$answer"
         ;;
     close) echo "ack $id" ;;
     esac

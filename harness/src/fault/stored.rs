@@ -1,28 +1,40 @@
-//! Images as the files of a case, and back. A case holds regular files and folders; links between
-//! them become copies.
+//! Images as the files of a case, and back.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use crate::image::{EntryKind, Image};
 use crate::scenario::Files;
 use crate::scenario::folder::below;
+use crate::scenario::links::{Links, escape, unescape};
+use crate::trace::FileId;
 
 /// Puts `image` into `files` as the folder `name`.
 pub fn put(files: &mut Files, name: &str, image: &Image) {
     files.insert(format!("{name}/"), Arc::from(&b""[..]));
+    let mut links = Links::default();
+    let mut stored: BTreeMap<FileId, String> = BTreeMap::new();
     for entry in image.entries() {
-        let Some(path) = entry.path.to_str() else { continue };
+        let path = escape(&entry.path);
         match entry.kind {
             EntryKind::Dir => {
                 files.insert(format!("{name}/{path}/"), Arc::from(&b""[..]));
             }
+            EntryKind::File(_) if stored.contains_key(&entry.file) => {
+                links.hard.insert(path, stored[&entry.file].clone());
+            }
             EntryKind::File(content) => {
                 files.insert(format!("{name}/{path}"), Arc::from(content.bytes()));
+                stored.insert(entry.file, path);
             }
-            EntryKind::Symlink(_) => {}
+            EntryKind::Symlink(target) => {
+                let target = escape(std::ffi::OsStr::from_bytes(target).as_ref());
+                links.symbolic.insert(path, target);
+            }
         }
     }
+    links.put(files, name);
 }
 
 /// The image in the folder `name` of `files`.
@@ -30,15 +42,25 @@ pub fn get(files: &Files, name: &str) -> Image {
     let mut image = Image::empty();
     for (path, bytes) in below(files, name) {
         match path.strip_suffix('/') {
-            Some(folder) => drop(image.make_dir(Path::new(folder))),
-            None => drop(image.put(Path::new(path), bytes)),
+            Some(folder) => drop(image.make_dir(unescape(folder))),
+            None => drop(image.put(unescape(path), bytes)),
         }
+    }
+    // What was read from a disk was checked then.
+    let links = Links::of(files, name).unwrap_or_default();
+    for (path, other) in &links.hard {
+        image.hard_link(unescape(other), unescape(path));
+    }
+    for (path, target) in &links.symbolic {
+        image.symlink(unescape(path), unescape(target).as_os_str().as_bytes());
     }
     image
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]
@@ -48,10 +70,17 @@ mod tests {
         image.make_dir("sub");
         image.put("sub/log", b"abc");
         image.put("top", b"");
+        image.put(OsStr::from_bytes(b"sn\xff\\x00"), b"odd");
+        image.symlink("sub/current", b"log");
+        image.symlink("none", b"no\xfewhere");
+        image.hard_link("sub/log", "a second name");
         let mut files = Files::new();
         put(&mut files, "image", &image);
         put(&mut files, "image2", &Image::empty());
-        assert_eq!(get(&files, "image").hash(), image.hash());
+        let same = get(&files, "image");
+        assert_eq!(same.hash(), image.hash());
         assert_eq!(get(&files, "image2").hash(), Image::empty().hash());
+        let identity = |name| same.entries().into_iter().find(|e| e.path.ends_with(name)).unwrap();
+        assert_eq!(identity("log").file, identity("a second name").file);
     }
 }

@@ -10,6 +10,7 @@ use crate::base::{HarnessError, Result, limits};
 
 use super::case::Files;
 use super::file::Scenario;
+use super::links::{Links, beside};
 
 /// Reads a scenario and the files beside it that its case names.
 pub fn read(path: &Path) -> Result<Scenario> {
@@ -30,6 +31,11 @@ pub fn read(path: &Path) -> Result<Scenario> {
         let mut reader = Reader::default();
         for name in case.strike.named() {
             reader.take(folder, name).map_err(named)?;
+            let links = beside(name);
+            if fs::symlink_metadata(folder.join(inside(&links)?)).is_ok() {
+                reader.take(folder, &links).map_err(named)?;
+            }
+            Links::of(&reader.files, name).and_then(|links| links.check()).map_err(named)?;
         }
         case.files = reader.files;
     }
@@ -240,6 +246,25 @@ mod tests {
         std::os::unix::fs::symlink("/etc", folder.path().join("base")).unwrap();
         let error = read(&path).unwrap_err();
         assert!(error.to_string().contains("symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn links_lie_beside_their_folder_and_are_looked_at_before_they_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut linked = sample();
+        let links = |target: &str| Links {
+            symbolic: BTreeMap::from([("sub/current".to_owned(), target.to_owned())]),
+            ..Links::default()
+        };
+        links("log").put(&mut linked.case.as_mut().unwrap().files, "base");
+        let path = write(folder.path(), "scenario.json", &linked).unwrap();
+        assert_eq!(read(&path).unwrap(), linked);
+        links("../../etc").put(&mut linked.case.as_mut().unwrap().files, "base");
+        let path = write(folder.path(), "scenario.json", &linked).unwrap();
+        let error = read(&path).unwrap_err();
+        assert!(error.to_string().contains("expected a path that stays in its folder"), "{error}");
+        fs::write(folder.path().join("base.links"), "{").unwrap();
+        assert_eq!(read(&path).unwrap_err().exit_code(), 2);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod case;
 pub mod file;
 pub mod folder;
+pub mod links;
 pub mod names;
 pub mod options;
 pub mod record;

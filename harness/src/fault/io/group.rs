@@ -111,10 +111,9 @@ impl Group {
         (graded(self), u64::MAX - self.states) < (graded(other), u64::MAX - other.states)
     }
 
-    /// True if both failed for a call that failed, and the same is wrong.
+    /// True if the same is wrong.
     pub fn is_alike(&self, other: &Group) -> bool {
-        let struck = self.run.hit.is_some() && other.run.hit.is_some();
-        struck && alike(&self.failing.violation, &other.failing.violation)
+        alike(&self.failing.violation, &other.failing.violation)
     }
 
     /// Takes in a group of another failing call, whose cause was told in this sentence.

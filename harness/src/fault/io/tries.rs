@@ -152,16 +152,23 @@ fn findings(
     Ok(findings)
 }
 
-/// Where a store says itself why it does not open, one reason is one group, whichever calls failed, and a
-/// program that dies of its errors does so by one policy: the group of the mildest grade, and of these the one that
+/// Where a store says itself why it does not open, one reason is one group, whichever calls failed; a
+/// program that dies of its errors does so by one policy, and one that serves what failed, or has it come
+/// back later, by one habit, where that is worth a note: the group of the mildest grade, and of these the one that
 /// most states show, stands for all and names the calls of the others.
 fn by_reason(groups: BTreeMap<Key, Group>) -> Vec<(Key, Group)> {
     let mut told: Vec<(Key, Group)> = Vec::new();
     for (key, group) in groups {
         let same = told.iter_mut().find(|(other, known)| {
-            let says =
-                matches!(key.kind, Kind::Refused | Kind::RecoveryCrashed | Kind::CrashedOnError);
-            says && other.note == key.note && group.run.hit.is_some() && known.is_alike(&group)
+            let one_reason = match key.kind {
+                Kind::Refused | Kind::RecoveryCrashed | Kind::CrashedOnError => {
+                    known.is_alike(&group)
+                }
+                Kind::Vanished | Kind::Resurrected => key.note && other.kind == key.kind,
+                _ => false,
+            };
+            let struck = group.run.hit.is_some() && known.run.hit.is_some();
+            one_reason && struck && other.note == key.note
         });
         match same {
             Some((first, known)) if group.stands_for(known) => {

@@ -1,0 +1,159 @@
+//! What a folder of a case holds besides plain files and folders: symbolic links, and files with more
+//! names than one. They stand in a file of their own beside the folder, `NAME.links`, so that nothing of
+//! an untrusted scenario is ever a link on the disk of whoever replays it before it was looked at.
+//!
+//! Names are bytes, and a case's names are text: a byte that is not UTF-8 is written `\xff`, a backslash
+//! twice.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::case::Files;
+use super::folder::inside;
+use crate::base::{HarnessError, Result};
+
+/// The links below one folder of a case, by their path in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Links {
+    /// Symbolic links and their targets.
+    pub symbolic: BTreeMap<String, String>,
+    /// Further names of files, and the name under which the file is stored.
+    pub hard: BTreeMap<String, String>,
+}
+
+/// The file that holds the links of the folder `name`.
+pub fn beside(name: &str) -> String {
+    format!("{}.links", name.trim_end_matches('/'))
+}
+
+impl Links {
+    /// The links of the folder `name`; none where none are stored.
+    pub fn of(files: &Files, name: &str) -> Result<Links> {
+        let name = beside(name);
+        let Some(bytes) = files.get(&name) else { return Ok(Links::default()) };
+        serde_json::from_slice(bytes).map_err(|error| {
+            HarnessError::input(format!("the file `{name}` that it names: {error}"))
+        })
+    }
+
+    /// Puts them beside the folder `name`, if there are any.
+    pub fn put(&self, files: &mut Files, name: &str) {
+        if *self != Links::default() {
+            let text = serde_json::to_vec_pretty(self).expect("text is serializable");
+            files.insert(beside(name), text.into());
+        }
+    }
+
+    /// An error if one of them leaves the folder.
+    pub fn check(&self) -> Result<()> {
+        for (path, target) in &self.symbolic {
+            let path = inside(path)?;
+            let above = path.components().count() - 1;
+            if !stays(&unescape(target), above) {
+                let (path, target) = (path.display(), target.escape_default());
+                return Err(HarnessError::input(format!(
+                    "the symbolic link `{path}` leads to `{target}`: expected a path that stays in its \
+                     folder"
+                )));
+            }
+        }
+        for name in self.hard.iter().flat_map(|(path, other)| [path, other]) {
+            inside(name)?;
+        }
+        Ok(())
+    }
+}
+
+/// True if a target never climbs above the folder that is `above` levels up from the link.
+fn stays(target: &Path, above: usize) -> bool {
+    let mut depth = above;
+    target.components().all(|part| match part {
+        Component::Normal(_) => {
+            depth += 1;
+            true
+        }
+        Component::CurDir => true,
+        Component::ParentDir => depth.checked_sub(1).is_some_and(|up| {
+            depth = up;
+            true
+        }),
+        Component::RootDir | Component::Prefix(_) => false,
+    })
+}
+
+/// A path as text.
+pub fn escape(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\\', "\\\\"));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// The path that a text stands for.
+pub fn unescape(text: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        bytes.extend_from_slice(plain.as_bytes());
+        let hex = escaped.strip_prefix('x').and_then(|hex| hex.get(..2));
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &escaped[3..];
+            }
+            None => {
+                bytes.push(b'\\');
+                rest = escaped.strip_prefix('\\').unwrap_or(escaped);
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    OsStr::from_bytes(&bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_leaves_its_folder_is_refused() {
+        let leads = |path: &str, target: &str| {
+            let symbolic = BTreeMap::from([(path.to_owned(), target.to_owned())]);
+            Links { symbolic, ..Links::default() }.check()
+        };
+        for (path, target) in
+            [("a", "/etc"), ("a", ".."), ("d/a", "../../x"), ("a", "b/../../x"), ("../a", "x")]
+        {
+            assert_eq!(leads(path, target).unwrap_err().exit_code(), 2, "{path} -> {target}");
+        }
+        for (path, target) in [("a", "b"), ("d/a", "../b"), ("a", "./d/../b"), ("a", "nowhere")] {
+            leads(path, target).unwrap();
+        }
+        let hard = BTreeMap::from([("a".to_owned(), "../b".to_owned())]);
+        assert!(Links { hard, ..Links::default() }.check().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_the_same_after_it_was_text(name in prop::collection::vec(1u8.., 0..20)) {
+            let path = Path::new(OsStr::from_bytes(&name));
+            prop_assert_eq!(unescape(&escape(path)), path);
+        }
+
+        #[test]
+        fn any_text_stands_for_some_name(text in ".*") {
+            unescape(&text);
+        }
+    }
+}
