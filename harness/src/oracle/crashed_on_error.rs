@@ -66,7 +66,12 @@ mod tests {
         };
         let text = String::new;
         let refused = Recovery::Refused { stage: Stage::Open, text: text(), warnings: Vec::new() };
-        let died = Recovery::Crashed { stage: Stage::Open, how: "SIGABRT".into(), stderr: text() };
+        let died = Recovery::Crashed {
+            stage: Stage::Open,
+            how: "SIGABRT".into(),
+            stderr: text(),
+            garbled: false,
+        };
         assert_eq!(kinds(&opened("a=1 b=2")), []);
         assert_eq!(kinds(&refused), []);
         assert_eq!(kinds(&opened("a=1")), [Kind::LostAck]);

@@ -63,7 +63,7 @@ impl Judge {
             Recovery::Refused { stage, text, .. } => {
                 verdict.violations.push(refused::violation(born, *stage, text, &after));
             }
-            Recovery::Crashed { stage, how, stderr } => {
+            Recovery::Crashed { stage, how, stderr, .. } => {
                 verdict.violations.push(recovery_crashed::violation(*stage, how, stderr, &after));
             }
             Recovery::Hung { stage } => {

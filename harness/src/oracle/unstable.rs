@@ -29,7 +29,7 @@ pub(super) fn failure(second: &Recovery) -> Option<Violation> {
         Recovery::Refused { stage, text, .. } => {
             Some(refused::violation(true, *stage, text, AFTER))
         }
-        Recovery::Crashed { stage, how, stderr } => {
+        Recovery::Crashed { stage, how, stderr, .. } => {
             Some(recovery_crashed::violation(*stage, how, stderr, AFTER))
         }
         Recovery::Hung { stage } => Some(recovery_hung::violation(*stage, AFTER)),

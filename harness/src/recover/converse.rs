@@ -85,10 +85,13 @@ fn recovered(dump: crate::driver::Dump, warnings: Vec<String>) -> Recovered {
 /// A driver's failure during recovery.
 pub fn failed(stage: Stage, fault: DriverFault) -> Recovery {
     match fault {
-        DriverFault::Died { how, stderr } => Recovery::Crashed { stage, how, stderr },
+        DriverFault::Died { how, stderr } => {
+            Recovery::Crashed { stage, how, stderr, garbled: false }
+        }
         DriverFault::Hung { .. } => Recovery::Hung { stage },
         broke @ (DriverFault::BrokeProtocol { .. } | DriverFault::TookRoom { .. }) => {
-            Recovery::Crashed { stage, how: broke.to_string(), stderr: String::new() }
+            let garbled = matches!(broke, DriverFault::BrokeProtocol { .. });
+            Recovery::Crashed { stage, how: broke.to_string(), stderr: String::new(), garbled }
         }
     }
 }
@@ -122,6 +125,7 @@ pub fn of_driven(driven: &Driven, answers: &[Answer], warnings: Vec<String>) -> 
                 stage,
                 how: "it was stopped before it showed anything".into(),
                 stderr: String::new(),
+                garbled: false,
             },
         },
     }

@@ -46,6 +46,8 @@ pub enum Recovery {
         how: String,
         /// The end of its standard error.
         stderr: String,
+        /// True if it lived, and what it printed is not the protocol.
+        garbled: bool,
     },
     /// It did not answer within the limit.
     Hung {

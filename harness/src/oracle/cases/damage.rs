@@ -5,7 +5,13 @@ use Kind::*;
 
 #[test]
 fn death_and_hanging_are_judged_whatever_the_bytes() {
-    let died = |stage| Recovery::Crashed { stage, how: "SIGSEGV".into(), stderr: "x\ny\n".into() };
+    let crashed = |stage, garbled| Recovery::Crashed {
+        stage,
+        how: "SIGSEGV".into(),
+        stderr: "x\ny\n".into(),
+        garbled,
+    };
+    let died = |stage| crashed(stage, false);
     let judge = Judge::new(&history("put a 1"), &capabilities());
     for stage in [Stage::Open, Stage::Dump, Stage::Close] {
         let verdict = judge.at(Moment(0), Power, &died(stage));
@@ -13,6 +19,12 @@ fn death_and_hanging_are_judged_whatever_the_bytes() {
         let verdict = judge.damaged(&damage(), &died(stage));
         assert_eq!(kinds(&verdict), [RecoveryCrashed]);
         assert_eq!(kinds(&judge.damaged(&damage(), &Recovery::Hung { stage })), [RecoveryHung]);
+        // Damaged values may end lines; elsewhere, and where damage is detected, that is no excuse.
+        let expected: &[Kind] = if stage == Stage::Dump { &[] } else { &[RecoveryCrashed] };
+        assert_eq!(kinds(&judge.damaged(&damage(), &crashed(stage, true))), expected);
+        let detects = Judge::new(&history("put a 1"), &with("corruption=detected"));
+        let verdict = detects.damaged(&damage(), &crashed(stage, true));
+        assert_eq!(kinds(&verdict), [RecoveryCrashed]);
     }
 }
 
