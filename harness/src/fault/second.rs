@@ -11,7 +11,7 @@ pub fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
     let (first, second) = worker.stable(image)?;
     let (Recovery::Opened(first), Some(second)) = (first, second) else { return Ok(verdict) };
     verdict.merge(judge_reopened(&first, &second));
-    let tried = worker.writable(image)?;
+    let tried = worker.writable(image, &first.contents)?;
     if let Recovery::Opened(first) = &tried.first {
         let trial = Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
         verdict.merge(judge_written(first, &trial, &tried.second));

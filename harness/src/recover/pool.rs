@@ -201,8 +201,12 @@ fn work(worker: &mut Worker, job: &Job) -> Result<Done> {
         None
     };
     let stable = (opened && job.extra.stable).then(|| worker.stable(&job.image)).transpose()?;
-    let writable =
-        (opened && job.extra.writable).then(|| worker.writable(&job.image)).transpose()?;
+    let writable = match &recovery {
+        Recovery::Opened(shown) if job.extra.writable => {
+            Some(worker.writable(&job.image, &shown.contents)?)
+        }
+        _ => None,
+    };
     Ok(Done { id: job.id, recovery, again, stable, writable, left })
 }
 

@@ -1,6 +1,8 @@
 //! A worker: one directory that becomes image after image, and one driver process that recovers
 //! from each, kept alive where the driver can `reopen`.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::base::Result;
 use crate::base::limits::{RECOVERY_ROOM_BYTES, RECOVERY_ROOM_FACTOR};
 use crate::driver::{Capabilities, DriverProcess, Room, Session, Target, Timeouts};
 use crate::image::{Image, Workdir};
-use crate::workload::{Answer, Key, Mutation, Request, Value};
+use crate::workload::{Answer, Contents, Key, Mutation, Request, Value};
 
 /// How long a driver that answered everything is waited for before it is killed.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -150,11 +152,13 @@ impl Worker {
         Ok((first, second))
     }
 
-    /// Recovers `image`, puts a pair, closes and opens again.
-    pub fn writable(&mut self, image: &Image) -> Result<Tried> {
+    /// Recovers `image`, which showed `shown`, puts a pair, closes and opens again. The pair is as long as
+    /// most of those there: where recovery left what it dropped behind the end of a log, the put takes
+    /// the place of a record of that length, and what follows may seem to be valid again.
+    pub fn writable(&mut self, image: &Image, shown: &Contents) -> Result<Tried> {
         self.become_image(image)?;
         let key = Key::from("unplug.writable");
-        let value = Value::from("w");
+        let value = Value::new("w".repeat(usual(shown).saturating_sub(key.as_str().len()).max(1)));
         let put = Request::Write(Mutation::Put(key.clone(), value.clone()));
         let (mut first, mut answer) = self.talk(&[], std::slice::from_ref(&put))?;
         if matches!(answer, Some(Answer::Err(_))) {
@@ -213,6 +217,16 @@ pub struct Tried {
     pub answer: Option<Answer>,
     /// What was there after the put and a clean close.
     pub second: Recovery,
+}
+
+/// How many bytes the key and the value of most pairs have; of as many the fewest.
+fn usual(shown: &Contents) -> usize {
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for (key, value) in shown {
+        *counts.entry(key.as_str().len() + value.as_str().len()).or_default() += 1;
+    }
+    let most = counts.iter().max_by_key(|(length, count)| (**count, Reverse(**length)));
+    most.map_or(0, |(length, _)| *length)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub fn judged(
 ) -> Result<(Verdict, Recovery)> {
     let recovery = prover.recovery(image)?;
     let mut verdict = spot.ground.court.at(spot.moment(), spot.loss(), &recovery);
-    if besides && let Recovery::Opened(_) = recovery {
+    if besides && let Recovery::Opened(shown) = &recovery {
         let (first, second) = prover.worker().stable(image)?;
         if let (Recovery::Opened(first), Some(second)) = (&first, &second) {
             verdict.merge(judge_reopened(first, second));
@@ -74,7 +74,7 @@ pub fn judged(
         if let (Recovery::Opened(first), Some(second)) = (&first, &second) {
             verdict.merge(judge_reopened(first, second));
         }
-        let tried = prover.worker().writable(image)?;
+        let tried = prover.worker().writable(image, &shown.contents)?;
         if let Recovery::Opened(first) = &tried.first {
             let trial =
                 Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };

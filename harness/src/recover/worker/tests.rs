@@ -120,18 +120,36 @@ fn contents_that_change_at_the_second_opening_are_seen() {
     assert!(opened(&second.unwrap()).contents.is_empty());
 }
 
+fn shown(values: &[&str]) -> Contents {
+    let pair =
+        |(number, value): (usize, &&str)| (Key::new(format!("k{number}")), Value::new(*value));
+    values.iter().enumerate().map(pair).collect()
+}
+
+#[test]
+fn a_tried_put_is_as_long_as_most_of_what_is_there() {
+    let long = "v".repeat(60);
+    let usual = |values: &[&str]| super::usual(&shown(values));
+    assert_eq!(usual(&[&long, "short", &long, "v"]), 62);
+    assert_eq!(usual(&[&long, "v"]), 3, "the shorter where none is more frequent");
+    assert_eq!(usual(&[]), 0);
+    let (_root, mut worker) = worker("reopen", "");
+    let tried = worker.writable(&image("a 1\n"), &shown(&[&long])).unwrap();
+    assert_eq!(tried.key.as_str().len() + tried.value.as_str().len(), 62);
+}
+
 #[test]
 fn a_put_that_is_gone_after_a_reopen_is_seen() {
     for words in ["reopen", ""] {
         let (_root, mut worker) = worker(words, "");
-        let tried = worker.writable(&image("a 1\n")).unwrap();
+        let tried = worker.writable(&image("a 1\n"), &shown(&["1"])).unwrap();
         assert_eq!(tried.answer, Some(Answer::Ack));
         assert_eq!(opened(&tried.first).contents.len(), 1);
         assert_eq!(opened(&tried.second).contents.get(&tried.key), Some(&tried.value));
     }
     let forgetful = "grep -v unplug $dir/pairs > $dir/t; mv $dir/t $dir/pairs";
     let (_root, mut worker) = worker("reopen", forgetful);
-    let tried = worker.writable(&image("a 1\n")).unwrap();
+    let tried = worker.writable(&image("a 1\n"), &shown(&["1"])).unwrap();
     assert_eq!(opened(&tried.second).contents.len(), 1);
 }
 
