@@ -4,10 +4,11 @@
 //! meanwhile hurts nobody.
 //!
 //! A store of the bytes that are there already is not seen, and changes nothing but for one thing: after a
-//! sync that failed it makes clean pages dirty, so that the next sync writes them. A mapping that was made
-//! after the failure is taken to have been stored to in whole before the next sync: a program that opens
-//! its file anew and puts everything there again must not be accused, and one that does not put it there
-//! is not caught. A mapping that was there before is taken not to have been.
+//! sync that failed it makes clean pages dirty, so that the next sync writes them. A program that did
+//! anything traced since the failure, or was asked for anything, is taken to have stored to all of the file
+//! before its next sync: one that opens its file anew, or does the failed transaction again, puts the same
+//! bytes there again, and must not be accused. One that syncs once more and believes it is caught, and so is
+//! one that acknowledges what was not synced, until then.
 //!
 //! Not here: who is stopped meanwhile ([`super::stores`]).
 
@@ -42,7 +43,7 @@ pub struct Mappings {
     files: BTreeMap<FileId, Shadow>,
     /// Files a sync of which failed.
     failed: BTreeSet<FileId>,
-    /// Those of them that were mapped again.
+    /// Those of them whose program did something else since.
     anew: BTreeSet<FileId>,
     /// A shared mapping is there that a change of protection could make writable.
     may_gain: bool,
@@ -114,19 +115,17 @@ impl Mappings {
         Ok(())
     }
 
-    /// Another mapping of `file` was made.
-    pub fn mapped_again(&mut self, file: FileId) {
-        if self.failed.contains(&file) {
-            self.anew.insert(file);
-        }
+    /// The program does something that is no sync.
+    pub fn went_on(&mut self) {
+        self.anew.clone_from(&self.failed);
     }
 
     /// What may have been stored again since a sync failed; asked before each sync.
     pub fn stored_again(&mut self) -> Vec<Store> {
         let mut stores = Vec::new();
         for id in std::mem::take(&mut self.anew) {
-            self.failed.remove(&id);
             let Some(shadow) = self.files.get(&id) else { continue };
+            self.failed.remove(&id);
             for (chunk, bytes) in &shadow.chunks {
                 let offset = chunk * CHUNK_BYTES;
                 let len = shadow.size.saturating_sub(offset).min(CHUNK_BYTES) as usize;
@@ -373,18 +372,21 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failed_sync_only_a_later_mapping_may_have_been_stored_to_again() {
-        let (_file, mut mappings, temp) = mapped(b"known");
+    fn who_did_anything_since_a_failed_sync_may_have_stored_all_of_it_again() {
+        let (_file, mut mappings, _temp) = mapped(b"known");
         let failed = FileOp::FailedSync { file: FILE, scope: SyncScope::Full };
-        mappings.mapped_again(FILE);
+        mappings.went_on();
         assert_eq!(mappings.stored_again(), [], "nothing failed yet");
         mappings.apply(&failed);
-        assert_eq!(mappings.stored_again(), [], "the mapping was there before");
-        mappings.add(FILE, temp.reopen().expect("open")).expect("known");
-        mappings.mapped_again(FILE);
+        assert_eq!(mappings.stored_again(), [], "synced once more, and nothing in between");
+        mappings.went_on();
         let store = Store { file: FILE, offset: 0, bytes: b"known".to_vec() };
         assert_eq!(mappings.stored_again(), [store]);
+        mappings.went_on();
         assert_eq!(mappings.stored_again(), [], "once");
+        mappings.apply(&FileOp::FailedSync { file: FileId(9), scope: SyncScope::Full });
+        mappings.went_on();
+        assert_eq!(mappings.stored_again(), [], "it has no mapping");
     }
 
     #[test]

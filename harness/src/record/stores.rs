@@ -22,6 +22,7 @@ impl Tracer {
     /// Compares what is mapped with what was known. `tid` is the thread whose event comes next, or
     /// nothing at the end of a process.
     pub(super) fn compare_mappings(&mut self, tid: Option<pid_t>) -> io::Result<()> {
+        self.mappings.went_on();
         self.compare(tid, true)
     }
 
@@ -31,6 +32,9 @@ impl Tracer {
         let syncs = matches!(work, Work::Sync { .. } | Work::SyncRanges(_) | Work::SyncAll);
         let own = work.file(|_| None).is_some_and(|file| self.mappings.has(file));
         self.seen.coarse |= !syncs && self.mappings.is_coarse();
+        if !syncs {
+            self.mappings.went_on();
+        }
         self.compare(Some(tid), syncs || own)?;
         if syncs {
             let again = self.mappings.stored_again();
@@ -126,7 +130,6 @@ impl Tracer {
     pub(super) fn mapped(&mut self, tid: pid_t, what: Option<(FileId, Borrowed)>) {
         let added = match what {
             Some((file, handle)) => {
-                self.mappings.mapped_again(file);
                 handle::reopen(&handle).and_then(|reader| self.mappings.add(file, reader))
             }
             None => self.find_writable(tid),
