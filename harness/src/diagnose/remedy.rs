@@ -138,7 +138,7 @@ fn fsync(sites: &Sites<'_>, file: FileId, at: EventNo) -> String {
 }
 
 /// How many of the states cannot be with these syncs. A power cut between a call and the sync that is
-/// added after it loses what the call did as before.
+/// added after it loses what that call did as before.
 fn gone(scene: &Scene<'_>, syncs: &[(EventNo, FileId)], states: &[&Failing<'_>]) -> usize {
     let mut overlay = scene.overlay.clone();
     overlay.added_syncs.extend(syncs.iter().map(|(after, file)| AddedSync {
@@ -155,7 +155,8 @@ fn gone(scene: &Scene<'_>, syncs: &[(EventNo, FileId)], states: &[&Failing<'_>])
         let state = translate(scene.model, &model, failing.state);
         let last = failing.state.point.0.checked_sub(1).map(EventNo);
         let unsynced = |effect: &EffectNo| scene.model.effect(*effect).map(|at| at.event) == last;
-        if last.is_some() && lost_effects(failing.state).iter().any(unsynced) {
+        let lost = lost_effects(failing.state);
+        if !lost.is_empty() && lost.iter().all(unsynced) {
             return false;
         }
         view.check(&state, failing.profile).is_err()
