@@ -4,7 +4,6 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,13 +27,8 @@ pub struct Ran {
     pub output: String,
 }
 
-/// Runs `argv` in `folder` with no input and waits at most `limit`.
-pub fn run(
-    argv: &[String],
-    env: &[(String, String)],
-    folder: &Path,
-    limit: Duration,
-) -> Result<Ran> {
+/// Runs `argv` where this process runs, with no input, and waits at most `limit`.
+pub fn run(argv: &[String], env: &[(String, String)], limit: Duration) -> Result<Ran> {
     let [program, arguments @ ..] = argv else {
         return Err(HarnessError::input("the command is empty"));
     };
@@ -47,7 +41,6 @@ pub fn run(
     command
         .args(arguments)
         .envs(env.iter().map(|(name, value)| (name, value)))
-        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::from(to))
         .stderr(Stdio::from(also));
@@ -143,7 +136,7 @@ mod tests {
 
     fn shell(text: &str, limit: Duration) -> Ran {
         let argv = ["sh", "-c", text].map(String::from);
-        run(&argv, &[("WORD".into(), "said".into())], Path::new("/"), limit).unwrap()
+        run(&argv, &[("WORD".into(), "said".into())], limit).unwrap()
     }
 
     #[test]

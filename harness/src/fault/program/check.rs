@@ -40,7 +40,8 @@ impl Checker {
         let text =
             filled(&self.check, self.store.path()).replace("{out}", &out.display().to_string());
         let argv = ["/bin/sh".to_owned(), "-c".to_owned(), text];
-        command::run(&argv, &[], self.folder.path(), self.limit)
+        // Where the workload ran too: the user's own folder, so that paths in both commands mean the same.
+        command::run(&argv, &[], self.limit)
     }
 }
 
