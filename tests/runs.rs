@@ -93,7 +93,7 @@ fn an_interrupted_run_leaves_a_true_report_that_says_so() {
     let mut arguments = run.to_vec();
     arguments.push(out.to_str().unwrap());
     let child = place.unplug(&arguments).spawn().unwrap();
-    wait_until("drivers run", || place.processes().len() > 3);
+    wait_until("drivers run", || place.running().len() > 3);
     std::thread::sleep(Duration::from_millis(500));
     kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
     let ran = Ran::of(child.wait_with_output().unwrap());
@@ -112,17 +112,17 @@ fn unplug_killed_in_mid_run_leaves_no_process_and_no_temporary_file() {
         let mut arguments = run.to_vec();
         arguments.push(out.to_str().unwrap());
         let mut child = place.unplug(&arguments).spawn().unwrap();
-        wait_until("drivers run", || place.processes().len() > 3);
+        wait_until("drivers run", || place.running().len() > 3);
         std::thread::sleep(Duration::from_millis(300));
         // The janitor's arguments say where crash states are materialised.
         let roots: Vec<String> = place
-            .processes()
+            .running()
             .iter()
             .filter(|line| line.contains(" janitor "))
             .flat_map(|line| line.split(' ').skip(2).map(str::to_owned).collect::<Vec<_>>())
             .filter(|root| !root.is_empty())
             .collect();
-        assert_eq!(roots.len(), 2, "{:?}", place.processes());
+        assert_eq!(roots.len(), 2, "{:?}", place.running());
         child.kill().unwrap();
         child.wait().unwrap();
         wait_until("nothing is left", || {

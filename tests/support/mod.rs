@@ -66,11 +66,16 @@ impl Place {
 
     /// Temporary files that are still there.
     pub fn leftovers(&self) -> Vec<PathBuf> {
-        list(&self.folder.path().join("tmp"))
+        in_the_end(|| list(&self.folder.path().join("tmp")))
     }
 
     /// Processes that were started below this place and still run.
     pub fn processes(&self) -> Vec<String> {
+        in_the_end(|| self.running())
+    }
+
+    /// The same, right now.
+    pub fn running(&self) -> Vec<String> {
         let mark = format!("TMPDIR={}", self.folder.path().join("tmp").display());
         let mut found = Vec::new();
         for process in list(Path::new("/proc")) {
@@ -119,6 +124,19 @@ impl Ran {
         assert!(said.contains(text), "no `{text}` in:\n{said}");
         self
     }
+}
+
+/// What is left when there is nothing left any more, or after a patient while: what was told to end takes
+/// a moment on a busy machine.
+fn in_the_end<T>(look: impl Fn() -> Vec<T>) -> Vec<T> {
+    for _ in 0..200 {
+        let left = look();
+        if left.is_empty() {
+            return left;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    look()
 }
 
 /// What is in a folder, sorted; nothing if there is none.
