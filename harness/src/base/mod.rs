@@ -7,6 +7,7 @@ pub mod limits;
 pub mod nursery;
 pub mod program;
 pub mod rng;
+pub mod word;
 
 pub use error::{HarnessError, Result};
 pub use rng::Rng;

@@ -3,18 +3,31 @@
 use crate::base::Result;
 use crate::image::Image;
 use crate::oracle::{Trial, Verdict, judge_reopened, judge_written};
-use crate::recover::{Recovery, Worker};
+use crate::recover::{Recovery, Tried, Worker};
 
 /// What a second opening and a tried put show.
 pub fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
     let mut verdict = Verdict::default();
-    let (first, second) = worker.stable(image)?;
-    let (Recovery::Opened(first), Some(second)) = (first, second) else { return Ok(verdict) };
-    verdict.merge(judge_reopened(&first, &second));
-    let tried = worker.writable(image, &first.contents)?;
-    if let Recovery::Opened(first) = &tried.first {
-        let trial = Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
-        verdict.merge(judge_written(first, &trial, &tried.second));
+    let both = worker.stable(image)?;
+    let Recovery::Opened(shown) = &both.0 else { return Ok(verdict) };
+    let tried = worker.writable(image, &shown.contents)?;
+    for found in reopened(&both).into_iter().chain(written(&tried)) {
+        verdict.merge(found);
     }
     Ok(verdict)
+}
+
+/// What two openings in a row show; nothing where the first was none.
+pub fn reopened((first, second): &(Recovery, Option<Recovery>)) -> Option<Verdict> {
+    match (first, second) {
+        (Recovery::Opened(first), Some(second)) => Some(judge_reopened(first, second)),
+        _ => None,
+    }
+}
+
+/// What a tried put shows; nothing where the store did not open for it.
+pub fn written(tried: &Tried) -> Option<Verdict> {
+    let Recovery::Opened(first) = &tried.first else { return None };
+    let trial = Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
+    Some(judge_written(first, &trial, &tried.second))
 }

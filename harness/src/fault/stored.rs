@@ -1,13 +1,13 @@
 //! Images as the files of a case, and back.
 
 use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use crate::image::{EntryKind, Image};
+use crate::base::word;
+use crate::image::{EntryKind, Image, path_bytes};
 use crate::scenario::Files;
 use crate::scenario::folder::below;
-use crate::scenario::links::{Links, escape, unescape};
+use crate::scenario::links::{Links, path_of};
 use crate::trace::FileId;
 
 /// Puts `image` into `files` as the folder `name`.
@@ -16,7 +16,7 @@ pub fn put(files: &mut Files, name: &str, image: &Image) {
     let mut links = Links::default();
     let mut stored: BTreeMap<FileId, String> = BTreeMap::new();
     for entry in image.entries() {
-        let path = escape(&entry.path);
+        let path = word::escape(path_bytes(&entry.path));
         match entry.kind {
             EntryKind::Dir => {
                 files.insert(format!("{name}/{path}/"), Arc::from(&b""[..]));
@@ -29,8 +29,7 @@ pub fn put(files: &mut Files, name: &str, image: &Image) {
                 stored.insert(entry.file, path);
             }
             EntryKind::Symlink(target) => {
-                let target = escape(std::ffi::OsStr::from_bytes(target).as_ref());
-                links.symbolic.insert(path, target);
+                links.symbolic.insert(path, word::escape(target));
             }
         }
     }
@@ -42,17 +41,17 @@ pub fn get(files: &Files, name: &str) -> Image {
     let mut image = Image::empty();
     for (path, bytes) in below(files, name) {
         match path.strip_suffix('/') {
-            Some(folder) => drop(image.make_dir(unescape(folder))),
-            None => drop(image.put(unescape(path), bytes)),
+            Some(folder) => drop(image.make_dir(path_of(folder))),
+            None => drop(image.put(path_of(path), bytes)),
         }
     }
     // What was read from a disk was checked then.
     let links = Links::of(files, name).unwrap_or_default();
     for (path, other) in &links.hard {
-        image.hard_link(unescape(other), unescape(path));
+        image.hard_link(path_of(other), path_of(path));
     }
     for (path, target) in &links.symbolic {
-        image.symlink(unescape(path), unescape(target).as_os_str().as_bytes());
+        image.symlink(path_of(path), path_bytes(&path_of(target)));
     }
     image
 }
@@ -60,6 +59,7 @@ pub fn get(files: &Files, name: &str) -> Image {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
 
     use super::*;
 

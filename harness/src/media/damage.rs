@@ -20,7 +20,7 @@ use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::base::{HarnessError, Result};
+use crate::base::{HarnessError, Result, word};
 use crate::image::{path_bytes, path_of};
 
 /// Longest range that one damage may fill or add.
@@ -219,7 +219,8 @@ impl<'a> Words<'a> {
 
     fn path(&mut self) -> Result<PathBuf> {
         let word = self.next("a path")?;
-        let path = unescape(word).filter(|path| is_plain(path) && escape(path) == word);
+        let path = word::unescape(word).map(|bytes| path_of(&bytes));
+        let path = path.filter(|path| is_plain(path) && escape(path) == word);
         path.ok_or_else(|| self.bad("a relative path of plain names", word))
     }
 }
@@ -244,31 +245,7 @@ fn is_plain(path: &Path) -> bool {
 }
 
 fn escape(path: &Path) -> String {
-    let mut text = String::new();
-    for &byte in path_bytes(path) {
-        match byte {
-            b'%' => text.push_str("%25"),
-            _ if byte.is_ascii_graphic() => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02x}")),
-        }
-    }
-    text
-}
-
-fn unescape(word: &str) -> Option<PathBuf> {
-    let mut bytes = Vec::new();
-    let mut rest = word.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first == b'%' {
-            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-            bytes.extend(hex(digits)?);
-            rest = &rest[2..];
-        } else {
-            bytes.push(*first);
-        }
-    }
-    Some(path_of(&bytes))
+    word::escape(path_bytes(path))
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 //! names than one. They stand in a file of their own beside the folder, `NAME.links`, so that nothing of
 //! an untrusted scenario is ever a link on the disk of whoever replays it before it was looked at.
 //!
-//! Names are bytes, and a case's names are text: a byte that is not UTF-8 is written `\xff`, a backslash
-//! twice.
+//! Names are bytes, and a case's names are text: what each is written as is said in [`word`].
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Files;
 use super::folder::inside;
-use crate::base::{HarnessError, Result};
+use crate::base::{HarnessError, Result, word};
 
 /// The links below one folder of a case, by their path in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +53,7 @@ impl Links {
         for (path, target) in &self.symbolic {
             let path = inside(path)?;
             let above = path.components().count() - 1;
-            if !stays(&unescape(target), above) {
+            if !stays(&path_of(target), above) {
                 let (path, target) = (path.display(), target.escape_default());
                 return Err(HarnessError::input(format!(
                     "the symbolic link `{path}` leads to `{target}`: expected a path that stays in its \
@@ -86,44 +85,16 @@ fn stays(target: &Path, above: usize) -> bool {
     })
 }
 
-/// A path as text.
-pub fn escape(path: &Path) -> String {
-    let mut text = String::new();
-    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        text.push_str(&chunk.valid().replace('\\', "\\\\"));
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
+/// The path that a name of a case stands for; one that is no word stands for itself.
+pub fn path_of(name: &str) -> PathBuf {
+    match word::unescape(name) {
+        Some(bytes) => OsStr::from_bytes(&bytes).into(),
+        None => name.into(),
     }
-    text
-}
-
-/// The path that a text stands for.
-pub fn unescape(text: &str) -> PathBuf {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, escaped)) = rest.split_once('\\') {
-        bytes.extend_from_slice(plain.as_bytes());
-        let hex = escaped.strip_prefix('x').and_then(|hex| hex.get(..2));
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &escaped[3..];
-            }
-            None => {
-                bytes.push(b'\\');
-                rest = escaped.strip_prefix('\\').unwrap_or(escaped);
-            }
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    OsStr::from_bytes(&bytes).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -142,18 +113,5 @@ mod tests {
         }
         let hard = BTreeMap::from([("a".to_owned(), "../b".to_owned())]);
         assert!(Links { hard, ..Links::default() }.check().is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_name_is_the_same_after_it_was_text(name in prop::collection::vec(1u8.., 0..20)) {
-            let path = Path::new(OsStr::from_bytes(&name));
-            prop_assert_eq!(unescape(&escape(path)), path);
-        }
-
-        #[test]
-        fn any_text_stands_for_some_name(text in ".*") {
-            unescape(&text);
-        }
     }
 }

@@ -10,9 +10,9 @@ use super::memory::{ImageNo, Known, Memory, RecoveryNo};
 use super::reopen::{self, Next, Reopened};
 use super::shape::{self, Shape};
 use crate::base::Result;
-use crate::fault::Budget;
+use crate::fault::{Budget, second};
 use crate::image::Image;
-use crate::oracle::{Kind, Loss, Trial, Verdict, Violation, judge_reopened, judge_written};
+use crate::oracle::{Kind, Loss, Verdict, Violation, judge_reopened};
 use crate::persistence::ProfileSet;
 use crate::recover::{Done, Extra, Pool, Recovery};
 use crate::workload::Moment;
@@ -488,18 +488,8 @@ fn extra(no: ImageNo) -> Extra {
 
 /// What a second opening and a put showed, where they were tried.
 fn second_openings(done: &Done) -> Vec<Verdict> {
-    let stable = done.stable.iter().filter_map(|(first, second)| match first {
-        Recovery::Opened(first) => second.as_ref().map(|second| judge_reopened(first, second)),
-        _ => None,
-    });
-    let written = done.writable.iter().filter_map(|tried| match &tried.first {
-        Recovery::Opened(first) => {
-            let trial =
-                Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
-            Some(judge_written(first, &trial, &tried.second))
-        }
-        _ => None,
-    });
+    let stable = done.stable.iter().filter_map(second::reopened);
+    let written = done.writable.iter().filter_map(second::written);
     stable.chain(written).collect()
 }
 

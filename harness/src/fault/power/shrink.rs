@@ -8,8 +8,9 @@ use std::rc::Rc;
 use super::ground::Spot;
 use super::prove::Prover;
 use crate::base::Result;
+use crate::fault::second;
 use crate::image::{Builder, Image};
-use crate::oracle::{Kind, Trial, Verdict, judge_reopened, judge_written};
+use crate::oracle::{Kind, Verdict};
 use crate::persistence::{CrashState, EffectNo, Form, Loss, ProfileSet, View};
 use crate::recover::Recovery;
 use crate::shrink::{Tries, minimize_list};
@@ -66,19 +67,11 @@ pub fn judged(
     let recovery = prover.recovery(image)?;
     let mut verdict = spot.ground.court.at(spot.moment(), spot.loss(), &recovery);
     if besides && let Recovery::Opened(shown) = &recovery {
-        let (first, second) = prover.worker().stable(image)?;
-        if let (Recovery::Opened(first), Some(second)) = (&first, &second) {
-            verdict.merge(judge_reopened(first, second));
-        }
-        let (first, second) = prover.worker().reopened(image)?;
-        if let (Recovery::Opened(first), Some(second)) = (&first, &second) {
-            verdict.merge(judge_reopened(first, second));
-        }
-        let tried = prover.worker().writable(image, &shown.contents)?;
-        if let Recovery::Opened(first) = &tried.first {
-            let trial =
-                Trial { key: &tried.key, value: &tried.value, answer: tried.answer.as_ref() };
-            verdict.merge(judge_written(first, &trial, &tried.second));
+        let worker = prover.worker();
+        let twice = [worker.stable(image)?, worker.reopened(image)?];
+        let tried = worker.writable(image, &shown.contents)?;
+        for found in twice.iter().filter_map(second::reopened).chain(second::written(&tried)) {
+            verdict.merge(found);
         }
     }
     Ok((verdict, recovery))
