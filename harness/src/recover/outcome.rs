@@ -68,4 +68,17 @@ impl Recovery {
             Recovery::Hung { stage } => format!("no answer at {stage:?}"),
         }
     }
+
+    /// True if two recoveries of one image come to the same: texts may name processes and paths.
+    pub fn is_like(&self, other: &Recovery) -> bool {
+        match (self, other) {
+            (Recovery::Opened(a), Recovery::Opened(b)) => {
+                a.contents == b.contents && a.contradiction.is_some() == b.contradiction.is_some()
+            }
+            (Recovery::Refused { stage: a, .. }, Recovery::Refused { stage: b, .. })
+            | (Recovery::Crashed { stage: a, .. }, Recovery::Crashed { stage: b, .. })
+            | (Recovery::Hung { stage: a }, Recovery::Hung { stage: b }) => a == b,
+            _ => false,
+        }
+    }
 }

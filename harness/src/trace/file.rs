@@ -13,7 +13,8 @@
 //! believed: it is checked in form here and in sense by [`super::check`].
 
 use super::check::check;
-use super::encode::{Cipher, put_trace, take_trace};
+use super::cipher::Cipher;
+use super::encode::{put_trace, take_trace};
 use super::event::Trace;
 use super::wire::{Reader, Unreadable, Writer};
 

@@ -2,7 +2,9 @@
 //! timeline. It is evidence and never edited; a fault is an overlay on it. Pure.
 
 pub mod check;
+mod cipher;
 mod encode;
+mod encode_op;
 pub mod event;
 pub mod file;
 mod history;

@@ -2,8 +2,8 @@
 //! diagnosis says.
 
 use super::*;
-use crate::persistence::Form;
 use crate::persistence::tests::script::Script;
+use crate::persistence::{Form, Loss};
 use crate::trace::EventKind;
 use crate::workload::{Answer, Mutation, Request};
 

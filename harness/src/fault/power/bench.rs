@@ -5,17 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+mod opinions;
+
+use super::ask::{Ask, Candidate, Disagreement, Failure, Like};
 use super::court::Court;
 use super::memory::{ImageNo, Known, Memory, RecoveryNo};
-use super::reopen::{self, Next, Reopened};
+use super::reopen::Reopened;
 use super::shape::{self, Shape};
 use crate::base::Result;
 use crate::fault::{Budget, second};
 use crate::image::Image;
-use crate::oracle::{Kind, Loss, Verdict, Violation, judge_reopened};
+use crate::oracle::{Kind, Verdict, Violation};
 use crate::persistence::ProfileSet;
 use crate::recover::{Done, Extra, Pool, Recovery};
-use crate::workload::Moment;
 
 /// One image in so many is also closed and opened again.
 const STABLE_EVERY: u32 = 32;
@@ -26,83 +28,10 @@ const WRITABLE_EVERY: u32 = 64;
 const CONFIRMING: u64 = 1 << 40;
 /// Jobs with numbers from here on open again what a recovery left.
 const REOPENING: u64 = 1 << 41;
-/// How many failing images of one kind are confirmed one by one.
-const CONFIRMED: u64 = 12;
 /// How many failing states are kept to be grouped; those beyond are counted.
 const FAILURES: usize = 50_000;
 /// How many images of one shape of recovery are offered for nested crashes.
 const SHAPE: usize = 2;
-
-/// What is to be judged on an image.
-#[derive(Clone, Debug)]
-pub struct Ask<T> {
-    /// When the crash struck.
-    pub moment: Moment,
-    /// What struck.
-    pub loss: Loss,
-    /// Who judges it: a number that [`Bench::seat`] gave.
-    pub court: u32,
-    /// Under which profiles the state is legal; none where any file system does it.
-    pub profiles: ProfileSet,
-    /// Candidates for nested crashes are kept apart by it.
-    pub tag: u8,
-    /// What sort of thing is volatile while recovery reads it: candidates are kept apart by it too.
-    pub stage: u64,
-    /// How the state came about.
-    pub what: T,
-}
-
-impl<T> Ask<T> {
-    /// True if recovery reads something that a power cut may still take.
-    pub fn reads_volatile(&self) -> bool {
-        self.loss == Loss::Kill && self.stage != 0
-    }
-
-    /// Under which profiles it is legal; nothing for any.
-    pub fn under(&self) -> Option<ProfileSet> {
-        (!self.profiles.is_empty()).then_some(self.profiles)
-    }
-}
-
-/// A state that failed.
-#[derive(Clone, Debug)]
-pub struct Failure<T> {
-    /// What was judged; more than one where a later visit of the same pair is legal under more
-    /// profiles.
-    pub asks: Vec<Ask<T>>,
-    /// What the image recovered to.
-    pub recovery: RecoveryNo,
-    /// What was violated.
-    pub violations: Vec<Violation>,
-}
-
-/// An image whose recovery writes, or reads what is still volatile: a candidate for nested crashes.
-#[derive(Clone, Debug)]
-pub struct Candidate<T> {
-    /// The image.
-    pub image: Image,
-    /// What was judged on it first.
-    pub ask: Ask<T>,
-    /// What it recovered to.
-    pub recovery: RecoveryNo,
-}
-
-/// What recoveries that do the same have in common: their asks' tag and stage, and the shape of what
-/// they wrote.
-pub type Like = (u8, u64, Rc<Shape>);
-
-/// Two opinions about one image.
-#[derive(Clone, Debug)]
-pub struct Disagreement<T> {
-    /// The image.
-    pub image: Image,
-    /// What was judged on it first.
-    pub ask: Ask<T>,
-    /// What the worker saw.
-    pub first: Recovery,
-    /// What a fresh process saw.
-    pub second: Recovery,
-}
 
 /// Whether there is still budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,7 +201,7 @@ impl<'a, T: Clone> Bench<'a, T> {
         let recovery = self.memory.learn(no, &done.recovery);
         let Some(first) = asks.first().cloned() else { return Ok(()) };
         if let Some(again) = &done.again
-            && !alike(&done.recovery, again)
+            && !done.recovery.is_like(again)
         {
             self.disagree(&first, &image, &done.recovery, again);
         }
@@ -358,61 +287,6 @@ impl<'a, T: Clone> Bench<'a, T> {
         }
     }
 
-    /// Has a failing image judged again in a fresh process and directory, for the first of each kind.
-    fn confirm(
-        &mut self,
-        no: ImageNo,
-        image: Image,
-        recovery: Recovery,
-        ask: Ask<T>,
-        failed: &BTreeSet<Kind>,
-    ) -> Result<()> {
-        let fresh = |kind: &&Kind| self.confirming.get(*kind).is_none_or(|done| *done < CONFIRMED);
-        let Some(kind) = failed.iter().find(fresh).copied() else { return Ok(()) };
-        // What did not open was judged twice by the pool already.
-        if matches!(recovery, Recovery::Opened(_)) {
-            *self.confirming.entry(kind).or_default() += 1;
-            let id = CONFIRMING + u64::from(no.0) * 100 + 99;
-            let (asks, reading) = (vec![(0, ask)], Vec::new());
-            self.waiting.insert(no, Waiting { image: image.clone(), asks, reading });
-            self.pool.submit(id, image, Extra::default())?;
-        }
-        Ok(())
-    }
-
-    fn second_opinion(&mut self, done: Done) -> Result<()> {
-        let no = ImageNo(((done.id - CONFIRMING) / 100) as u32);
-        let Some(Waiting { image, asks, .. }) = self.waiting.remove(&no) else { return Ok(()) };
-        let Known::Recovered(_, known) = self.memory.image(image.hash()) else { return Ok(()) };
-        let first = self.memory.recovery(known);
-        let others = [Some(&done.recovery), done.again.as_ref()];
-        match others.into_iter().flatten().find(|other| !alike(&first, other)) {
-            Some(other) => {
-                if let Some(ask) = asks.first() {
-                    self.disagree(ask, &image, &first, other);
-                }
-            }
-            None => self.confirmed += 1,
-        }
-        Ok(())
-    }
-
-    fn disagree(
-        &mut self,
-        (visit, ask): &(u64, Ask<T>),
-        image: &Image,
-        first: &Recovery,
-        second: &Recovery,
-    ) {
-        let disagreement = Disagreement {
-            image: image.clone(),
-            ask: ask.clone(),
-            first: first.clone(),
-            second: second.clone(),
-        };
-        self.disagreements.insert(*visit, disagreement);
-    }
-
     /// Keeps a candidate for nested crashes, if there are not enough like it.
     fn note(&mut self, visit: u64, ask: &Ask<T>, image: &Image, no: ImageNo, recovery: RecoveryNo) {
         let shape = self.shapes.get(&no).cloned().unwrap_or_default();
@@ -423,59 +297,6 @@ impl<'a, T: Clone> Bench<'a, T> {
             if group.len() > SHAPE {
                 group.pop_last();
             }
-        }
-    }
-}
-
-impl<T: Clone> Bench<'_, T> {
-    /// Has the directory that a recovery left opened again, unless that is known.
-    fn open_again(
-        &mut self,
-        (visit, ask): &(u64, Ask<T>),
-        left: &Image,
-        shown: RecoveryNo,
-        recovery: &Recovery,
-    ) -> Result<()> {
-        if !matches!(recovery, Recovery::Opened(_)) {
-            return Ok(());
-        }
-        let one = reopen::Waiting { visit: *visit, ask: ask.clone(), shown };
-        match self.reopened.left(left, one.clone()) {
-            Next::Open(number) => {
-                let extra = Extra::default();
-                self.pool.submit(REOPENING + number, left.clone(), extra)?;
-            }
-            Next::Compare(again) => self.compare(&one, again),
-            Next::Wait | Next::Fine => {}
-        }
-        Ok(())
-    }
-
-    /// A directory that recoveries left was opened again.
-    fn opened_again(&mut self, done: &Done) -> Result<()> {
-        let again = self.memory.keep(&done.recovery);
-        let Some((image, waiting)) = self.reopened.opened(done.id - REOPENING, again) else {
-            return Ok(());
-        };
-        let Some(first) = waiting.first() else { return Ok(()) };
-        if let Some(other) = done.again.as_ref().filter(|other| !alike(&done.recovery, other)) {
-            let first = (first.visit, first.ask.clone());
-            self.disagree(&first, &image, &done.recovery, other);
-            return Ok(());
-        }
-        for one in &waiting {
-            self.compare(one, again);
-        }
-        Ok(())
-    }
-
-    fn compare(&mut self, one: &reopen::Waiting<Ask<T>>, again: RecoveryNo) {
-        let Recovery::Opened(shown) = self.memory.recovery(one.shown) else { return };
-        let verdict = judge_reopened(&shown, &self.memory.recovery(again));
-        self.judged.extend(verdict.judged);
-        match verdict.violations.is_empty() {
-            true => self.reopened.is_fine(one.shown, again),
-            false => self.fail(one.visit, one.shown, &one.ask, verdict.violations),
         }
     }
 }
@@ -491,17 +312,4 @@ fn second_openings(done: &Done) -> Vec<Verdict> {
     let stable = done.stable.iter().filter_map(second::reopened);
     let written = done.writable.iter().filter_map(second::written);
     stable.chain(written).collect()
-}
-
-/// True if two recoveries of one image come to the same: texts may name processes and paths.
-pub fn alike(a: &Recovery, b: &Recovery) -> bool {
-    match (a, b) {
-        (Recovery::Opened(a), Recovery::Opened(b)) => {
-            a.contents == b.contents && a.contradiction.is_some() == b.contradiction.is_some()
-        }
-        (Recovery::Refused { stage: a, .. }, Recovery::Refused { stage: b, .. })
-        | (Recovery::Crashed { stage: a, .. }, Recovery::Crashed { stage: b, .. })
-        | (Recovery::Hung { stage: a }, Recovery::Hung { stage: b }) => a == b,
-        _ => false,
-    }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::bench::Failure;
+use super::ask::Failure;
 use super::fewer::Fewer;
 use super::ground::{Ground, Spot};
 use super::prove::Prover;

@@ -4,8 +4,8 @@
 //!
 //! * `run`: the fault, step by step, round by round. `stage`: what the rounds share.
 //! * `record`: the recordings. `ground`: a timeline and its model. `visit`: states become images.
-//! * `bench`: each image is recovered once and judged once a promise; `memory` knows what was seen,
-//!   `court` who judges.
+//! * `bench`: each image is recovered once and judged once a promise; `ask` is what is judged on it,
+//!   `memory` knows what was seen, `court` who judges.
 //! * `reopen`: what recovery left is opened again.
 //! * `own_name`: the database's own name, judged apart. `nested`: crashes inside recovery.
 //! * `settle`: two opinions about one image. `shrink`, `group`, `findings`: from failing states to
@@ -13,6 +13,7 @@
 //!
 //! Not judged here: damage to what was durable (the media fault), failing calls (io).
 
+pub mod ask;
 pub mod bench;
 pub mod court;
 mod fewer;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::bench::{Candidate, alike};
+use super::ask::Candidate;
 use super::ground::{Ground, Spot};
 use super::record::{Recorded, Studio};
 use super::shape::Shape;
@@ -189,7 +189,7 @@ impl Nesting<'_> {
             *outcome.unmodelled.entry(name.clone()).or_default() += count;
         }
         let known = visitor.bench.memory.recovery(candidate.recovery);
-        if !alike(&known, &recovery) {
+        if !known.is_like(&recovery) {
             outcome.totals.skip("recoveries that went otherwise when recorded", 1);
             return Ok(None);
         }

@@ -2,7 +2,7 @@
 //! with each other and not with the worker, the harness is broken; if they differ among themselves the
 //! driver is not deterministic, which is said. Each of its answers was judged.
 
-use super::bench::{Disagreement, alike};
+use super::ask::Disagreement;
 use super::ground::Spot;
 use super::prove::Prover;
 use super::visit::Visitor;
@@ -51,9 +51,9 @@ fn is_driver(one: &Disagreement<Spot>, prover: &mut Prover) -> Result<bool> {
     if fresh.iter().any(hung) {
         return Ok(false);
     }
-    let differ = fresh.windows(2).any(|pair| !alike(&pair[0], &pair[1]));
+    let differ = fresh.windows(2).any(|pair| !pair[0].is_like(&pair[1]));
     // `second` came from a fresh process too: unless that is what all of them say, they differ.
-    if differ || !alike(&fresh[0], &one.second) {
+    if differ || !fresh[0].is_like(&one.second) {
         return Ok(true);
     }
     Err(HarnessError::broken(format!(

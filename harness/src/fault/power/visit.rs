@@ -3,7 +3,8 @@
 
 use std::rc::Rc;
 
-use super::bench::{Ask, Bench, More};
+use super::ask::Ask;
+use super::bench::{Bench, More};
 use super::ground::{Ground, Spot};
 use crate::base::Result;
 use crate::explore::Visit;

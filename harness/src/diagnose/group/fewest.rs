@@ -1,0 +1,85 @@
+//! What of a failing state's loss explains its failure: the fewest sites, as far as the caller can try
+//! states that lost less.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::cause::Lost;
+use super::super::site::Site;
+use super::{Failing, Found, Scene, Seen};
+use crate::persistence::{CrashState, EffectNo, Loss};
+use crate::trace::EventNo;
+
+/// How many tries of the caller's one state may cost.
+const PROBES: usize = 12;
+
+/// True if what a group lost makes this state fail under its own, milder profile too: a grade must not
+/// come from a state that fails for another reason.
+pub(super) fn alike(
+    scene: &Scene<'_>,
+    one: &Failing<'_>,
+    seen: &Seen<'_>,
+    group: &Found,
+    probe: &mut impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
+) -> bool {
+    if group.lost.len() == seen.sites.len() {
+        return true;
+    }
+    let lost = group.lost.iter().filter_map(|site| seen.sites.get(site)).flatten();
+    let effects: Vec<EffectNo> = lost.copied().collect();
+    let state = only(one.state, &effects);
+    scene.model.is_legal(&state, one.profile) && probe(one, &state).unwrap_or(true)
+}
+
+/// The fewest sites of a state that explain its failure.
+pub(super) fn fewest(
+    scene: &Scene<'_>,
+    one: &Failing<'_>,
+    seen: &Seen<'_>,
+    passing: &BTreeMap<EventNo, Vec<BTreeSet<EffectNo>>>,
+    probe: &mut impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
+) -> Lost {
+    let all: Vec<&Site> = seen.sites.keys().copied().collect();
+    let whole = || all.iter().map(|site| (*site).clone()).collect();
+    if all.len() < 2 {
+        return whole();
+    }
+    let empty = Vec::new();
+    let passing = passing.get(&one.state.point).unwrap_or(&empty);
+    let held = |effects: &[EffectNo]| {
+        passing.iter().any(|lost| effects.iter().all(|effect| lost.contains(effect)))
+    };
+    let singles = all.iter().map(|site| vec![*site]);
+    let pairs = (0..all.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let pairs = pairs.map(|(a, b)| vec![all[b], all[a]]);
+    let candidates = singles.chain(pairs).filter(|candidate| candidate.len() < all.len());
+    let mut probes = 0;
+    let mut likely: Option<Lost> = None;
+    for candidate in candidates {
+        let effects: Vec<EffectNo> =
+            candidate.iter().flat_map(|site| seen.sites[*site].iter().copied()).collect();
+        if held(&effects) {
+            continue;
+        }
+        let lost = || candidate.iter().map(|site| (*site).clone()).collect::<Lost>();
+        let state = only(one.state, &effects);
+        let possible = probes < PROBES && scene.model.is_legal(&state, one.profile);
+        probes += usize::from(possible);
+        match possible.then(|| probe(one, &state)).flatten() {
+            Some(true) => return lost(),
+            Some(false) => {}
+            // Not tried, and nothing speaks against it.
+            None if likely.is_none() && candidate.len() == 1 => likely = Some(lost()),
+            None => {}
+        }
+    }
+    likely.unwrap_or_else(whole)
+}
+
+/// The state that lost only these effects, as far as it lost them.
+fn only(state: &CrashState, effects: &[EffectNo]) -> CrashState {
+    let Some(loss) = state.loss() else { return state.clone() };
+    let lost: Vec<u32> =
+        loss.lost().filter(|effect| effects.contains(effect)).map(|effect| effect.0).collect();
+    let forms = loss.forms().iter().filter(|(effect, _)| effects.contains(&EffectNo(*effect)));
+    CrashState::power(state.point, Loss::new(&lost, forms.copied().collect()))
+}

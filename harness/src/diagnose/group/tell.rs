@@ -1,0 +1,121 @@
+//! A group in words: the state that stands for it, what it lost, what had been promised, and what
+//! would help.
+
+use super::super::cause::{Cause, of_loss, of_moment};
+use super::super::promise::promise;
+use super::super::remedy;
+use super::super::site::{During, Part, Site, Sites};
+use super::{Failing, Found, Group, Scene, Seen};
+use crate::persistence::{Crash, EffectKind, EffectNo};
+use crate::trace::EventNo;
+
+/// The group that was found.
+pub(super) fn tell(
+    scene: &Scene<'_>,
+    sites: &Sites<'_>,
+    failing: &[Failing<'_>],
+    seen: &[Seen<'_>],
+    found: Found,
+) -> Group {
+    let first = found.members[0];
+    let (one, what) = (&failing[first], &seen[first]);
+    let lost = found.lost.iter().filter_map(|site| what.sites.get(site)).flatten();
+    let mut lost: Vec<EffectNo> = lost.copied().collect();
+    lost.sort_unstable();
+    let mut cause = match found.moment {
+        Some(during) => {
+            let inside = matches!(one.state.crash, Crash::Kill { pages } if pages > 0);
+            of_moment(during.words(), &sites.around(one.state.point), inside)
+        }
+        None => {
+            let survivor = survivor(scene, sites, one, &lost);
+            of_loss(one.kind, &found.lost, found.torn, survivor)
+        }
+    };
+    let event = |effect: &EffectNo| scene.model.effect(*effect).map(|found| found.event);
+    let promised = one
+        .operations
+        .first()
+        .and_then(|op| promise(scene.trace, scene.durable, *op, one.state.point));
+    // What was lost of what had been done by the promise; where there is none, the last loss.
+    let before = promised.and_then(|promised| {
+        lost.iter()
+            .rev()
+            .find(|effect| event(effect).is_some_and(|event| event < promised.answered))
+    });
+    let latest = before.or(lost.last()).copied();
+    cause.promised = promised.filter(|_| before.is_some());
+    cause.guilty = latest.as_ref().and_then(event);
+    cause.detail = detail(scene, sites, one, &cause, latest);
+    let members: Vec<&Failing<'_>> = found.members.iter().map(|at| &failing[*at]).collect();
+    if !lost.is_empty() {
+        cause.counterfactual = remedy::find(scene, sites, &found.lost, &members, one);
+    }
+    Group { kind: found.kind, members: found.members, cause }
+}
+
+/// A name that a lost file has and that survives, though it came later.
+fn survivor(
+    scene: &Scene<'_>,
+    sites: &Sites<'_>,
+    one: &Failing<'_>,
+    lost: &[EffectNo],
+) -> Option<String> {
+    let first = scene.model.effect(*lost.first()?)?;
+    sites.of(lost[0]).filter(|site| site.part != Part::Name)?;
+    let later = lost[0].0 + 1..scene.model.effects_before(one.state.point);
+    let named = later.map(EffectNo).find(|effect| {
+        let found = scene.model.effect(*effect).map(|found| &found.kind);
+        let rename = matches!(found, Some(EffectKind::Rename { .. } | EffectKind::Link { .. }));
+        let same = found.is_some_and(|kind| kind.file() == first.kind.file());
+        rename && same && one.state.loss().is_some_and(|loss| !loss.is_lost(effect.0))
+    })?;
+    sites.of(named).map(Site::words)
+}
+
+/// The case that stands for all, with its events.
+fn detail(
+    scene: &Scene<'_>,
+    sites: &Sites<'_>,
+    one: &Failing<'_>,
+    cause: &Cause,
+    latest: Option<EffectNo>,
+) -> String {
+    let point = one.state.point.0;
+    let Some(effect) = latest else { return format!("stopped before event {point}") };
+    let during = scene.model.effect(effect).map_or(During::Idle, |at| sites.during(at.event));
+    let mut text =
+        format!("stopped before event {point}; lost: {}, {}", sites.event(effect), during.words());
+    match scene.model.durable_by(effect, one.profile) {
+        Some(by) if by >= one.state.point => {
+            let call = sites.call(by).unwrap_or("event");
+            text.push_str(&format!(", durable only by event {} ({call})", by.0));
+        }
+        Some(_) => {}
+        None => text.push_str(", never made durable"),
+    }
+    if let Some(promised) = cause.promised {
+        let of = promised.barrier.map_or(String::new(), |barrier| format!(" of `{barrier}`"));
+        let at = promised.answered.0;
+        text.push_str(&format!("; promised by the acknowledgement{of} at event {at}"));
+    }
+    text
+}
+
+impl Sites<'_> {
+    /// The calls that changed files right before and right after a crash point.
+    fn around(&self, point: EventNo) -> (String, String) {
+        let name = |event: EventNo| -> String {
+            let call = self.call(event).unwrap_or("the end");
+            let site = self.site_of(event);
+            match site {
+                Some(site) => format!("{call} of {}", site.file),
+                None => call.to_owned(),
+            }
+        };
+        let before = (0..point.0).rev().map(EventNo).find(|event| self.changes(*event));
+        let after = (point.0..self.end().0).map(EventNo).find(|event| self.changes(*event));
+        let before = before.map_or("the beginning".into(), name);
+        (before, after.map_or("the end".into(), name))
+    }
+}
