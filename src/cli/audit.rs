@@ -2,32 +2,23 @@
 
 use std::process::ExitCode;
 
-use unplug_harness::campaign::{Campaign, audit};
+use unplug_harness::campaign::audit;
 use unplug_harness::fault::audit::{Audit, Audited, Use};
 
 use super::progress::Terminal;
 use super::run::{RunCommand, said};
-use super::{interrupt, roots::Roots, target};
+use super::{setting::Setting, target};
 
 /// Audits and prints.
 pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let options = command.options()?;
     let text = command.text();
     let target = target::resolve(&text, options.threads)?;
-    let interrupted = interrupt::watch()?;
+    let setting = Setting::make()?;
     eprintln!("unplug {} audits {}", env!("CARGO_PKG_VERSION"), target.name);
     eprintln!("{}", said(&options));
-    let roots = Roots::make()?;
     let observer = Terminal::new();
-    let campaign = Campaign {
-        target: &target,
-        text: &text,
-        options: &options,
-        run_root: roots.run(),
-        image_root: roots.image(),
-        interrupted,
-        observer: &observer,
-    };
+    let campaign = setting.campaign(&target, &text, &options, &observer);
     let audit = audit::audit(&campaign)?;
     observer.finish();
     print!("{}", render(&audit));

@@ -12,6 +12,7 @@ mod replay;
 mod report;
 mod roots;
 mod run;
+mod setting;
 mod shrink;
 mod store;
 mod target;

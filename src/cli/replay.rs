@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use unplug_harness::base::{HarnessError, Result};
-use unplug_harness::campaign::{Campaign, Replayed, replay};
+use unplug_harness::campaign::{Replayed, replay};
 use unplug_harness::fault::Silent;
 use unplug_harness::scenario::{Options, Scenario, folder};
 
-use super::{interrupt, roots::Roots, run, target};
+use super::{run, setting::Setting, target};
 
 /// What can be said to `unplug replay`.
 #[derive(Debug, Args)]
@@ -40,14 +38,13 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
         target::resolve(&scenario.target, scenario.options.threads)
             .map_err(|error| named(path, error))?;
     }
-    let interrupted = interrupt::watch()?;
-    let roots = Roots::make()?;
+    let setting = Setting::make()?;
     let mut wrong = 0;
     for (path, scenario) in files.iter().zip(&scenarios) {
-        if interrupted.load(Ordering::Relaxed) {
+        if setting.is_interrupted() {
             return Err(HarnessError::Interrupted.into());
         }
-        let replayed = one(scenario, &roots, &interrupted).map_err(|error| named(path, error))?;
+        let replayed = one(scenario, &setting).map_err(|error| named(path, error))?;
         let word = if replayed.as_expected { "as expected" } else { "UNEXPECTED" };
         println!("{}: {word}: {}", path.display(), replayed.sentence);
         if !replayed.as_expected {
@@ -64,19 +61,10 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// Replays one.
-pub fn one(scenario: &Scenario, roots: &Roots, interrupted: &Arc<AtomicBool>) -> Result<Replayed> {
+fn one(scenario: &Scenario, setting: &Setting) -> Result<Replayed> {
     let target = target::resolve(&scenario.target, scenario.options.threads)?;
     let options = Options { workers: run::cores(), ..scenario.options.clone() };
-    let campaign = Campaign {
-        target: &target,
-        text: &scenario.target,
-        options: &options,
-        run_root: roots.run(),
-        image_root: roots.image(),
-        interrupted: Arc::clone(interrupted),
-        observer: &Silent,
-    };
-    replay(&campaign, scenario)
+    replay(&setting.campaign(&target, &scenario.target, &options, &Silent), scenario)
 }
 
 fn expected(scenario: &Scenario) -> String {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use clap::Args;
 use unplug_harness::base::{HarnessError, Result};
-use unplug_harness::campaign::{self, Campaign};
+use unplug_harness::campaign;
 use unplug_harness::report::{folder, terminal};
 use unplug_harness::scenario::{Extent, FaultName, Options, Profile, TargetText};
 
 use super::progress::Terminal;
-use super::{interrupt, roots::Roots, target};
+use super::{setting::Setting, target};
 
 /// What can be said to `unplug run`.
 #[derive(Debug, Args)]
@@ -145,22 +145,13 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let options = command.options()?;
     let text = command.text();
     let target = target::resolve(&text, options.threads)?;
-    let interrupted = interrupt::watch()?;
+    let setting = Setting::make()?;
     let started = name_of_run(&target.name, options.seed);
     let folder = folder::make(&options.out, &started)?;
     eprintln!("unplug {} runs {}", env!("CARGO_PKG_VERSION"), target.name);
     eprintln!("{}", said(&options));
-    let roots = Roots::make()?;
     let observer = Terminal::new();
-    let campaign = Campaign {
-        target: &target,
-        text: &text,
-        options: &options,
-        run_root: roots.run(),
-        image_root: roots.image(),
-        interrupted,
-        observer: &observer,
-    };
+    let campaign = setting.campaign(&target, &text, &options, &observer);
     let conclusion = campaign.run()?;
     observer.finish();
     let report = folder::write(&folder, &conclusion)?;

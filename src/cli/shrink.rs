@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 use unplug_harness::base::HarnessError;
-use unplug_harness::campaign::{Campaign, replay};
+use unplug_harness::campaign::replay;
 use unplug_harness::fault::Silent;
 use unplug_harness::oracle::Kind;
 use unplug_harness::scenario::{Options, Outcome, folder};
 
-use super::{interrupt, roots::Roots, run, target};
+use super::{run, setting::Setting, target};
 
 /// What can be said to `unplug shrink`.
 #[derive(Debug, Args)]
@@ -36,17 +35,8 @@ pub fn run(command: ShrinkCommand) -> anyhow::Result<ExitCode> {
     }
     let target = target::resolve(&scenario.target, scenario.options.threads)?;
     let options = Options { workers: run::cores(), ..scenario.options.clone() };
-    let interrupted = interrupt::watch()?;
-    let roots = Roots::make()?;
-    let campaign = Campaign {
-        target: &target,
-        text: &scenario.target,
-        options: &options,
-        run_root: roots.run(),
-        image_root: roots.image(),
-        interrupted: Arc::clone(&interrupted),
-        observer: &Silent,
-    };
+    let setting = Setting::make()?;
+    let campaign = setting.campaign(&target, &scenario.target, &options, &Silent);
     let first = replay::judge(&campaign, &case)?.verdict;
     let wanted = match scenario.expect.kind.as_deref() {
         Some(name) => Some(Kind::parse(name).ok_or_else(|| bad("expect.kind: unknown"))?),
