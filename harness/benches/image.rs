@@ -12,6 +12,7 @@ use unplug_harness::base::Rng;
 use unplug_harness::explore::Explorer;
 use unplug_harness::image::{Builder, Image, Workdir};
 use unplug_harness::persistence::{Model, Profile, ProfileSet};
+use unplug_harness::trace::sparse::Sparse;
 use unplug_harness::trace::{
     Call, Event, EventKind, FileId, FileOp, Name, NodeKind, Place, SyncScope, Trace, TreeNode, Via,
     WriteSync,
@@ -103,9 +104,9 @@ fn store(bytes: usize, writes: u64, sync_every: Option<u64>) -> Trace {
     let node = |at, file, node, bytes| TreeNode { at, file, node, mode: 0o644, bytes };
     let mut trace = Trace {
         initial: vec![
-            node(None, FileId::ROOT, NodeKind::Dir, Arc::from([])),
-            node(Some(place("data")), FileId(1), NodeKind::File, content.into()),
-            node(Some(place("log")), FileId(2), NodeKind::File, Arc::from([])),
+            node(None, FileId::ROOT, NodeKind::Dir, Arc::default()),
+            node(Some(place("data")), FileId(1), NodeKind::File, Sparse::of(&content).into()),
+            node(Some(place("log")), FileId(2), NodeKind::File, Arc::default()),
         ],
         ..Trace::default()
     };

@@ -1,8 +1,9 @@
-//! What every room may use: seeded randomness, named limits, harness errors, and how processes are
-//! started. Nothing here knows of drivers or stores.
+//! What every room may use: seeded randomness, named limits, harness errors, where files hold data,
+//! and how processes are started. Nothing here knows of drivers or stores.
 
 pub mod error;
 pub mod forks;
+pub mod holes;
 pub mod limits;
 pub mod nursery;
 pub mod program;

@@ -6,8 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::content::Content;
+use super::page::Page;
 use super::tree::Image;
 use super::walk::EntryKind;
+use crate::trace::sparse::Sparse;
 use crate::trace::{FileId, NodeKind, Place, Tree, TreeNode};
 
 impl Image {
@@ -18,7 +20,12 @@ impl Image {
         for node in tree {
             if !image.has(node.file) {
                 image.create(node.file, &node.node, node.mode);
-                image.edit(node.file, |content| *content = Content::of(&node.bytes));
+                image.edit(node.file, |content| {
+                    for (number, page) in node.bytes.pages() {
+                        content.set_page(number, Page::new(*page));
+                    }
+                    content.clip(node.bytes.len());
+                });
             }
             image.set_mode(node.file, node.mode);
             if let Some(at) = &node.at {
@@ -29,7 +36,7 @@ impl Image {
     }
 
     /// The tree of everything that can be reached, parents first, the root first; identities are
-    /// kept. It holds the files' bytes in full, zeros too.
+    /// kept.
     pub fn to_tree(&self) -> Tree {
         let root_mode = self.node(FileId::ROOT).map_or(0o755, |node| node.mode);
         let mut tree = vec![TreeNode {
@@ -37,7 +44,7 @@ impl Image {
             file: FileId::ROOT,
             node: NodeKind::Dir,
             mode: root_mode,
-            bytes: Arc::from([]),
+            bytes: Arc::default(),
         }];
         let mut seen = BTreeSet::new();
         for entry in self.entries() {
@@ -46,10 +53,12 @@ impl Image {
             let name = entry.path.file_name().map(OsStr::as_bytes);
             let at = parent.zip(name).map(|(dir, name)| Place { dir, name: Arc::from(name) });
             let (node, bytes) = match entry.kind {
-                EntryKind::File(content) if first => (NodeKind::File, content.bytes()),
-                EntryKind::File(_) => (NodeKind::File, Vec::new()),
-                EntryKind::Dir => (NodeKind::Dir, Vec::new()),
-                EntryKind::Symlink(target) => (NodeKind::Symlink(Arc::from(target)), Vec::new()),
+                EntryKind::File(content) if first => (NodeKind::File, sparse(content)),
+                EntryKind::File(_) => (NodeKind::File, Sparse::default()),
+                EntryKind::Dir => (NodeKind::Dir, Sparse::default()),
+                EntryKind::Symlink(target) => {
+                    (NodeKind::Symlink(Arc::from(target)), Sparse::default())
+                }
             };
             tree.push(TreeNode {
                 at,
@@ -61,4 +70,15 @@ impl Image {
         }
         tree
     }
+}
+
+fn sparse(content: &Content) -> Sparse {
+    let mut sparse = Sparse::default();
+    let mut from = 0;
+    while let Some(number) = content.next_page(from) {
+        sparse.set_page(number, *Page::bytes_of(content.page(number)));
+        from = number + 1;
+    }
+    sparse.resize(content.size());
+    sparse
 }

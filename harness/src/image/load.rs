@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use super::content::Content;
 use super::page::{PAGE, Page};
 use super::tree::Image;
+use crate::base::holes::data_after;
 use crate::base::limits::{IMAGE_BYTES, IMAGE_NAMES, PAGE_BYTES};
 use crate::base::{HarnessError, Result};
 use crate::trace::{FileId, Name, NodeKind};
@@ -196,26 +196,16 @@ fn read_by(
 
 /// The next stretch of data from `at` on, from and to page boundaries; empty at the end.
 fn data_range(file: &File, at: u64, size: u64) -> (u64, u64) {
-    let seek = |from: u64, whence| {
-        // SAFETY: lseek on a descriptor that this function borrows open; no memory is involved.
-        unsafe { libc::lseek(file.as_raw_fd(), from as libc::off_t, whence) }
-    };
     // A small file is read faster than asked about.
     if size <= CHUNK as u64 {
         return (at, size);
     }
-    let start = match seek(at, libc::SEEK_DATA) {
-        -1 if std::io::Error::last_os_error().raw_os_error() == Some(libc::ENXIO) => {
-            return (size, size);
+    match data_after(file, at, size) {
+        None => (size, size),
+        Some((start, end)) => {
+            ((start / PAGE_BYTES * PAGE_BYTES).max(at), end.next_multiple_of(PAGE_BYTES).min(size))
         }
-        -1 => return (at, size),
-        start => (start as u64).max(at) / PAGE_BYTES * PAGE_BYTES,
-    };
-    let end = match seek(start, libc::SEEK_HOLE) {
-        -1 => size,
-        end => (end as u64).max(start + 1).next_multiple_of(PAGE_BYTES).min(size),
-    };
-    (start.max(at), end)
+    }
 }
 
 /// A hole: the pages that begin in it are zeros.

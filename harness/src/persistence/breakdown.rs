@@ -8,25 +8,23 @@ use super::chains::Chains;
 use super::effect::{Effect, EffectKind, Fill};
 use super::snapshot::Snapshots;
 use crate::base::limits::PAGE_BYTES;
+use crate::trace::sparse::Sparse;
 use crate::trace::{EventNo, FileId, FileOp, NodeKind, ResizeHow, Tree};
 
 /// A regular file of the tree before the first event.
 #[derive(Clone, Debug)]
 pub(super) struct InitialFile {
-    pub(super) bytes: Arc<[u8]>,
+    pub(super) bytes: Arc<Sparse>,
 }
 
 impl InitialFile {
     /// Its bytes within one page; they may be fewer than a page's.
     pub(super) fn page(&self, page: u64) -> &[u8] {
-        let len = self.bytes.len() as u64;
-        let start = page.saturating_mul(PAGE_BYTES).min(len);
-        let end = start.saturating_add(PAGE_BYTES).min(len);
-        &self.bytes[start as usize..end as usize]
+        self.bytes.page(page)
     }
 
     fn pages(&self) -> u64 {
-        (self.bytes.len() as u64).div_ceil(PAGE_BYTES)
+        self.bytes.len().div_ceil(PAGE_BYTES)
     }
 }
 
@@ -51,7 +49,7 @@ impl Breakdown {
         for node in tree {
             if node.node == NodeKind::File && !breakdown.initial.contains_key(&node.file) {
                 let bytes = Arc::clone(&node.bytes);
-                breakdown.sizes.insert(node.file, bytes.len() as u64);
+                breakdown.sizes.insert(node.file, bytes.len());
                 breakdown.initial.insert(node.file, InitialFile { bytes });
             }
         }
@@ -285,11 +283,13 @@ impl Breakdown {
         if range.is_empty() {
             return Vec::new();
         }
-        let initial = self.initial.get(&file).map_or(0, InitialFile::pages);
+        // What was a hole from the beginning has nothing to lose.
+        let initial = self.initial.get(&file);
+        let initial = initial.into_iter().flat_map(|file| file.bytes.pages_in(range.clone()));
         let chains = self.chains.pages.get(&file);
         let touched = chains.into_iter().flat_map(|pages| pages.range(range.clone()));
         let touched = touched.map(|page| *page.0);
-        let mut pages: Vec<u64> = (range.start..range.end.min(initial)).chain(touched).collect();
+        let mut pages: Vec<u64> = initial.chain(touched).collect();
         pages.sort_unstable();
         pages.dedup();
         pages.retain(|page| self.may_hold(file, *page, zeroing, durable));

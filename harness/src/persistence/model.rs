@@ -218,7 +218,7 @@ impl Model {
 
     /// A file's size before the first event.
     pub fn initial_size(&self, file: FileId) -> u64 {
-        self.breakdown.initial.get(&file).map_or(0, |initial| initial.bytes.len() as u64)
+        self.breakdown.initial.get(&file).map_or(0, |initial| initial.bytes.len())
     }
 
     /// What a name led to before the first event.

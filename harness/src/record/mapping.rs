@@ -18,6 +18,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
+use crate::base::holes::data_after;
 use crate::base::limits::PAGE_BYTES;
 use crate::trace::{FileId, FileOp};
 
@@ -26,6 +27,10 @@ const CHUNK_BYTES: u64 = 64 * PAGE_BYTES;
 /// Files with more bytes than this are compared only where it decides what is durable or promised:
 /// their states in between are not known.
 const LARGE_BYTES: u64 = 32 << 20;
+/// So many bytes in all are compared where it decides nothing; then every file counts as large, or a
+/// program with a few megabytes mapped and many calls would stand still. Bytes and no time: the same
+/// program is recorded alike again.
+const EFFORT_BYTES: u64 = 4 << 30;
 
 /// One file with a live mapping.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub struct Mappings {
     /// A mapping may have ended since the last look.
     may_end: bool,
     compared: u32,
+    /// Bytes compared where it decided nothing.
+    effort_bytes: u64,
 }
 
 /// Bytes that were stored: where and what.
@@ -150,17 +157,23 @@ impl Mappings {
     pub fn compare(&mut self, must: bool) -> io::Result<Vec<Store>> {
         self.compared += 1;
         let mut stores = Vec::new();
+        let tired = self.is_tired();
         for (id, shadow) in &mut self.files {
-            if must || !shadow.is_large() {
+            if must || !(tired || shadow.is_large()) {
                 shadow.compare(*id, &mut stores)?;
+                self.effort_bytes += if must { 0 } else { shadow.data_bytes() };
             }
         }
         Ok(stores)
     }
 
-    /// True if a file is too large to be compared at every event.
+    fn is_tired(&self) -> bool {
+        self.effort_bytes > EFFORT_BYTES
+    }
+
+    /// True if a file is too large to be compared at every event, or there were too many events.
     pub fn is_coarse(&self) -> bool {
-        self.files.values().any(Shadow::is_large)
+        self.is_tired() && !self.files.is_empty() || self.files.values().any(Shadow::is_large)
     }
 
     /// What a call did to a file is known from the call.
@@ -190,8 +203,13 @@ impl Mappings {
 }
 
 impl Shadow {
+    /// What of it is no hole.
+    fn data_bytes(&self) -> u64 {
+        self.chunks.len() as u64 * CHUNK_BYTES
+    }
+
     fn is_large(&self) -> bool {
-        self.chunks.len() as u64 * CHUNK_BYTES > LARGE_BYTES
+        self.data_bytes() > LARGE_BYTES
     }
 
     /// The chunks that hold data now, whole, in order.
@@ -284,26 +302,6 @@ fn differences(file: FileId, at: u64, before: &[u8], now: &[u8], stores: &mut Ve
         }
         open = true;
     }
-}
-
-/// The first stretch of data at or after `from`, cut at `size`.
-fn data_after(file: &File, from: u64, size: u64) -> Option<(u64, u64)> {
-    let seek = |from: u64, whence| -> Option<u64> {
-        // SAFETY: lseek on a descriptor of our own changes only its own position.
-        let at = unsafe { libc::lseek(file.as_raw_fd(), i64::try_from(from).ok()?, whence) };
-        u64::try_from(at).ok()
-    };
-    if from >= size {
-        return None;
-    }
-    let start = seek(from, libc::SEEK_DATA)?;
-    let end = seek(start, libc::SEEK_HOLE).unwrap_or(size).min(size);
-    (start < end).then_some((start, end))
-}
-
-/// The first byte of data at or after `from`; nothing where only a hole follows.
-pub fn next_data(file: &File, from: u64) -> Option<u64> {
-    data_after(file, from, u64::MAX).map(|(start, _)| start)
 }
 
 /// True if blocks are missing between `from` and `to`: writing there takes space.

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use libc::{c_int, pid_t};
 
@@ -12,7 +13,7 @@ use super::handle;
 use super::resolve::Found;
 use super::status::{self, Kind};
 use super::tracer::Tracer;
-use super::world::read_link;
+use super::world::{read_link, read_sparse};
 use crate::trace::{FileId, FileOp, NodeKind, ResizeHow, Tree, TreeNode, Via, WriteSync};
 
 impl Tracer {
@@ -149,14 +150,14 @@ impl Tracer {
             file,
             node: NodeKind::Special,
             mode: status.mode,
-            bytes: [].into(),
+            bytes: Arc::default(),
         };
         let path = format!("/proc/self/fd/{}", found.parent.as_raw_fd());
         let path = std::path::Path::new(&path).join(std::ffi::OsStr::from_bytes(&found.name));
         match status.kind {
             Kind::File => {
                 top.node = NodeKind::File;
-                top.bytes = std::fs::read(&path)?.into();
+                top.bytes = read_sparse(&std::fs::File::open(&path)?)?.into();
                 tree.push(top);
             }
             Kind::Dir => {
@@ -179,9 +180,15 @@ impl Tracer {
 fn told(node: TreeNode) -> Vec<FileOp> {
     let TreeNode { at: Some(at), file, node, mode, bytes } = node else { return Vec::new() };
     let mut ops = vec![FileOp::Create { at, file, node, mode }];
-    if !bytes.is_empty() {
-        let (offset, sync, via) = (0, WriteSync::None, Via::Call);
+    let mut from = 0;
+    for (offset, run) in bytes.runs() {
+        from = offset + run.len() as u64;
+        let (bytes, sync, via) = (run.into(), WriteSync::None, Via::Call);
         ops.push(FileOp::Write { file, offset, bytes, sync, via });
+    }
+    let to = bytes.len();
+    if from < to {
+        ops.push(FileOp::Resize { file, from, to, how: ResizeHow::Truncate });
     }
     ops
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use super::recording::Recording;
+use crate::base::holes;
 use crate::trace::FileId;
 use crate::trace::replay::{Replayed, replay};
 use crate::trace::sparse::Sparse;
@@ -93,8 +94,7 @@ fn holds(file: &File, told: &Sparse) -> io::Result<bool> {
     let mut there = vec![0; PIECE];
     let mut at = 0;
     while at < told.len() {
-        let next =
-            told.next_data(at).min(super::mapping::next_data(file, at).unwrap_or(told.len()));
+        let next = told.next_data(at).min(holes::next_data(file, at).unwrap_or(told.len()));
         if next > at {
             at = next;
             continue;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CString, OsStr};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,6 +14,8 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use super::status::{self, Identity, Kind, Status};
+use crate::base::holes;
+use crate::trace::sparse::Sparse;
 use crate::trace::{FileId, Name, NodeKind, Place, Tree, TreeNode};
 
 /// One node that was ever seen.
@@ -67,12 +69,12 @@ impl World {
             let known = self.find(&status.identity);
             let file = known.unwrap_or_else(|| self.add(&status));
             let place = Place { dir, name: name.to_bytes().into() };
-            let mut bytes = Vec::new();
+            let mut bytes = Sparse::default();
             let node = match status.kind {
                 Kind::File => {
                     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                     let fd = openat(fd, name.as_c_str(), flags, Mode::empty())?;
-                    std::fs::File::from(fd).read_to_end(&mut bytes)?;
+                    bytes = read_sparse(&fd.into())?;
                     NodeKind::File
                 }
                 Kind::Dir => {
@@ -148,4 +150,12 @@ pub fn read_link(dir: &impl AsRawFd, name: &[u8]) -> io::Result<Vec<u8>> {
     // SAFETY: the borrowed descriptor lives as long as `dir`.
     let dir = unsafe { std::os::fd::BorrowedFd::borrow_raw(dir.as_raw_fd()) };
     Ok(nix::fcntl::readlinkat(dir, OsStr::from_bytes(name))?.as_bytes().to_vec())
+}
+/// A file's bytes, holes left out.
+pub(super) fn read_sparse(file: &std::fs::File) -> io::Result<Sparse> {
+    let size = file.metadata()?.len();
+    let mut sparse = Sparse::default();
+    holes::read_data(file, size, |at, bytes| sparse.write(at, bytes))?;
+    sparse.resize(size);
+    Ok(sparse)
 }

@@ -52,7 +52,12 @@ pub(super) fn put_kind(w: &mut Writer, kind: &NodeKind) {
 }
 
 pub(super) fn take_kind(r: &mut Reader<'_>) -> Read<NodeKind> {
-    Ok(match r.byte()? {
+    let byte = r.byte()?;
+    kind_of(byte, r)
+}
+
+pub(super) fn kind_of(byte: u8, r: &mut Reader<'_>) -> Read<NodeKind> {
+    Ok(match byte {
         0 => NodeKind::File,
         1 => NodeKind::Dir,
         2 => NodeKind::Symlink(r.bytes()?.into()),

@@ -4,13 +4,17 @@
 
 use std::sync::Arc;
 
-use super::cipher::{
-    Cipher, Read, put_file, put_kind, put_place, take_file, take_kind, take_place,
-};
+use super::cipher::{Cipher, Read, kind_of, put_file, put_kind, put_place, take_file, take_place};
 use super::encode_op::{put_op, take_op};
-use super::event::{Call, Event, EventKind, Trace, TreeNode};
+use super::event::{Call, Event, EventKind, NodeKind, Trace, TreeNode};
+use super::replay::FILE_BYTES;
+use super::sparse::Sparse;
 use super::wire::{Reader, Writer};
+use crate::base::limits::PAGE_BYTES;
 use crate::workload::{Answer, Key, Mutation, OpNo, Request, Value};
+
+/// The kind of node of a regular file with holes, which is held by its runs of pages.
+const SPARSE_FILE: u8 = 4;
 
 pub fn put_trace(w: &mut Writer, trace: &Trace) {
     w.number(trace.initial.len() as u64);
@@ -50,19 +54,56 @@ fn put_node(w: &mut Writer, node: &TreeNode) {
         }
     }
     put_file(w, node.file);
-    put_kind(w, &node.node);
-    w.number(u64::from(node.mode));
-    w.bytes(&node.bytes);
+    let runs = node.bytes.runs();
+    let whole = match &runs[..] {
+        [] => node.bytes.is_empty(),
+        [(0, run)] => run.len() as u64 == node.bytes.len(),
+        _ => false,
+    };
+    if whole {
+        put_kind(w, &node.node);
+        w.number(u64::from(node.mode));
+        w.bytes(runs.first().map_or(&[], |(_, run)| run));
+    } else {
+        w.byte(SPARSE_FILE);
+        w.number(u64::from(node.mode));
+        w.number(node.bytes.len());
+        w.number(runs.len() as u64);
+        for (at, run) in &runs {
+            w.number(*at);
+            w.bytes(run);
+        }
+    }
 }
 
 fn take_node(r: &mut Reader<'_>, cipher: &mut Cipher) -> Read<TreeNode> {
-    Ok(TreeNode {
-        at: if r.flag()? { Some(take_place(r, cipher)?) } else { None },
-        file: take_file(r)?,
-        node: take_kind(r)?,
-        mode: r.small()?,
-        bytes: r.bytes()?.into(),
-    })
+    let at = if r.flag()? { Some(take_place(r, cipher)?) } else { None };
+    let file = take_file(r)?;
+    let kind = r.byte()?;
+    if kind == SPARSE_FILE {
+        let (node, mode) = (NodeKind::File, r.small()?);
+        return Ok(TreeNode { at, file, node, mode, bytes: take_sparse(r)?.into() });
+    }
+    let (node, mode) = (kind_of(kind, r)?, r.small()?);
+    Ok(TreeNode { at, file, node, mode, bytes: Sparse::of(r.bytes()?).into() })
+}
+
+/// A file with holes. Its runs are whole pages, so that what is read is not much more than was there.
+fn take_sparse(r: &mut Reader<'_>) -> Read<Sparse> {
+    let len = r.number()?;
+    if len > FILE_BYTES {
+        return r.expected("the size of a file");
+    }
+    let mut sparse = Sparse::default();
+    for (at, run) in r.list(|r| Ok((r.number()?, r.bytes()?)))? {
+        let end = at.saturating_add(run.len() as u64);
+        if at % PAGE_BYTES != 0 || end > len || (end % PAGE_BYTES != 0 && end != len) {
+            return r.expected("whole pages of the file");
+        }
+        sparse.write(at, run);
+    }
+    sparse.resize(len);
+    Ok(sparse)
 }
 
 fn put_event(w: &mut Writer, event: &Event) {

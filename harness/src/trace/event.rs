@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::sparse::Sparse;
+
 use crate::workload::{Answer, OpNo, Request};
 
 /// One file, directory or symbolic link of the recorded directory, by identity over its whole life.
@@ -298,7 +300,7 @@ pub struct TreeNode {
     /// Permission bits.
     pub mode: u32,
     /// Its bytes, for a regular file.
-    pub bytes: Arc<[u8]>,
+    pub bytes: Arc<Sparse>,
 }
 
 /// The recorded directory before the first event: parents before children, the root first. All of it

@@ -44,7 +44,9 @@ struct Node {
 pub fn replay(trace: &Trace) -> Result<BTreeMap<Vec<u8>, Replayed>, Contradiction> {
     let mut nodes: BTreeMap<FileId, Node> = BTreeMap::new();
     for (index, node) in trace.initial.iter().enumerate() {
-        nodes.entry(node.file).or_insert_with(|| new(node.node.clone(), Sparse::of(&node.bytes)));
+        nodes
+            .entry(node.file)
+            .or_insert_with(|| new(node.node.clone(), Sparse::clone(&node.bytes)));
         if let Some(at) = &node.at {
             let wrong = Contradiction { event: 0, why: format!("initial node {index} is nowhere") };
             let dir = nodes.get_mut(&at.dir).ok_or(wrong)?;

@@ -10,6 +10,7 @@ use super::event::{
     Call, Event, EventKind, FileId, FileOp, NodeKind, Place, ResizeHow, SyncScope, Trace, TreeNode,
     Via, WriteSync,
 };
+use super::sparse::Sparse;
 use crate::base::Rng;
 use crate::workload::{Answer, Mutation, OpNo, Request};
 
@@ -74,9 +75,13 @@ impl Maker {
         for _ in 0..self.rng.below(3) {
             let place = self.free();
             let file = self.new_file(place.clone());
-            let bytes = self.bytes();
-            self.sizes.insert(file, bytes.len() as u64);
-            let (at, node, mode) = (Some(place), NodeKind::File, 0o644);
+            let mut bytes = Sparse::default();
+            for _ in 0..1 + self.rng.below(3) {
+                bytes.write(self.rng.below(30_000), &self.bytes());
+            }
+            bytes.resize(bytes.len() + self.rng.below(9_000));
+            self.sizes.insert(file, bytes.len());
+            let (bytes, at, node, mode) = (bytes.into(), Some(place), NodeKind::File, 0o644);
             initial.push(TreeNode { at, file, node, mode, bytes });
         }
         initial

@@ -31,6 +31,45 @@ impl Sparse {
         self.len == 0
     }
 
+    /// Puts a page of bytes in its place, as far as the size reaches.
+    pub fn set_page(&mut self, number: u64, bytes: [u8; PAGE]) {
+        self.pages.insert(number, Box::new(bytes));
+    }
+
+    /// The pages that are no holes, by their number; the last may reach beyond the size, with zeros.
+    pub fn pages(&self) -> impl Iterator<Item = (u64, &[u8; PAGE])> {
+        self.pages.iter().map(|(number, page)| (*number, &**page))
+    }
+
+    /// The numbers of those among them that are in a range.
+    pub fn pages_in(&self, range: std::ops::Range<u64>) -> impl Iterator<Item = u64> {
+        self.pages.range(range).map(|(number, _)| *number)
+    }
+
+    /// The bytes of one page, fewer where the file ends in it.
+    pub fn page(&self, number: u64) -> &[u8] {
+        static HOLE: [u8; PAGE] = [0; PAGE];
+        let left = self.len.saturating_sub(number.saturating_mul(PAGE_BYTES));
+        let bytes = self.pages.get(&number).map_or(&HOLE, |page| page);
+        &bytes[..left.min(PAGE_BYTES) as usize]
+    }
+
+    /// Its stretches of neighbouring pages, each with where it stands; the last ends with the file.
+    pub fn runs(&self) -> Vec<(u64, Vec<u8>)> {
+        let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
+        for &number in self.pages.keys() {
+            let (at, bytes) = (number * PAGE_BYTES, self.page(number));
+            match runs.last_mut() {
+                Some((start, run)) if *start + run.len() as u64 == at => {
+                    run.extend_from_slice(bytes)
+                }
+                _ => runs.push((at, bytes.to_vec())),
+            }
+        }
+        runs.retain(|(_, run)| !run.is_empty());
+        runs
+    }
+
     /// Puts bytes at a place; the file grows to hold them.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) {
         self.len = self.len.max(offset.saturating_add(bytes.len() as u64));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::persistence::{CrashState, EffectKind, EffectNo, Form, Loss, Model, Profile};
+use crate::trace::sparse::Sparse;
 use crate::trace::{
     Call, Event, EventKind, EventNo, FileId, FileOp, Name, NodeKind, Place, ResizeHow, SyncScope,
     Trace, TreeNode, Via, WriteSync,
@@ -27,7 +28,7 @@ impl Script {
             file: FileId::ROOT,
             node: NodeKind::Dir,
             mode: 0o755,
-            bytes: Arc::from([]),
+            bytes: Arc::default(),
         });
         Script { trace, names, sizes: BTreeMap::new(), next: 1 }
     }
@@ -38,7 +39,13 @@ impl Script {
         self.sizes.insert(file, bytes.len() as u64);
         let at = Some(self.place(path));
         let node = NodeKind::File;
-        self.trace.initial.push(TreeNode { at, file, node, mode: 0o644, bytes: bytes.into() });
+        self.trace.initial.push(TreeNode {
+            at,
+            file,
+            node,
+            mode: 0o644,
+            bytes: Sparse::of(bytes).into(),
+        });
         self
     }
 
@@ -46,7 +53,7 @@ impl Script {
     pub(crate) fn with_dir(mut self, path: &str) -> Script {
         let file = self.new_id(path);
         let at = Some(self.place(path));
-        let bytes = Arc::from([]);
+        let bytes = Arc::default();
         self.trace.initial.push(TreeNode { at, file, node: NodeKind::Dir, mode: 0o755, bytes });
         self
     }
