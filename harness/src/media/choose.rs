@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::apply::apply;
 use super::damage::{Damage, Harm};
 use super::snapshots::Snapshots;
 use crate::base::{Rng, limits};
@@ -16,6 +17,10 @@ const BEGINNINGS: usize = 5;
 const CUTS: usize = 24;
 /// How many bytes count as the beginning.
 const BEGINNING_BYTES: u64 = 64;
+/// How many blocks of a larger file have their heads damaged exhaustively, those written last.
+const BLOCKS: usize = 4;
+/// How many bytes of a block count as its head.
+const HEAD_BYTES: u64 = 32;
 
 /// Every byte damaged and every length truncated, in files of at most `max_bytes`; besides, each file
 /// missing, made longer, and zeroed as a whole. Each byte has one bit flipped, another one from byte
@@ -54,14 +59,45 @@ pub fn beginnings(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Dam
 }
 
 /// Files of more than `max_bytes` cut where one of their last appends ended: each looks whole, and is
-/// shorter than it was. Only what the store wrote when it was closed can tell.
+/// shorter than it was. Besides, each of them missing, emptied, and zeroed as a whole. Only where
+/// something else in the directory bears witness to what is gone (a count, a mark that the store was
+/// closed): what a crash could have left is not among them.
 pub fn cuts(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
-    let of = |(path, _, ends): (PathBuf, u64, BTreeSet<u64>)| {
+    let of = |(path, size, ends): (PathBuf, u64, BTreeSet<u64>)| {
         let last = ends.into_iter().filter(|end| *end > 0).rev().take(CUTS);
-        let harms = last.map(|size| Harm::Truncate { size });
+        let whole =
+            [Harm::Missing, Harm::Truncate { size: 0 }, Harm::Zero { offset: 0, len: size }];
+        let harms = last.map(|size| Harm::Truncate { size }).chain(whole);
         harms.map(|harm| Damage { file: path.clone(), harm }).collect::<Vec<_>>()
     };
-    appended(image, history, max_bytes).flat_map(of).collect()
+    let witnessed = |damage: &Damage| {
+        apply(image, damage).is_some_and(|damaged| !history.is_rollback(&damaged, image))
+    };
+    appended(image, history, max_bytes).flat_map(of).filter(witnessed).collect()
+}
+
+/// Every byte damaged of the beginnings of the blocks of files of more than `max_bytes` that were written
+/// last: a store that keeps its data in pages has their headers there.
+pub fn heads(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
+    let mut damages = Vec::new();
+    for (path, content) in image.files().into_iter().filter(|(_, file)| file.size() > max_bytes) {
+        let mut blocks: Vec<u64> = Vec::new();
+        let mut states = history.states().iter().rev();
+        while let (true, Some((_, state))) = (blocks.len() < BLOCKS, states.next()) {
+            let Some(earlier) = state.file(&path) else { break };
+            earlier.differences(content, &mut |number, _| {
+                let block = number * limits::PAGE_BYTES;
+                if blocks.len() < BLOCKS && block < content.size() && !blocks.contains(&block) {
+                    blocks.push(block);
+                }
+            });
+        }
+        let offsets =
+            blocks.into_iter().flat_map(|block| block..content.size().min(block + HEAD_BYTES));
+        let flips = offsets.map(|offset| Harm::Flip { offset, mask: flip(offset) });
+        damages.extend(flips.map(|harm| Damage { file: path.clone(), harm }));
+    }
+    damages
 }
 
 /// The files of more than `max_bytes` with their sizes, and the lesser ones that they once had.
@@ -200,17 +236,58 @@ mod tests {
             }
         }
         assert!(damages.iter().all(|damage| damage.file.as_os_str() == "log"));
-        let cut = |damage: Damage| match damage.harm {
-            Harm::Truncate { size } if damage.file.as_os_str() == "log" => size,
-            _ => panic!("a log is cut: {damage}"),
-        };
-        let cuts: Vec<u64> =
-            cuts(&image, &snapshots, SMALL_FILE_BYTES).into_iter().map(cut).collect();
-        assert_eq!(cuts, [8000, 7000, 6000, 5010, 5000, 3000, 100]);
         for began in [5000, 5010, 6000, 7000, 8000] {
             assert!((began..began + 64).all(|offset| offsets.contains(&offset)), "{began}");
         }
         assert!(!offsets.contains(&3000) && !offsets.contains(&6064));
+    }
+
+    #[test]
+    fn a_large_file_is_cut_where_appends_ended_if_something_bears_witness() {
+        let (mut snapshots, mut image) = (Snapshots::default(), Image::empty());
+        let cut = |image: &Image, snapshots: &Snapshots| -> Vec<String> {
+            let cuts = cuts(image, snapshots, SMALL_FILE_BYTES);
+            cuts.iter().map(Damage::to_string).collect()
+        };
+        let sizes = [100, 3000, 5000, 5010, 6000];
+        image.put("count", &[0; 8]);
+        for (number, size) in (1..).zip(sizes) {
+            image.put("log", &vec![7; size]);
+            snapshots.push(Moment(number), image.clone());
+        }
+        assert_eq!(cut(&image, &snapshots), ["zero log 0 6000"], "a shorter log is an earlier one");
+        // Now the count beside it is kept.
+        for (number, size) in (6..).zip([7000, 8000, 9000]) {
+            image.put("count", &[number as u8; 8]);
+            image.put("log", &vec![7; size]);
+            snapshots.push(Moment(number), image.clone());
+        }
+        let expected = [7000, 6000, 5010, 5000, 3000, 100].map(|at| format!("truncate log {at}"));
+        let whole = ["missing log", "truncate log 0", "zero log 0 9000"].map(String::from);
+        let expected: Vec<String> = expected.into_iter().chain(whole).collect();
+        // The last append may have been under way, and the count is of its moment.
+        assert_eq!(cut(&image, &snapshots), expected);
+    }
+
+    #[test]
+    fn the_heads_of_the_blocks_that_were_written_last_have_every_byte_damaged() {
+        let (mut snapshots, mut bytes) = (Snapshots::default(), vec![1; 40_000]);
+        let mut image = Image::empty();
+        for (number, block) in (1..).zip([9usize, 2, 7, 1, 5]) {
+            bytes[block * 4096 + 900] = number;
+            image.put("db", &bytes);
+            snapshots.push(Moment(u64::from(number)), image.clone());
+        }
+        let damages = heads(&image, &snapshots, SMALL_FILE_BYTES);
+        let blocks: BTreeSet<u64> = damages
+            .iter()
+            .map(|damage| match damage.harm {
+                Harm::Flip { offset, .. } if offset % 4096 < HEAD_BYTES => offset / 4096,
+                _ => panic!("a head has one bit flipped: {damage}"),
+            })
+            .collect();
+        assert_eq!(blocks, BTreeSet::from([1, 2, 5, 7]), "not the one written first");
+        assert_eq!(damages.len(), 4 * HEAD_BYTES as usize);
     }
 
     #[test]

@@ -63,16 +63,16 @@ impl Snapshots {
         found
     }
 
-    /// True if the damaged directory is, or may be, a legal crash state of an earlier moment. It
-    /// compares with every pair of neighbours: ask for a case that is about to be called a silent
-    /// loss, not for each.
-    pub fn is_rollback(&self, damaged: &Image) -> bool {
+    /// True if the damaged directory, which was `whole`, is, or may be, a legal crash state of an earlier
+    /// moment. It compares with every pair of neighbours: ask for a case that is about to be called a
+    /// silent loss, not for each.
+    pub fn is_rollback(&self, damaged: &Image, whole: &Image) -> bool {
         let nothing = Image::empty();
         let states = self.states.iter().map(|(_, state)| state);
         let before = std::iter::once(&nothing).chain(states.clone());
         self.legal.contains(&damaged.hash())
             || states.clone().any(|state| state.hash() == damaged.hash())
-            || before.zip(states).any(|(from, to)| in_flight(damaged, from, to))
+            || before.zip(states).any(|(from, to)| in_flight(damaged, whole, from, to))
     }
 
     /// The latest moment by which none of the damaged bytes of `image` stood where they stand: what
@@ -147,21 +147,30 @@ fn any_equal(a: &Content, b: &Content, from: u64, to: u64) -> bool {
     a.iter().zip(&b).any(|(a, b)| a == b)
 }
 
-/// True if `damaged` differs from `from` only in what differs between `from` and `to`.
-fn in_flight(damaged: &Image, from: &Image, to: &Image) -> bool {
+/// True if `damaged` differs from `from` only in what differs between `from` and `to`. A file that is not
+/// damaged holds what its store wrote there and no garbage.
+fn in_flight(damaged: &Image, whole: &Image, from: &Image, to: &Image) -> bool {
     let paths: BTreeSet<_> =
         [damaged, from, to].iter().flat_map(|image| image.files()).map(|(path, _)| path).collect();
-    paths.iter().all(|path| match (damaged.file(path), from.file(path), to.file(path)) {
-        (None, from, to) => from.is_none() || to.is_none(),
-        (Some(_), None, None) => false,
-        (Some(file), Some(from), Some(to)) => torn(file, from, to),
-        (Some(file), Some(only), None) => file == only,
-        (Some(file), None, Some(only)) => file.size() <= only.size(),
+    paths.iter().all(|path| {
+        let file = damaged.file(path);
+        let garbage = file != whole.file(path);
+        match (file, from.file(path), to.file(path)) {
+            (None, from, to) => from.is_none() || to.is_none(),
+            (Some(_), None, None) => false,
+            (Some(file), Some(from), Some(to)) => torn(file, from, to, garbage),
+            (Some(file), Some(only), None) => file == only,
+            (Some(file), None, Some(only)) => match garbage {
+                true => file.size() <= only.size(),
+                false => torn(file, &Content::default(), only, false),
+            },
+        }
     })
 }
 
-/// True if each byte that is the same in `from` and `to` is so in `file`, and its size is between.
-fn torn(file: &Content, from: &Content, to: &Content) -> bool {
+/// True if each byte that is the same in `from` and `to` is so in `file`, and its size is between. The
+/// others are of the one or the other, unless there may be garbage.
+fn torn(file: &Content, from: &Content, to: &Content, garbage: bool) -> bool {
     if file == from || file == to {
         return true;
     }
@@ -173,10 +182,14 @@ fn torn(file: &Content, from: &Content, to: &Content) -> bool {
     from.differences(file, &mut |number, page| {
         let start = number * crate::base::limits::PAGE_BYTES;
         let page = crate::image::Page::bytes_of(page);
-        let len = page.len().min(least.saturating_sub(start) as usize);
-        let (before, after) = (from.read(start, len), to.read(start, len));
+        let bound = if garbage { least } else { file.size() };
+        let len = page.len().min(bound.saturating_sub(start) as usize);
+        let (mut before, mut after) = (from.read(start, len), to.read(start, len));
+        before.resize(len, 0);
+        after.resize(len, 0);
         let same = before.iter().zip(&after).zip(page);
-        fits = fits && same.into_iter().all(|((a, b), c)| a != b || a == c);
+        fits = fits
+            && same.into_iter().all(|((a, b), c)| a == c || if garbage { a != b } else { b == c });
     });
     fits
 }
@@ -241,7 +254,7 @@ mod tests {
         let snapshots = log();
         let rollback = |text: &str| {
             let damaged = apply(last(&snapshots), &text.parse().unwrap()).unwrap();
-            snapshots.is_rollback(&damaged)
+            snapshots.is_rollback(&damaged, last(&snapshots))
         };
         assert!(rollback("truncate log 300"), "an earlier state");
         assert!(rollback("truncate log 350"), "a frame half written");
@@ -256,11 +269,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_damaged_bears_witness_and_may_be_in_flight() {
+        let (mut snapshots, mut image) = (Snapshots::default(), Image::empty());
+        for count in 1..5u8 {
+            image.put("count", &[count; 8]);
+            image.put("log", &vec![7; usize::from(count) * 100]);
+            snapshots.push(Moment(u64::from(count)), image.clone());
+        }
+        let rollback = |text: &str| {
+            let damaged = apply(&image, &text.parse().unwrap()).unwrap();
+            snapshots.is_rollback(&damaged, &image)
+        };
+        assert!(
+            rollback("truncate log 300"),
+            "the count came first, and the log had still to grow"
+        );
+        assert!(rollback("truncate log 350"));
+        assert!(!rollback("truncate log 200"), "a count of four is no garbage");
+        assert!(!rollback("missing log"));
+        assert!(rollback("zero count 3 5"), "half of it had been written");
+    }
+
+    #[test]
     fn legal_states_from_a_recording_are_rollbacks_too() {
         let mut snapshots = log();
         let damaged = apply(last(&snapshots), &"flip log 350 01".parse().unwrap()).unwrap();
         snapshots.add_legal(damaged.hash());
-        assert!(snapshots.is_rollback(&damaged));
+        assert!(snapshots.is_rollback(&damaged, last(&snapshots)));
     }
 
     #[test]

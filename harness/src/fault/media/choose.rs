@@ -1,12 +1,12 @@
-//! Which damages a store gets, in which order: the beginnings of what was appended last, then the
-//! exhaustive ones of its small files, both shuffled; in turn with a seeded sample of all its files. No
+//! Which damages a store gets, in which order: the beginnings of what was appended and of the blocks
+//! that were written last, and clean cuts, then the exhaustive ones of its small files, both shuffled; in turn with a seeded sample of all its files. No
 //! damaged directory twice.
 
 use std::collections::BTreeSet;
 
 use crate::base::Rng;
 use crate::image::Image;
-use crate::media::choose::{SMALL_FILE_BYTES, beginnings, cuts};
+use crate::media::choose::{SMALL_FILE_BYTES, beginnings, cuts, heads};
 use crate::media::{Damage, apply, exhaustive, sample};
 
 use super::rest::Rest;
@@ -32,9 +32,8 @@ impl<'a> Choice<'a> {
         rng.shuffle(&mut all);
         // Taken from the end: these first.
         let mut first = beginnings(&rest.image, &rest.snapshots, SMALL_FILE_BYTES);
-        if rest.sealed {
-            first.extend(cuts(&rest.image, &rest.snapshots, SMALL_FILE_BYTES));
-        }
+        first.extend(heads(&rest.image, &rest.snapshots, SMALL_FILE_BYTES));
+        first.extend(cuts(&rest.image, &rest.snapshots, SMALL_FILE_BYTES));
         rng.shuffle(&mut first);
         all.append(&mut first);
         Self {

@@ -18,8 +18,6 @@ use crate::workload::{Answer, History, Moment, OpNo, Request};
 pub struct Rest {
     /// True if it was killed and not closed.
     pub killed: bool,
-    /// True if closing it changed the directory: what that wrote may bear witness to the rest.
-    pub sealed: bool,
     /// What had been asked and promised.
     pub history: History,
     /// The moment after everything.
@@ -64,7 +62,6 @@ pub fn come_to_rest(ctx: &Context<'_>, kill_after: Option<u32>) -> Result<Rest> 
     let killed = driven.end == End::Stopped;
     Ok(Rest {
         killed,
-        sealed: !killed && watch.changed,
         end: watch.counter.now(),
         history: watch.counter.into_history(),
         image,
@@ -78,8 +75,6 @@ struct Watcher {
     counter: Counter,
     dir: PathBuf,
     last: Image,
-    /// True if the last answer left another directory than the one before.
-    changed: bool,
     snapshots: Snapshots,
     acknowledged: u32,
     kill_after: Option<u32>,
@@ -92,7 +87,6 @@ impl Watcher {
             counter: Counter::default(),
             dir: dir.to_owned(),
             last: Image::empty(),
-            changed: false,
             snapshots: Snapshots::default(),
             acknowledged: 0,
             kill_after,
@@ -109,7 +103,6 @@ impl Watcher {
                 image => break image?,
             }
         };
-        self.changed = self.last.hash() != image.hash();
         self.last = image.clone();
         let moment = Moment(self.counter.now().0.saturating_sub(1));
         self.snapshots.push(moment, image);

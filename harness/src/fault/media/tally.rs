@@ -159,7 +159,7 @@ impl<'a> Tally<'a> {
             return (verdict, harmed);
         }
         // About to be called a loss: look closer, which is too slow to do for each case.
-        harmed.rollback |= rest.snapshots.is_rollback(&struck.image);
+        harmed.rollback |= rest.snapshots.is_rollback(&struck.image, &rest.image);
         if before {
             harmed.written_after = rest.snapshots.first_seen_after(&rest.image, &struck.damage);
         }
