@@ -29,6 +29,8 @@ pub enum DriverFault {
         /// The most that it was allowed.
         limit_bytes: u64,
     },
+    /// Unplug was asked to end and waited no longer: nothing is known.
+    Abandoned,
     /// It printed something that is not the protocol.
     BrokeProtocol {
         /// The line and what was expected instead.
@@ -50,6 +52,7 @@ impl fmt::Display for DriverFault {
                 taken_bytes >> 20,
                 limit_bytes >> 20
             ),
+            Self::Abandoned => write!(f, "not waited for any longer: unplug was asked to end"),
             Self::BrokeProtocol { line } => write!(f, "not the protocol: {line}"),
         }
     }

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -20,6 +22,9 @@ use super::target::Timeouts;
 use super::timeline::Timeline;
 use crate::base::limits::{DUMP_BYTES, DUMP_PATIENCE, LINE_BYTES};
 use crate::workload::{Answer, Contents, OpNo, Request};
+
+/// How long an answer is waited for after unplug was asked to end.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What a `dump` printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +74,7 @@ pub struct Session {
     capabilities: Option<Capabilities>,
     warnings: Vec<String>,
     room: Option<Room>,
+    asked_to_end: Option<Arc<AtomicBool>>,
     ended: bool,
 }
 
@@ -98,6 +104,7 @@ impl Session {
             capabilities: None,
             warnings: Vec::new(),
             room: None,
+            asked_to_end: None,
             ended: false,
         })
     }
@@ -125,6 +132,11 @@ impl Session {
     /// From now on a driver that makes its directory take more than this is not waited for.
     pub fn limit_room(&mut self, room: Room) {
         self.room = Some(room);
+    }
+
+    /// From now on a driver that is slow to answer is not waited for once this is set.
+    pub fn heed(&mut self, asked_to_end: Arc<AtomicBool>) {
+        self.asked_to_end = Some(asked_to_end);
     }
 
     /// Ends the driver's input: it closes its store and exits.
@@ -198,7 +210,8 @@ impl Session {
     fn wait(&mut self, writing: bool) -> Result<(), DriverFault> {
         let (deadline, waiting_for, limit) = self.deadline();
         let left = deadline.saturating_duration_since(Instant::now());
-        let left = if self.room.is_some() { left.min(LOOK_EVERY) } else { left };
+        let looks = self.room.is_some() || self.asked_to_end.is_some();
+        let left = if looks { left.min(LOOK_EVERY) } else { left };
         // One millisecond more, because poll counts in whole ones.
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1))
             .unwrap_or(PollTimeout::from(u16::MAX));
@@ -212,6 +225,7 @@ impl Session {
                 let after_ms = limit.as_millis() as u64;
                 Err(DriverFault::Hung { waiting_for, after_ms })
             }
+            Ok(0) if self.is_abandoned() => Err(DriverFault::Abandoned),
             Ok(0) => self.room.as_ref().map_or(Ok(()), Room::check),
             Err(nix::errno::Errno::EINTR) => Ok(()),
             Ok(_) => {
@@ -235,6 +249,13 @@ impl Session {
                 Err(DriverFault::Died { how, stderr: String::new() })
             }
         }
+    }
+
+    /// True if unplug was asked to end and the answers are not just about to come.
+    fn is_abandoned(&self) -> bool {
+        let asked = self.asked_to_end.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+        let slow = |entry: &Outstanding| entry.progress.elapsed() > GRACE;
+        asked && self.outstanding.values().all(slow)
     }
 
     /// The nearest deadline among the outstanding requests, with what is waited for and the limit.

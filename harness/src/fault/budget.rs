@@ -138,6 +138,11 @@ impl Budget {
         self.interrupted.load(Ordering::Relaxed)
     }
 
+    /// What the user's wish to stop sets.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupted)
+    }
+
     /// The most cases that may be taken in all: how many to plan for, seeded, before any is run.
     pub fn cases(&self) -> u64 {
         self.cases

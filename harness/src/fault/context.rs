@@ -59,6 +59,7 @@ impl Context<'_> {
             timeouts: asked::timeouts(self.options),
             root: self.image_root.to_path_buf(),
             hangs: self.budget.hangs().clone(),
+            interrupted: self.budget.flag(),
         }
     }
 }

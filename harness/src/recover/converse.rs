@@ -88,7 +88,7 @@ pub fn failed(stage: Stage, fault: DriverFault) -> Recovery {
         DriverFault::Died { how, stderr } => {
             Recovery::Crashed { stage, how, stderr, garbled: false }
         }
-        DriverFault::Hung { .. } => Recovery::Hung { stage },
+        DriverFault::Hung { .. } | DriverFault::Abandoned => Recovery::Hung { stage },
         broke @ (DriverFault::BrokeProtocol { .. } | DriverFault::TookRoom { .. }) => {
             let garbled = matches!(broke, DriverFault::BrokeProtocol { .. });
             Recovery::Crashed { stage, how: broke.to_string(), stderr: String::new(), garbled }

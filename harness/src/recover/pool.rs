@@ -153,27 +153,33 @@ impl Pool {
         self.waiting
     }
 
-    /// The next that is done, if one is.
+    /// The next that is done, if one is. What was given up is left out.
     pub fn try_next(&mut self) -> Result<Option<Done>> {
-        let next = self.ready.pop_front().or_else(|| self.done.try_recv().ok());
-        self.waiting -= u64::from(next.is_some());
-        next.transpose()
-    }
-
-    /// Waits for the next that is done; nothing if none was submitted.
-    #[expect(clippy::should_implement_trait, reason = "it fails, and goes on after nothing")]
-    pub fn next(&mut self) -> Result<Option<Done>> {
-        if self.waiting == 0 {
-            return Ok(None);
-        }
-        self.waiting -= 1;
-        match self.ready.pop_front() {
-            Some(done) => done.map(Some),
-            None => {
-                let done = self.done.recv();
-                done.map_err(|_| HarnessError::broken("every recovery worker is gone"))?.map(Some)
+        loop {
+            let next = self.ready.pop_front().or_else(|| self.done.try_recv().ok());
+            self.waiting -= u64::from(next.is_some());
+            match next {
+                Some(Err(HarnessError::Interrupted)) => {}
+                next => return next.transpose(),
             }
         }
+    }
+
+    /// Waits for the next that is done; nothing if none was submitted. What was given up is left out.
+    #[expect(clippy::should_implement_trait, reason = "it fails, and goes on after nothing")]
+    pub fn next(&mut self) -> Result<Option<Done>> {
+        let gone = |_| HarnessError::broken("every recovery worker is gone");
+        while self.waiting > 0 {
+            self.waiting -= 1;
+            let done = match self.ready.pop_front() {
+                Some(done) => done,
+                None => self.done.recv().map_err(gone)?,
+            };
+            if !matches!(done, Err(HarnessError::Interrupted)) {
+                return done.map(Some);
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -4,14 +4,16 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::converse::{self, Talk, converse};
 use super::hangs::Hangs;
 use super::outcome::{Recovery, Stage};
-use crate::base::Result;
 use crate::base::limits::{RECOVERY_ROOM_BYTES, RECOVERY_ROOM_FACTOR};
-use crate::driver::{Capabilities, DriverProcess, Room, Session, Target, Timeouts};
+use crate::base::{HarnessError, Result};
+use crate::driver::{Capabilities, DriverFault, DriverProcess, Room, Session, Target, Timeouts};
 use crate::image::{Image, Workdir};
 use crate::workload::{Answer, Contents, Key, Mutation, Request, Value};
 
@@ -31,6 +33,8 @@ pub struct Setup {
     pub root: PathBuf,
     /// Where hangs are counted.
     pub hangs: Hangs,
+    /// Set when the run is to end: a recovery that takes long is then given up.
+    pub interrupted: Arc<AtomicBool>,
 }
 
 /// Recovers images one after another.
@@ -50,7 +54,7 @@ impl Worker {
         let folder = tempfile::Builder::new()
             .prefix("recover-")
             .tempdir_in(&setup.root)
-            .map_err(|error| crate::base::HarnessError::at("making", &setup.root, error))?;
+            .map_err(|error| HarnessError::at("making", &setup.root, error))?;
         let workdir = Workdir::new(folder.path().join("store"))?;
         Ok(Self {
             setup: setup.clone(),
@@ -179,6 +183,7 @@ impl Worker {
     ) -> Result<(Recovery, Option<Answer>)> {
         let dir = self.workdir.path().to_path_buf();
         let (mut process, mut session) = self.process()?;
+        session.heed(Arc::clone(&self.setup.interrupted));
         session.limit_room(Room { dir: dir.clone(), limit_bytes: self.room_bytes });
         let mut answer = None;
         match converse(&mut session, &dir, before, after, &mut answer) {
@@ -187,6 +192,7 @@ impl Worker {
                 Ok((recovery, answer))
             }
             Talk::DoneWith(recovery) => Ok((recovery, answer)),
+            Talk::Failed(_, DriverFault::Abandoned) => Err(HarnessError::Interrupted),
             Talk::Failed(stage, fault) => {
                 Ok((converse::failed(stage, process.explain(fault)), answer))
             }

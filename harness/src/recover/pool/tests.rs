@@ -18,6 +18,7 @@ fn every_submitted_image_comes_back_once_with_its_number() {
         timeouts: Timeouts::default(),
         root: root.path().to_path_buf(),
         hangs: crate::recover::Hangs::default(),
+        interrupted: std::sync::Arc::default(),
     };
     let mut pool = Pool::start(&setup, 2).unwrap();
     let mut done = Vec::new();

@@ -26,6 +26,7 @@ fn worker(words: &str, at_open: &str) -> (tempfile::TempDir, Worker) {
         timeouts: Timeouts { open: limit, op: limit },
         root: root.path().to_path_buf(),
         hangs: crate::recover::Hangs::default(),
+        interrupted: std::sync::Arc::default(),
     };
     let worker = Worker::new(&setup).unwrap();
     (root, worker)
@@ -160,4 +161,15 @@ fn nothing_is_left_behind() {
     worker.confirm(&image("a 1\n")).unwrap();
     drop(worker);
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_hung_recovery_is_given_up_once_the_run_is_to_end() {
+    let (_root, mut worker) = worker("reopen", "sleep 100");
+    worker.setup.timeouts = Timeouts { open: Duration::from_secs(60), op: Duration::from_secs(60) };
+    worker.setup.interrupted.store(true, std::sync::atomic::Ordering::Relaxed);
+    let began = std::time::Instant::now();
+    let given_up = worker.recover(&image("a 1\n"));
+    assert!(matches!(given_up, Err(HarnessError::Interrupted)), "{given_up:?}");
+    assert!(began.elapsed() < Duration::from_secs(50));
 }
