@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::cause::Lost;
 use super::super::site::Site;
 use super::{Failing, Found, Scene, Seen};
-use crate::persistence::{CrashState, EffectNo, Loss};
+use crate::persistence::{CrashState, EffectNo, Loss, View};
 use crate::trace::EventNo;
 
 /// How many tries of the caller's one state may cost.
@@ -26,7 +26,7 @@ pub(super) fn alike(
     }
     let lost = group.lost.iter().filter_map(|site| seen.sites.get(site)).flatten();
     let effects: Vec<EffectNo> = lost.copied().collect();
-    let state = only(one.state, &effects);
+    let state = only(&View::at(scene.model, one.state.point), one, &effects);
     scene.model.is_legal(&state, one.profile) && probe(one, &state).unwrap_or(true)
 }
 
@@ -52,6 +52,7 @@ pub(super) fn fewest(
     let pairs = (0..all.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     let pairs = pairs.map(|(a, b)| vec![all[b], all[a]]);
     let candidates = singles.chain(pairs).filter(|candidate| candidate.len() < all.len());
+    let view = View::at(scene.model, one.state.point);
     let mut probes = 0;
     let mut likely: Option<Lost> = None;
     for candidate in candidates {
@@ -61,7 +62,11 @@ pub(super) fn fewest(
             continue;
         }
         let lost = || candidate.iter().map(|site| (*site).clone()).collect::<Lost>();
-        let state = only(one.state, &effects);
+        let state = only(&view, one, &effects);
+        if state == *one.state {
+            // Nothing less can be lost where this is.
+            return lost();
+        }
         let possible = probes < PROBES && scene.model.is_legal(&state, one.profile);
         probes += usize::from(possible);
         match possible.then(|| probe(one, &state)).flatten() {
@@ -75,11 +80,14 @@ pub(super) fn fewest(
     likely.unwrap_or_else(whole)
 }
 
-/// The state that lost only these effects, as far as it lost them.
-fn only(state: &CrashState, effects: &[EffectNo]) -> CrashState {
+/// The state that lost only these effects, as far as it lost them, and what is lost with them.
+fn only(view: &View<'_>, one: &Failing<'_>, effects: &[EffectNo]) -> CrashState {
+    let state = one.state;
     let Some(loss) = state.loss() else { return state.clone() };
+    let with = view.closed_loss(one.profile, effects.iter().map(|effect| effect.0));
+    let meant = |effect: u32| with.contains(&effect) || effects.contains(&EffectNo(effect));
     let lost: Vec<u32> =
-        loss.lost().filter(|effect| effects.contains(effect)).map(|effect| effect.0).collect();
-    let forms = loss.forms().iter().filter(|(effect, _)| effects.contains(&EffectNo(*effect)));
+        loss.lost().map(|effect| effect.0).filter(|effect| meant(*effect)).collect();
+    let forms = loss.forms().iter().filter(|(effect, _)| meant(*effect));
     CrashState::power(state.point, Loss::new(&lost, forms.copied().collect()))
 }

@@ -14,7 +14,7 @@ use crate::base::Result;
 use crate::diagnose::{Cause, Names, Remedy};
 use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
-use crate::persistence::{CrashState, EffectNo, Model, Overlay};
+use crate::persistence::{CrashState, EffectNo, Loss, Model, Overlay, ProfileSet, View};
 use crate::scenario::FaultName;
 
 /// The most states that are tried.
@@ -73,6 +73,16 @@ pub fn run(
         tried += 1;
         let (verdict, _) = shrink::judged(prover, &image, &spot, false)?;
         let Some(violation) = verdict.worst() else { continue };
+        // Fails alike with those names there: what else was lost is to blame, and is judged with the
+        // others.
+        if let Some(state) = with_names(first, early, &spot.state, visit.profiles) {
+            let image = builder.image(&state);
+            let spot = super::ground::Spot { ground: Rc::clone(&ground), state };
+            let again = shrink::judged(prover, &image, &spot, false)?.0;
+            if again.worst().is_some_and(|other| other.kind == violation.kind) {
+                continue;
+            }
+        }
         match &mut failing {
             Some(group) => {
                 group.states += 1;
@@ -121,4 +131,23 @@ pub fn run(
         outcome.findings.push(findings::finding(ctx, FaultName::Power, &group));
     }
     Ok(())
+}
+
+/// The same state but for the names made before the first acknowledged `open`, which survive; nothing
+/// where no profile has it.
+fn with_names(
+    first: &Ground,
+    early: u32,
+    state: &CrashState,
+    profiles: ProfileSet,
+) -> Option<CrashState> {
+    let loss = state.loss()?;
+    let name = |effect: &EffectNo| {
+        effect.0 < early && first.model.effect(*effect).is_some_and(|found| found.kind.is_name())
+    };
+    let lost: Vec<u32> =
+        loss.lost().filter(|effect| !name(effect)).map(|effect| effect.0).collect();
+    let state = CrashState::power(state.point, Loss::new(&lost, loss.forms().to_vec()));
+    let legal = View::at(&first.model, state.point).legal_in(&state, profiles);
+    (!legal.is_empty()).then_some(state)
 }
