@@ -7,7 +7,7 @@ use unplug_harness::fault::audit::{Audit, Audited, Use};
 
 use super::progress::Terminal;
 use super::run::{RunCommand, said};
-use super::{setting::Setting, target};
+use super::{say, setting::Setting, target};
 
 /// Audits and prints.
 pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
@@ -21,7 +21,7 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let campaign = setting.campaign(&target, &text, &options, &observer);
     let audit = audit::audit(&campaign)?;
     observer.finish();
-    print!("{}", render(&audit));
+    say::whole(&render(&audit))?;
     let missing = audit.ordinary.findings.iter().any(|finding| {
         !finding.note && finding.grade().is_none_or(|grade| grade <= options.fail_on)
     });

@@ -11,7 +11,7 @@ use unplug_harness::scenario::FaultName;
 use unplug_harness::trace::{EventKind, FileOp};
 use unplug_harness::workload::{Key, Mutation, Request, Value};
 
-use super::{roots, run};
+use super::{roots, run, say};
 
 /// What can be said to `unplug doctor`.
 #[derive(Debug, Args)]
@@ -19,15 +19,14 @@ pub struct DoctorCommand {}
 
 /// Prints one line a check; exit 4 if something could not be measured here.
 pub fn run(_: DoctorCommand) -> anyhow::Result<ExitCode> {
-    let mut good = true;
-    let mut say = |ok: bool, name: &str, text: String| {
-        println!("{} {name}: {text}", if ok { "ok     " } else { "MISSING" });
-        good &= ok;
+    let mut checks: Vec<(bool, String)> = Vec::new();
+    let mut check = |ok: bool, name: &str, text: String| {
+        checks.push((ok, format!("{} {name}: {text}", if ok { "ok     " } else { "MISSING" })));
     };
-    say(true, "cores", run::cores().to_string());
+    check(true, "cores", run::cores().to_string());
     match roots::memory() {
-        Some(path) => say(true, "memory file system", path.display().to_string()),
-        None => say(
+        Some(path) => check(true, "memory file system", path.display().to_string()),
+        None => check(
             true,
             "memory file system",
             "none with room: crash states go to the disk, slower".into(),
@@ -35,14 +34,14 @@ pub fn run(_: DoctorCommand) -> anyhow::Result<ExitCode> {
     }
     let temporary = std::env::temp_dir();
     let writable = tempfile::tempdir_in(&temporary).is_ok();
-    say(writable, "temporary folder", temporary.display().to_string());
+    check(writable, "temporary folder", temporary.display().to_string());
     match nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE) {
-        Ok((soft, _)) => say(soft >= 256, "open files", format!("{soft} (256 are enough)")),
-        Err(errno) => say(false, "open files", errno.to_string()),
+        Ok((soft, _)) => check(soft >= 256, "open files", format!("{soft} (256 are enough)")),
+        Err(errno) => check(false, "open files", errno.to_string()),
     }
     match trace_a_shell() {
-        Ok(text) => say(true, "tracing", text),
-        Err(error) => say(
+        Ok(text) => check(true, "tracing", text),
+        Err(error) => check(
             false,
             "tracing",
             format!("{error}; power, io and exact kills need ptrace and seccomp"),
@@ -50,12 +49,16 @@ pub fn run(_: DoctorCommand) -> anyhow::Result<ExitCode> {
     }
     for fault in FaultName::ALL {
         let here = campaign::available().contains(&fault);
-        say(
+        check(
             here,
             &format!("fault {fault}"),
             if here { "built in" } else { "not in this build" }.into(),
         );
     }
+    for (_, text) in &checks {
+        say::line(format_args!("{text}"))?;
+    }
+    let good = checks.iter().all(|(ok, _)| *ok);
     Ok(ExitCode::from(if good { 0 } else { 4 }))
 }
 

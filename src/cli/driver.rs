@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
+use unplug_harness::base::HarnessError;
 use unplug_harness::driver::serve;
 
 use crate::engines;
@@ -23,7 +24,9 @@ pub struct DriverCommand {
 pub fn run(command: DriverCommand) -> anyhow::Result<ExitCode> {
     let Some(entry) = engines::find(&command.engine) else {
         let names: Vec<&str> = engines::all().iter().map(|entry| entry.name).collect();
-        anyhow::bail!("no engine is called `{}`; there are {}", command.engine, names.join(", "));
+        let text =
+            format!("no engine is called `{}`; there are {}", command.engine, names.join(", "));
+        return Err(HarnessError::input(text).into());
     };
     let opener = (entry.opener)(command.threads);
     serve(&*opener, io::stdin(), io::stdout())?;

@@ -8,6 +8,7 @@ use clap::Args;
 use unplug_harness::driver::{Target, Timeouts, check};
 
 use super::roots::Roots;
+use super::say;
 
 /// Check that a driver keeps the protocol: order, flushing, large values, reopen.
 #[derive(Args, Clone, Debug)]
@@ -29,17 +30,17 @@ pub fn run(command: DriverCheckCommand) -> anyhow::Result<ExitCode> {
     let checked = check::check(&target, timeouts, roots.run())?;
     for point in &checked.points {
         match &point.wrong {
-            None => println!("ok      {}", point.name),
-            Some(wrong) => println!("FAILED  {}: {wrong}", point.name),
+            None => say::line(format_args!("ok      {}", point.name))?,
+            Some(wrong) => say::line(format_args!("FAILED  {}: {wrong}", point.name))?,
         }
     }
     if let Some(caps) = &checked.capabilities {
-        println!("it says: {}", caps.words().join(" "));
+        say::line(format_args!("it says: {}", caps.words().join(" ")))?;
     }
     let (verdict, code) = match checked.holds() {
         true => ("the driver keeps the protocol", ExitCode::SUCCESS),
         false => ("the driver does not keep the protocol", ExitCode::FAILURE),
     };
-    println!("{verdict}");
+    say::line(format_args!("{verdict}"))?;
     Ok(code)
 }

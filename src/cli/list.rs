@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use unplug_harness::campaign;
 use unplug_harness::scenario::{FaultName, Profile, folder};
 
+use super::say;
+
 /// What can be said to `unplug list`.
 #[derive(Debug, Args)]
 pub struct ListCommand {
@@ -26,24 +28,24 @@ pub fn run(command: ListCommand) -> anyhow::Result<ExitCode> {
     match command.what {
         What::Engines => {
             for entry in crate::engines::all() {
-                println!("{}: {}", entry.name, entry.about);
+                say::line(format_args!("{}: {}", entry.name, entry.about))?;
             }
         }
         What::Profiles => {
             for profile in Profile::ALL {
-                println!("{profile}: {}", about_profile(profile));
+                say::line(format_args!("{profile}: {}", about_profile(profile)))?;
             }
         }
         What::Faults => {
             for fault in FaultName::ALL {
                 let here = campaign::available().contains(&fault);
                 let absent = if here { "" } else { " (not in this build)" };
-                println!("{fault}: {}{absent}", about_fault(fault));
+                say::line(format_args!("{fault}: {}{absent}", about_fault(fault)))?;
             }
         }
         What::Scenarios => {
             for path in folder::find(Path::new("scenarios"))? {
-                println!("{}", path.display());
+                say::line(format_args!("{}", path.display()))?;
             }
         }
     }

@@ -12,6 +12,7 @@ mod replay;
 mod report;
 mod roots;
 mod run;
+mod say;
 mod setting;
 mod shrink;
 mod store;

@@ -9,7 +9,7 @@ use unplug_harness::campaign::{Replayed, replay};
 use unplug_harness::fault::Silent;
 use unplug_harness::scenario::{Options, Scenario, folder};
 
-use super::{run, setting::Setting, target};
+use super::{run, say, setting::Setting, target};
 
 /// What can be said to `unplug replay`.
 #[derive(Debug, Args)]
@@ -46,17 +46,17 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
         }
         let replayed = one(scenario, &setting).map_err(|error| named(path, error))?;
         let word = if replayed.as_expected { "as expected" } else { "UNEXPECTED" };
-        println!("{}: {word}: {}", path.display(), replayed.sentence);
+        say::line(format_args!("{}: {word}: {}", path.display(), replayed.sentence))?;
         if !replayed.as_expected {
             wrong += 1;
-            println!("  expected: {}", expected(scenario));
+            say::line(format_args!("  expected: {}", expected(scenario)))?;
             for line in replayed.evidence.lines().take(20) {
-                println!("  | {line}");
+                say::line(format_args!("  | {line}"))?;
             }
         }
     }
     let all = files.len();
-    println!("{} of {all} scenarios as expected", all - wrong);
+    say::line(format_args!("{} of {all} scenarios as expected", all - wrong))?;
     Ok(ExitCode::from(u8::from(wrong > 0)))
 }
 

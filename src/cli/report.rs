@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use unplug_harness::report::{folder, terminal};
 
+use super::say;
+
 /// What can be said to `unplug report`.
 #[derive(Debug, Args)]
 pub struct ReportCommand {
@@ -18,6 +20,6 @@ pub struct ReportCommand {
 pub fn run(command: ReportCommand) -> anyhow::Result<ExitCode> {
     let report = folder::read(&command.run)?;
     folder::render(&command.run, &report)?;
-    print!("{}", terminal::render(&report, &command.run.display().to_string()));
+    say::whole(&terminal::render(&report, &command.run.display().to_string()))?;
     Ok(ExitCode::SUCCESS)
 }

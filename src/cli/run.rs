@@ -13,7 +13,7 @@ use unplug_harness::report::{folder, terminal};
 use unplug_harness::scenario::{Extent, FaultName, Options, Profile, TargetText};
 
 use super::progress::Terminal;
-use super::{setting::Setting, target};
+use super::{say, setting::Setting, target};
 
 /// What can be said to `unplug run`.
 #[derive(Debug, Args)]
@@ -86,6 +86,9 @@ pub struct RunCommand {
 impl RunCommand {
     /// The arguments as validated.
     pub fn options(&self) -> Result<Options> {
+        if self.program.is_empty() && std::env::args_os().any(|argument| argument == "--") {
+            return Err(HarnessError::input("nothing after `--`: expected a program"));
+        }
         let extent = match (self.budget, self.cases) {
             (Some(time), _) => Extent::Time(time),
             (None, Some(cases)) => Extent::Cases(cases),
@@ -155,8 +158,13 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let conclusion = campaign.run()?;
     observer.finish();
     let report = folder::write(&folder, &conclusion)?;
-    print!("{}", terminal::render(&report, &folder.display().to_string()));
-    Ok(ExitCode::from(conclusion.exit_code()))
+    let code = conclusion.exit_code();
+    match say::whole(&terminal::render(&report, &folder.display().to_string())) {
+        // What was found is not lost with it.
+        Err(error) if code != 0 => eprintln!("unplug: {error}; see {}", folder.display()),
+        said => said?,
+    }
+    Ok(ExitCode::from(code))
 }
 
 /// Seed and every option, in one line that can be typed again.

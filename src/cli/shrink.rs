@@ -10,7 +10,7 @@ use unplug_harness::fault::Silent;
 use unplug_harness::oracle::Kind;
 use unplug_harness::scenario::{Options, Outcome, folder};
 
-use super::{run, setting::Setting, target};
+use super::{run, say, setting::Setting, target};
 
 /// What can be said to `unplug shrink`.
 #[derive(Debug, Args)]
@@ -44,7 +44,10 @@ pub fn run(command: ShrinkCommand) -> anyhow::Result<ExitCode> {
     };
     let shown = wanted.filter(|kind| first.violations.iter().any(|found| found.kind == *kind));
     let Some(kind) = shown else {
-        println!("{}: does not fail as it says; nothing to shrink", command.path.display());
+        say::line(format_args!(
+            "{}: does not fail as it says; nothing to shrink",
+            command.path.display()
+        ))?;
         return Ok(ExitCode::from(1));
     };
     let before = size(&case);
@@ -55,7 +58,10 @@ pub fn run(command: ShrinkCommand) -> anyhow::Result<ExitCode> {
     let out = command.out.unwrap_or_else(|| command.path.with_extension("smaller"));
     std::fs::create_dir_all(&out).map_err(|error| HarnessError::at("creating", &out, error))?;
     let path = folder::write(&out, "scenario.json", &scenario)?;
-    println!("{kind}: {before} to {after} bytes of scenario in {tries} tries: {}", path.display());
+    say::line(format_args!(
+        "{kind}: {before} to {after} bytes of scenario in {tries} tries: {}",
+        path.display()
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,12 +19,12 @@ pub enum HarnessError {
     #[error("not measured: {0}")]
     NotMeasured(String),
     /// The machine refused something that unplug needs.
-    #[error("{context}: {source}")]
+    #[error("{context}: {why}")]
     Machine {
         /// What was being done, naming the file or process.
         context: String,
         /// What the machine said.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// Ctrl-C or SIGTERM: what is known so far is still reported, marked incomplete.
     #[error("interrupted")]
@@ -43,13 +43,13 @@ impl HarnessError {
     }
 
     /// Wraps an operating-system error with what was being done.
-    pub fn machine(context: impl Into<String>, source: impl Into<std::io::Error>) -> Self {
-        Self::Machine { context: context.into(), source: source.into() }
+    pub fn machine(context: impl Into<String>, why: impl Into<std::io::Error>) -> Self {
+        Self::Machine { context: context.into(), why: why.into() }
     }
 
     /// Wraps an operating-system error on `path`.
-    pub fn at(doing: &str, path: impl Into<PathBuf>, source: impl Into<std::io::Error>) -> Self {
-        Self::machine(format!("{doing} {}", path.into().display()), source)
+    pub fn at(doing: &str, path: impl Into<PathBuf>, why: impl Into<std::io::Error>) -> Self {
+        Self::machine(format!("{doing} {}", path.into().display()), why)
     }
 
     /// The process exit code that this error stands for.

@@ -14,7 +14,10 @@ use super::{html, junit};
 
 /// Makes a new folder for a run below `out`, named after `name`; a number is added where it exists.
 pub fn make(out: &Path, name: &str) -> Result<PathBuf> {
-    fs::create_dir_all(out).map_err(|error| HarnessError::at("creating", out, error))?;
+    fs::create_dir_all(out).map_err(|error| {
+        let out = out.display();
+        HarnessError::input(format!("--out {out}: no folder for reports can be made: {error}"))
+    })?;
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let name: String = name.chars().map(plain).take(80).collect();
     for number in 1..10_000 {

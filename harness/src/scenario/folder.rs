@@ -18,8 +18,7 @@ pub fn read(path: &Path) -> Result<Scenario> {
         HarnessError::Input(text) => bad(format!("{}: {text}", path.display())),
         other => other,
     };
-    let meta = fs::metadata(path)
-        .map_err(|error| bad(format!("{}: cannot be read: {error}", path.display())))?;
+    let meta = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !meta.is_file() {
         return Err(bad(format!("{}: expected a scenario file", path.display())));
     }
@@ -61,8 +60,7 @@ pub fn write(folder: &Path, name: &str, scenario: &Scenario) -> Result<PathBuf> 
 /// Every scenario file at or below `path`, sorted: a file is itself; in a folder it is each `.json` but
 /// a `report.json`, and nothing in a folder that belongs to a case.
 pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
-    let meta = fs::symlink_metadata(path)
-        .map_err(|error| bad(format!("{}: cannot be read: {error}", path.display())))?;
+    let meta = fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
     if !meta.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -72,8 +70,12 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+fn unreadable(path: &Path, error: &std::io::Error) -> HarnessError {
+    bad(format!("{}: cannot be read: {error}", path.display()))
+}
+
 fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
-    let reading = |error| HarnessError::at("reading", folder, error);
+    let reading = |error| unreadable(folder, &error);
     let mut folders = BTreeSet::new();
     let mut of_cases = BTreeSet::new();
     for entry in fs::read_dir(folder).map_err(reading)? {
@@ -126,7 +128,7 @@ impl Reader {
         if self.files.len() >= limits::SCENARIO_FILES {
             return Err(bad(format!("more than {} files", limits::SCENARIO_FILES)));
         }
-        let reading = |error| HarnessError::at("reading", path, error);
+        let reading = |error| unreadable(path, &error);
         let meta = fs::symlink_metadata(path).map_err(reading)?;
         if meta.is_dir() {
             self.files.insert(format!("{name}/"), Vec::new().into());
@@ -163,7 +165,7 @@ pub fn inside(name: &str) -> Result<PathBuf> {
 }
 
 fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let reading = |error| HarnessError::at("reading", path, error);
+    let reading = |error| unreadable(path, &error);
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(reading)?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(reading)?;

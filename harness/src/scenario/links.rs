@@ -53,7 +53,7 @@ impl Links {
         for (path, target) in &self.symbolic {
             let path = inside(path)?;
             let above = path.components().count() - 1;
-            if !stays(&path_of(target), above) {
+            if !self.stays(&path, &path_of(target), above) {
                 let (path, target) = (path.display(), target.escape_default());
                 return Err(HarnessError::input(format!(
                     "the symbolic link `{path}` leads to `{target}`: expected a path that stays in its \
@@ -68,21 +68,30 @@ impl Links {
     }
 }
 
-/// True if a target never climbs above the folder that is `above` levels up from the link.
-fn stays(target: &Path, above: usize) -> bool {
-    let mut depth = above;
-    target.components().all(|part| match part {
-        Component::Normal(_) => {
-            depth += 1;
-            true
-        }
-        Component::CurDir => true,
-        Component::ParentDir => depth.checked_sub(1).is_some_and(|up| {
-            depth = up;
-            true
-        }),
-        Component::RootDir | Component::Prefix(_) => false,
-    })
+impl Links {
+    /// True if the target of the link `path` never climbs above the folder that is `above` levels up from
+    /// it, nor up from where another link leads.
+    fn stays(&self, path: &Path, target: &Path, above: usize) -> bool {
+        let mut depth = above;
+        let mut at = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        target.components().all(|part| match part {
+            Component::Normal(name) => {
+                depth += 1;
+                at.push(name);
+                true
+            }
+            Component::CurDir => true,
+            Component::ParentDir => {
+                let through = self.symbolic.keys().any(|link| path_of(link) == at);
+                at.pop();
+                depth > 0 && {
+                    depth -= 1;
+                    !through
+                }
+            }
+            Component::RootDir | Component::Prefix(_) => false,
+        })
+    }
 }
 
 /// The path that a name of a case stands for; one that is no word stands for itself.
@@ -111,6 +120,13 @@ mod tests {
         for (path, target) in [("a", "b"), ("d/a", "../b"), ("a", "./d/../b"), ("a", "nowhere")] {
             leads(path, target).unwrap();
         }
+        let through = |target: &str| {
+            let links = [("sub/d", ".."), ("x", target)];
+            let symbolic = links.map(|(path, target)| (path.to_owned(), target.to_owned())).into();
+            Links { symbolic, ..Links::default() }.check()
+        };
+        through("sub/d/secret").unwrap();
+        assert_eq!(through("sub/d/../secret").unwrap_err().exit_code(), 2);
         let hard = BTreeMap::from([("a".to_owned(), "../b".to_owned())]);
         assert!(Links { hard, ..Links::default() }.check().is_err());
     }

@@ -1,0 +1,23 @@
+//! Standard output. What cannot be written is an error with a sentence; a reader that went away has
+//! read enough.
+
+use std::fmt;
+use std::io::{ErrorKind, Write};
+
+use unplug_harness::base::{HarnessError, Result};
+
+/// Writes a line.
+pub fn line(text: fmt::Arguments<'_>) -> Result<()> {
+    whole(&format!("{text}\n"))
+}
+
+/// Writes a text that ends its own lines.
+pub fn whole(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(HarnessError::machine("writing to standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
