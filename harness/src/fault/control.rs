@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use crate::base::{HarnessError, Result};
 use crate::driver::drive::{Driven, End, Plan, Processes, drive};
-use crate::driver::{Capabilities, Counter, Target};
+use crate::driver::{
+    Capabilities, Counter, DriverFault, DriverProcess, Session, Target, Timeouts, Unwatched,
+};
 use crate::oracle::{END, Judge, Kind, Loss, Verdict, Violation};
 use crate::recover::{Recovered, Recovery};
 use crate::scenario::{Case, Options};
-use crate::workload::{Answer, Contents, History, Request};
+use crate::workload::{Answer, Contents, History, OpNo, Request};
 
 use super::asked;
 use super::context::Control;
@@ -48,6 +50,8 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
         return Err(HarnessError::broken("the driver opened and did not say what it promises"));
     };
 
+    two_at_once(target, asked::timeouts(options), [&store("one")?, &store("other")?])?;
+
     let dir = store("store")?;
     let workload = asked::workload(options, &capabilities);
     let mut counter = Counter::default();
@@ -83,6 +87,44 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     let outcome = conclude(verdict, &capabilities, &history, started);
     let contents = first.contents.clone();
     Ok((Control { capabilities, history, contents, warnings }, outcome))
+}
+
+/// An error where a second process of the program cannot open a store of its own while a first one holds
+/// another: several images are recovered at once.
+fn two_at_once(target: &Target, timeouts: Timeouts, dirs: [&Path; 2]) -> Result<()> {
+    let mut open = Vec::new();
+    for dir in dirs {
+        let root = dir.parent().unwrap_or(dir);
+        let (mut process, mut session) = DriverProcess::spawn(target, root, timeouts)?;
+        let why = match first_answer(&mut session, &Request::Open, dir) {
+            Ok(Answer::Ack) => None,
+            Ok(Answer::Err(text) | Answer::Refused(text)) => Some(text),
+            Err(fault) => Some(process.explain(fault).to_string()),
+        };
+        if let Some(why) = why {
+            return Err(HarnessError::broken(format!(
+                "a process of the program cannot open a store while another one holds another store \
+                 (several are recovered at once, each in a directory of its own): {why}"
+            )));
+        }
+        open.push((process, session));
+    }
+    for ((mut process, mut session), dir) in open.into_iter().zip(dirs) {
+        // How it closes is seen elsewhere.
+        let _ = first_answer(&mut session, &Request::Close, dir);
+        session.end_input();
+        let _ = process.finish(timeouts.op);
+    }
+    Ok(())
+}
+
+fn first_answer(
+    session: &mut Session,
+    request: &Request,
+    dir: &Path,
+) -> Result<Answer, DriverFault> {
+    session.ask(OpNo(0), request, dir, &mut Unwatched)?;
+    Ok(session.answer(&mut Unwatched)?.answer)
 }
 
 /// The control's findings as a verdict on one case.

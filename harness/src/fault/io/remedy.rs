@@ -17,7 +17,7 @@ use crate::image::Builder;
 use crate::oracle::{Kind, Loss, Verdict};
 use crate::persistence::{AddedSync, CrashState, Device, Model, ProfileSet, View};
 use crate::recover::{Recovery, Worker};
-use crate::trace::{EventKind, EventNo, FileOp, SyncScope};
+use crate::trace::{Event, EventKind, EventNo, FileOp, NodeKind, SyncScope};
 use crate::workload::{Answer, History, Moment, OpNo, Request};
 
 /// What would have made the failing state of `group` legal or impossible.
@@ -40,10 +40,11 @@ pub fn remedy(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<O
         }
     }
     if rests_on_the_sync(run, hit, state, scene.device) {
-        return Ok(Some(format!(
-            "have on disk what this {} covered: no later sync writes it, it must be written again",
-            hit.name
-        )));
+        let how = match is_of_a_directory(run, hit) {
+            true => "sync the directory again until that succeeds",
+            false => "no later sync writes it, it must be written again",
+        };
+        return Ok(Some(format!("have on disk what this {} covered: {how}", hit.name)));
     }
     let then = CrashState::kill(hit.event);
     if state.is_kill() && kind == Kind::LostAck {
@@ -141,6 +142,22 @@ fn rests_on_the_sync(run: &Run, hit: &Hit, state: &CrashState, device: Device) -
     let legal = View::at(&recorded, state.point).legal_in(state, ProfileSet::ALL);
     let view = View::at(&synced, state.point);
     !legal.is_empty() && legal.iter().all(|profile| view.check(state, profile).is_err())
+}
+
+/// True if the sync that failed was that of a directory: names stay pending, and a later sync writes them.
+fn is_of_a_directory(run: &Run, hit: &Hit) -> bool {
+    let event = run.trace.events.get(hit.event.0 as usize).map(|event| &event.kind);
+    let Some(EventKind::Call(call)) = event else { return false };
+    let FileOp::FailedSync { file, .. } = &call.op else { return false };
+    let was_there =
+        run.trace.initial.iter().any(|node| node.file == *file && node.node == NodeKind::Dir);
+    let made = |event: &Event| match &event.kind {
+        EventKind::Call(call) => {
+            matches!(&call.op, FileOp::Create { file: made, node: NodeKind::Dir, .. } if made == file)
+        }
+        _ => false,
+    };
+    was_there || run.trace.events.iter().any(made)
 }
 
 #[cfg(test)]

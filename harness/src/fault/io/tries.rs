@@ -13,10 +13,11 @@ use super::run::{Run, Stage};
 use super::tally::{Tally, Tried};
 use super::{asks, stages};
 use crate::base::{HarnessError, Result, Rng, limits};
-use crate::driver::End;
+use crate::driver::{DriverFault, End};
 use crate::fault::budget::Stop;
 use crate::fault::power::prove::Prover;
 use crate::fault::power::record::Studio;
+use crate::fault::power::too_slow;
 use crate::fault::power::{device, studio};
 use crate::fault::{Context, FaultOutcome, Finding, Progress};
 use crate::oracle::{Judge, Kind, Loss, called_for};
@@ -314,6 +315,7 @@ fn finished(run: &Run) -> Result<()> {
     let why = match &run.driven.end {
         End::Finished => return Ok(()),
         End::NotOpened(answer) => format!("`open` was answered with {answer:?}"),
+        End::Failed(slow @ DriverFault::Hung { .. }) => return Err(too_slow(slow)),
         End::Failed(fault) => fault.to_string(),
         End::Stopped => "it was stopped".into(),
     };

@@ -226,7 +226,7 @@ impl<'a> Writer<'a> {
         };
         let mut options = RecordOptions::new(&self.dir).pinned();
         options.plan = record::Plan::one(strike);
-        options.timeouts = timeouts;
+        options.timeouts = timeouts.to_confirm();
         options.seed = self.rng.next_u64();
         options.run_root = Some(self.folder.path().to_path_buf());
         let mut recorder = Recorder::new(self.ctx.target, &options)?;

@@ -112,7 +112,8 @@ impl Studio<'_> {
     fn options(&self, dir: &Path, run_root: &Path) -> RecordOptions {
         let mut options = RecordOptions::new(dir).pinned();
         options.seed = self.seed;
-        options.timeouts = self.timeouts;
+        // A recorded program is slower: it is the control that says whether it hangs.
+        options.timeouts = self.timeouts.to_confirm();
         options.run_root = Some(run_root.to_path_buf());
         options
     }

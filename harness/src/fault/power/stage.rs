@@ -11,7 +11,7 @@ use super::record::Recorded;
 use super::visit::Visitor;
 use super::{device, studio};
 use crate::base::{HarnessError, Result};
-use crate::driver::End;
+use crate::driver::{DriverFault, End};
 use crate::fault::{Context, FaultOutcome, asked};
 use crate::image::Builder;
 use crate::oracle::Judge;
@@ -101,10 +101,18 @@ fn check(recorded: &Recorded, outcome: &mut FaultOutcome) -> Result<()> {
     let why = match &recorded.driven.end {
         End::Finished => return Ok(()),
         End::NotOpened(answer) => format!("`open` was answered with {answer:?}"),
+        End::Failed(slow @ DriverFault::Hung { .. }) => return Err(too_slow(slow)),
         End::Failed(fault) => fault.to_string(),
         End::Stopped => "it was stopped".into(),
     };
     Err(HarnessError::broken(format!("the workload was recorded, and {why}")))
+}
+
+/// The program answered in time in the control, and is slower while each of its calls is looked at.
+pub fn too_slow(hung: &DriverFault) -> HarnessError {
+    HarnessError::NotMeasured(format!(
+        "the program is too slow while it is recorded: {hung}; a longer --timeout-op may help"
+    ))
 }
 
 /// The model, with everything surviving, must give the directory that the program left.
