@@ -20,13 +20,16 @@ pub(super) fn violation(case: &Case<'_>, torn: &Explanation) -> Violation {
         let batches = parts.chunk_by(|&a, &b| cut.entry(a).whole == cut.entry(b).whole);
         batches.filter(|batch| batch.len() > 1)
     };
-    // A value that is there and a change that is not are what a person can see; then what can only be
-    // worked out.
-    let seen = batches().find_map(|batch| {
-        let there = batch.iter().copied().find(|&part| last_on_its_key(part) && put(part))?;
-        let mut gone = batch.iter().copied();
-        Some((there, gone.find(|&part| !visibly_gone(case, &cut, torn, part).is_empty())?))
-    });
+    // A value that is there and a change that is not are what a person can see; then a delete that must be
+    // there, or a change that may be, and one that is not; then what can only be worked out.
+    type There<'a> = &'a dyn Fn(u32) -> bool;
+    let seen = |there: There<'_>| {
+        batches().find_map(|batch| {
+            let there = batch.iter().copied().find(|&part| there(part))?;
+            let mut gone = batch.iter().copied();
+            Some((there, gone.find(|&part| !visibly_gone(case, &cut, torn, part).is_empty())?))
+        })
+    };
     let worked_out = || {
         batches().find_map(|batch| {
             let there = batch.iter().copied().find(|&part| last_on_its_key(part))?;
@@ -34,7 +37,11 @@ pub(super) fn violation(case: &Case<'_>, torn: &Explanation) -> Violation {
             Some((there, gone.find(|&part| !can_be_there(&cut, torn, part))?))
         })
     };
-    if let Some(pair) = seen.or_else(worked_out) {
+    let pair = seen(&|part| last_on_its_key(part) && put(part))
+        .or_else(|| seen(&last_on_its_key))
+        .or_else(|| seen(&|part| can_be_there(&cut, torn, part)))
+        .or_else(worked_out);
+    if let Some(pair) = pair {
         return sentence(case, &cut, torn, pair);
     }
     let text = format!("no batches that are whole give what the store has {}", case.after);

@@ -249,3 +249,14 @@ fn sentences_say_what_was_promised_and_what_came_back() {
         "put b (`1`, acknowledged at 35) is missing after a power cut at 60: the key is absent"
     );
 }
+
+#[test]
+fn of_two_batches_the_one_that_is_named_is_the_one_of_which_a_change_is_not_there() {
+    // That x is absent has two explanations; that it is not 2 has none.
+    let asked = "put y 1; del x; batch del y del x; put z 1; batch put x 2 del z; put e 1";
+    let judge = Judge::new(&history(asked), &with("order=prefix"));
+    let verdict = judge.at(Moment(68), Power, &opened("e=1"));
+    assert_eq!(verdict.violations[0].kind, TornBatch);
+    assert!(verdict.violations[0].sentence.contains("del z (in a batch"), "{verdict:?}");
+    assert!(verdict.violations[0].sentence.contains("its put x is not"), "{verdict:?}");
+}
