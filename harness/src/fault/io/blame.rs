@@ -1,17 +1,51 @@
 //! Whether the failing call is to blame. A state that a power cut just before the call could have left,
-//! and that fails alike, is nobody's failure: the same loss shows without it.
+//! and that fails alike, is nobody's failure: the same loss shows without it. Nor is one whose twin in the
+//! run without failures fails alike: a write that is torn long after a call failed is torn without it too.
 
 use super::court::Court;
-use super::examined::{Place, alike};
+use super::examined::{Failing, Place, alike};
 use super::group::{Group, Scene};
+use super::run::Run;
+use super::twin::{Timeline, twin};
 use crate::base::Result;
 use crate::fault::power::ground::created;
 use crate::image::Builder;
-use crate::oracle::Loss;
+use crate::oracle::{Loss, Violation};
 use crate::persistence::{CrashState, Model, ProfileSet, View};
-use crate::recover::Worker;
+use crate::record::Plan;
+use crate::recover::{Recovery, Worker};
 use crate::trace::EventNo;
 use crate::workload::Moment;
+
+/// What is wrong with `group`, shown by `plain`, the run of its stage without a failing call, if it is.
+pub fn without_a_failure(
+    worker: &mut Worker,
+    group: &Group,
+    plain: &Run,
+    scene: &Scene<'_>,
+) -> Result<Option<Group>> {
+    let (Some(_), Place::State(state)) = (&group.run.hit, &group.failing.place) else {
+        return Ok(None);
+    };
+    let (overlay, there) = (created(&group.run.trace), created(&plain.trace));
+    let model = Model::with(&group.run.trace, &overlay, scene.device);
+    let other = Model::with(&plain.trace, &there, scene.device);
+    let (struck, whole) = (
+        Timeline { trace: &group.run.trace, model: &model },
+        Timeline { trace: &plain.trace, model: &other },
+    );
+    let Some(same) = twin(state, struck, whole) else { return Ok(None) };
+    let asked = group.failing.profiles;
+    let profiles = legal(&other, &same, asked);
+    if !as_mild(profiles, legal(&model, state, asked)) {
+        return Ok(None);
+    }
+    let recovery = worker.recover(&Builder::new(&other).image(&same))?;
+    let Some(violation) = wrong(group, plain, &same, &recovery, scene) else { return Ok(None) };
+    let (place, evidence) = (Place::State(same), recovery.words());
+    let failing = Failing { violation, place, profiles, evidence, ..group.failing.clone() };
+    Ok(Some(Group::new(group.stage, &Plan::none(), plain, &failing)))
+}
 
 /// True if what is wrong with `group` is wrong with a power cut before its call failed.
 pub fn is_blameless(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<bool> {
@@ -24,13 +58,33 @@ pub fn is_blameless(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Re
         return Ok(false);
     };
     let recovery = worker.recover(&Builder::new(&model).image(&earlier))?;
+    Ok(wrong(group, run, &earlier, &recovery, scene).is_some())
+}
+
+/// Under which of these profiles a power cut can leave the state.
+fn legal(model: &Model, state: &CrashState, asked: ProfileSet) -> ProfileSet {
+    View::at(model, state.point).legal_in(state, asked)
+}
+
+/// True if `one` can be wherever `other` can.
+fn as_mild(one: ProfileSet, other: ProfileSet) -> bool {
+    !other.is_empty() && one.intersection(other) == other
+}
+
+/// What is wrong with a state of `run` as it is with `group`.
+fn wrong(
+    group: &Group,
+    run: &Run,
+    state: &CrashState,
+    recovery: &Recovery,
+    scene: &Scene<'_>,
+) -> Option<Violation> {
     let before = scene.stages[group.stage].before.as_ref();
     let court = Court::new(before, run.history.clone(), &run.driven.dumps, scene.capabilities);
-    let verdict = court.at(Moment(u64::from(hit.event.0)), Loss::Power, &recovery);
-    let same = |verdict: crate::oracle::Verdict| {
-        verdict.violations.iter().any(|found| alike(found, &group.failing.violation))
-    };
-    Ok(verdict.is_some_and(same))
+    let verdict = court.at(Moment(u64::from(state.point.0)), Loss::Power, recovery)?;
+    let known = &group.failing.violation;
+    let same = |found: &Violation| alike(found, known) && found.note == known.note;
+    verdict.violations.into_iter().find(same)
 }
 
 /// The same loss by a power cut right before the event at which the call failed; nothing where it takes
@@ -50,8 +104,7 @@ fn earlier(
         return None;
     }
     let earlier = CrashState::power(failed, loss.clone());
-    let legal = View::at(model, failed).legal_in(&earlier, profiles);
-    (!legal.is_empty() && legal == profiles).then_some(earlier)
+    as_mild(legal(model, &earlier, profiles), profiles).then_some(earlier)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //! * `stays`: a failed operation stays what it turned out to be. `running`: what the running store showed.
 //! * `examine`: a restart, a power cut at each later point; `examined`: what came of it.
 //! * `stages`: the stores on which calls fail. `tally` and `group`: counts and findings. `remedy`: what
-//!   would have helped. `blame`: whether the failing call matters. `rejudge`: one saved case again.
+//!   would have helped. `blame`: whether the failing call matters; `twin`: the same moment without it.
+//! * `rejudge`: one saved case again.
 //!
 //! Not judged here: power cuts without a failing call (power), damage (media).
 
@@ -29,6 +30,7 @@ mod tally;
 #[cfg(test)]
 mod testkit;
 mod tries;
+mod twin;
 
 use super::Fault;
 use super::context::Context;

@@ -1,13 +1,14 @@
 //! All the tries of one run of the fault: the runs without failures first, then every planned failure
 //! in its order, on one thread a core, until the budget is spent.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::blame::is_blameless;
+use super::blame::{is_blameless, without_a_failure};
 use super::choose::{Attempt, attempts, counts};
 use super::examine::Examiner;
-use super::group::{Group, Key, Scene};
+use super::group::{Group, Key, Scene, cause};
 use super::remedy::remedy;
 use super::run::{Run, Stage};
 use super::tally::{Tally, Tried};
@@ -76,7 +77,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         device: device(ctx),
     };
     let mut told = String::new();
-    for (stage, run) in first.into_iter().enumerate() {
+    for (stage, run) in first.iter().cloned().enumerate() {
         told.push_str(&words(stage, &run, &list));
         // What shows without a failure matters less than that there are failures.
         let enough = || ctx.budget.spent() * limits::PATIENCE > 1.0;
@@ -94,7 +95,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     }
     let (runs, tried) = (tally.runs(), tally.tried());
     let (mut outcome, groups) = tally.into_parts();
-    outcome.findings = findings(ctx, &rig, groups, &scene)?;
+    outcome.findings = findings(ctx, &rig, groups, &first, &scene)?;
     outcome.unmodelled.extend(unmodelled);
     outcome.called_for = called_for::of_crashes(Loss::Power, capabilities);
     outcome.called_for.extend(called_for::of_second_openings());
@@ -122,10 +123,12 @@ fn findings(
     ctx: &Context<'_>,
     rig: &Studio<'_>,
     groups: BTreeMap<Key, Group>,
+    plain: &[Run],
     scene: &Scene<'_>,
 ) -> Result<Vec<Finding>> {
     let mut findings: Vec<Finding> = Vec::new();
     let mut worker = Worker::new(&ctx.setup())?;
+    let groups = guilty(ctx, &mut worker, groups, plain, scene)?;
     let mut blameless: BTreeSet<(bool, Kind)> = BTreeSet::new();
     for (mut key, group) in by_reason(groups) {
         if ctx.budget.interrupted() {
@@ -151,6 +154,32 @@ fn findings(
         findings.push(finding);
     }
     Ok(findings)
+}
+
+/// The groups, where what a run without failures shows as well is laid at no call's door.
+fn guilty(
+    ctx: &Context<'_>,
+    worker: &mut Worker,
+    groups: BTreeMap<Key, Group>,
+    plain: &[Run],
+    scene: &Scene<'_>,
+) -> Result<BTreeMap<Key, Group>> {
+    let mut told: BTreeMap<Key, Group> = BTreeMap::new();
+    for (mut key, mut group) in groups {
+        if !ctx.budget.interrupted() {
+            let stage = group.stage;
+            if let Some(same) = without_a_failure(worker, &group, &plain[stage], scene)? {
+                let recovers = scene.stages[stage].before.is_some();
+                key.sentence = cause(None, recovers);
+                group = same;
+            }
+        }
+        match told.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(group)),
+            Entry::Occupied(mut known) => known.get_mut().join(group),
+        }
+    }
+    Ok(told)
 }
 
 /// Where a store says itself why it does not open, one reason is one group, whichever calls failed; a
