@@ -89,6 +89,26 @@ fn a_closed_or_dropped_engine_holds_no_file_and_opens_again_at_once() {
     }
 }
 
+#[cfg(feature = "fjall")]
+#[test]
+fn a_checkpoint_whose_flush_fails_is_answered_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let fjall = find("fjall").unwrap();
+    let store = (fjall.opener)(1).open(dir.path(), &|_| {}).unwrap();
+    store.write(&[put("a", "1")]).unwrap();
+    // The thread that flushes finds no folder for its table.
+    std::fs::remove_dir(dir.path().join("fjall/keyspaces/1/tables")).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = tell.send((store.checkpoint(), store.write(&[put("b", "2")]), pairs(&*store)));
+    });
+    let wait = std::time::Duration::from_secs(60);
+    let (checkpoint, write, shown) = told.recv_timeout(wait).expect("an answer");
+    assert!(checkpoint.unwrap_err().contains("Poisoned"));
+    assert!(write.unwrap_err().contains("Poisoned"));
+    assert_eq!(shown, [("a".to_string(), "1".to_string())].into());
+}
+
 #[test]
 fn names_are_unique_and_found() {
     let mut names: Vec<&str> = all().iter().map(|entry| entry.name).collect();
