@@ -5,7 +5,7 @@
 //! it is gone with the thread. Where that is not permitted the test says so and does nothing.
 //!
 //! Not here: engines that store through a shared mapping, for which a full disk is a signal and not an
-//! error; sled, which gives no answer on a full disk; jammdb and persy, which were never tried.
+//! error; sled and persy, which after a request that found no room do not answer another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -18,17 +18,25 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use unplug_harness::base::Rng;
 
-/// The size of the disk, and of what is removed from it to make room.
-const DISK: &str = "size=6m";
-const BALLAST: usize = 3 << 20;
+/// The size of the disk, and of what is removed from it to make room, in MiB.
+const DISK: (usize, usize) = (6, 3);
+/// jammdb makes its file longer by 8 MiB at a time.
+const IN_STEPS: (&str, (usize, usize)) = ("jammdb", (24, 12));
 const VALUE: usize = 20_000;
 /// The disk must be full after so many values.
 const MOST: usize = 600;
 /// A driver that has not answered by then never will.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Engines that store through a mapping, that hang on a full disk, or that were never tried.
-const LEFT_OUT: [&str; 6] =
-    ["lmdb:writemap", "sanakirja", "canary:mapped", "sled", "jammdb", "persy"];
+/// Engines that store through a mapping, and two that hang once a request has found no room (both tried; killed
+/// and opened again with room, they have what was acknowledged):
+///
+/// * sled 0.34.7: a value of its own file (`blobs/`) that cannot be written is answered with the error, but
+///   its place in the buffer of the log stays claimed (`encapsulate(…)?` in pagecache/logger.rs), so the buffer is
+///   never written; the next `flush` waits for it without end (`make_stable_inner` in pagecache/iobuf.rs).
+/// * persy 1.8.1: the locks on the pages of an index are handed to the transaction only after these were written
+///   (`update_changed` in index/keeper_tx.rs), so the rollback of one that found no room leaves them. The next
+///   transaction waits for them (`lock_all` in locks.rs) for `transaction_lock_timeout`, by default a day.
+const LEFT_OUT: [&str; 5] = ["lmdb:writemap", "sanakirja", "canary:mapped", "sled", "persy"];
 
 /// A driver and what it was asked.
 struct Driver {
@@ -158,9 +166,9 @@ fn noise(seed: u64, len: usize) -> String {
 
 /// Fills the disk through `engine`. Says how many values were acknowledged, and whether writing went on
 /// without opening the store again.
-fn fill(engine: &str, disk: &Path) -> (usize, bool) {
+fn fill(engine: &str, disk: &Path, room: usize) -> (usize, bool) {
     let ballast = disk.join("ballast");
-    std::fs::write(&ballast, vec![7; BALLAST]).unwrap();
+    std::fs::write(&ballast, vec![7; room << 20]).unwrap();
     let store = disk.join("store");
     std::fs::create_dir(&store).unwrap();
     let open = format!("open {}", store.display());
@@ -207,8 +215,9 @@ fn fill(engine: &str, disk: &Path) -> (usize, bool) {
     (asked.acked.len(), resumed)
 }
 
-/// Runs `test` in a thread with a small disk of its own; false where that is not permitted.
-fn with_disk(test: impl FnOnce(&Path) + Send) -> bool {
+/// Runs `test` in a thread with a disk of its own of so many MiB; false where that is not permitted.
+fn with_disk(size: usize, test: impl FnOnce(&Path) + Send) -> bool {
+    let size = format!("size={size}m");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     std::thread::scope(|scope| {
@@ -218,7 +227,8 @@ fn with_disk(test: impl FnOnce(&Path) + Send) -> bool {
             // Before anything is mounted: what is mounted from here on is seen by this thread alone.
             if unshare(CloneFlags::CLONE_NEWNS).is_err()
                 || mount(none, "/", none, own, none).is_err()
-                || mount(Some("none"), path, Some("tmpfs"), MsFlags::empty(), Some(DISK)).is_err()
+                || mount(Some("none"), path, Some("tmpfs"), MsFlags::empty(), Some(&size[..]))
+                    .is_err()
             {
                 return false;
             }
@@ -244,7 +254,8 @@ fn engines() -> Vec<String> {
 fn every_engine_survives_a_full_disk_and_writes_again_when_there_is_room() {
     for engine in engines() {
         let mut seen = None;
-        if !with_disk(|disk| seen = Some(fill(&engine, disk))) {
+        let (size, room) = if engine == IN_STEPS.0 { IN_STEPS.1 } else { DISK };
+        if !with_disk(size, |disk| seen = Some(fill(&engine, disk, room))) {
             say("SKIPPED: no disk can be mounted here (that needs root); none was filled");
             return;
         }
