@@ -19,6 +19,8 @@ const CUTS: usize = 24;
 const BEGINNING_BYTES: u64 = 64;
 /// How many blocks of a larger file have their heads damaged exhaustively, those written last.
 const BLOCKS: usize = 4;
+/// From how many they are chosen.
+const LATEST_BLOCKS: usize = 64;
 /// How many bytes of a block count as its head.
 const HEAD_BYTES: u64 = 32;
 
@@ -76,28 +78,41 @@ pub fn cuts(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
     appended(image, history, max_bytes).flat_map(of).filter(witnessed).collect()
 }
 
-/// Every byte damaged of the beginnings of the blocks of files of more than `max_bytes` that were written
-/// last: a store that keeps its data in pages has their headers there.
-pub fn heads(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
+/// Every byte damaged of the beginnings of some blocks of files of more than `max_bytes`, of those that
+/// were written last and hold something, by the lowest two bits and another one: a store that keeps its data in pages has their headers
+/// there, and small numbers in them.
+pub fn heads(image: &Image, history: &Snapshots, max_bytes: u64, rng: &mut Rng) -> Vec<Damage> {
     let mut damages = Vec::new();
     for (path, content) in image.files().into_iter().filter(|(_, file)| file.size() > max_bytes) {
         let mut blocks: Vec<u64> = Vec::new();
         let mut states = history.states().iter().rev();
-        while let (true, Some((_, state))) = (blocks.len() < BLOCKS, states.next()) {
+        while let (true, Some((_, state))) = (blocks.len() < LATEST_BLOCKS, states.next()) {
             let Some(earlier) = state.file(&path) else { break };
             earlier.differences(content, &mut |number, _| {
                 let block = number * limits::PAGE_BYTES;
-                if blocks.len() < BLOCKS && block < content.size() && !blocks.contains(&block) {
+                if block < content.size() && !blocks.contains(&block) {
                     blocks.push(block);
                 }
             });
         }
+        blocks.truncate(LATEST_BLOCKS);
+        rng.shuffle(&mut blocks);
+        blocks.sort_by_key(|block| !holds_something(content, *block));
+        blocks.truncate(BLOCKS);
         let offsets =
             blocks.into_iter().flat_map(|block| block..content.size().min(block + HEAD_BYTES));
-        let flips = offsets.map(|offset| Harm::Flip { offset, mask: flip(offset) });
+        let masks = |offset| BTreeSet::from([1, 2, flip(offset)]).into_iter();
+        let flips =
+            offsets.flat_map(|offset| masks(offset).map(move |mask| Harm::Flip { offset, mask }));
         damages.extend(flips.map(|harm| Damage { file: path.clone(), harm }));
     }
     damages
+}
+
+/// True if there is more in a block than its head.
+fn holds_something(content: &Content, block: u64) -> bool {
+    let bytes = content.read(block, limits::PAGE_BYTES as usize);
+    bytes.iter().skip(HEAD_BYTES as usize).any(|byte| *byte != 0)
 }
 
 /// The files of more than `max_bytes` with their sizes, and the lesser ones that they once had.
@@ -274,11 +289,15 @@ mod tests {
         let (mut snapshots, mut bytes) = (Snapshots::default(), vec![1; 40_000]);
         let mut image = Image::empty();
         for (number, block) in (1..).zip([9usize, 2, 7, 1, 5]) {
-            bytes[block * 4096 + 900] = number;
+            bytes[block * 4096 + 900] = number + 1;
             image.put("db", &bytes);
             snapshots.push(Moment(u64::from(number)), image.clone());
         }
-        let damages = heads(&image, &snapshots, SMALL_FILE_BYTES);
+        bytes.fill(0);
+        (2..6).for_each(|block| bytes[block * 4096 + 900] = 9);
+        image.put("db", &bytes);
+        snapshots.push(Moment(9), image.clone());
+        let damages = heads(&image, &snapshots, SMALL_FILE_BYTES, &mut Rng::new(3));
         let blocks: BTreeSet<u64> = damages
             .iter()
             .map(|damage| match damage.harm {
@@ -286,8 +305,14 @@ mod tests {
                 _ => panic!("a head has one bit flipped: {damage}"),
             })
             .collect();
-        assert_eq!(blocks, BTreeSet::from([1, 2, 5, 7]), "not the one written first");
-        assert_eq!(damages.len(), 4 * HEAD_BYTES as usize);
+        assert_eq!(blocks, BTreeSet::from([2, 3, 4, 5]), "not those that are empty");
+        let of = |offset: u64| {
+            damages.iter().filter(move |damage| match damage.harm {
+                Harm::Flip { offset: at, .. } => at == offset,
+                _ => false,
+            })
+        };
+        assert!((5 * 4096..5 * 4096 + HEAD_BYTES).all(|offset| of(offset).count() >= 2));
     }
 
     #[test]

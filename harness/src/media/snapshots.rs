@@ -147,30 +147,27 @@ fn any_equal(a: &Content, b: &Content, from: u64, to: u64) -> bool {
     a.iter().zip(&b).any(|(a, b)| a == b)
 }
 
-/// True if `damaged` differs from `from` only in what differs between `from` and `to`. A file that is not
-/// damaged holds what its store wrote there and no garbage.
+/// True if `damaged` differs from `from` only in what differs between `from` and `to`. What is not damaged
+/// is what its store wrote there, and no garbage.
 fn in_flight(damaged: &Image, whole: &Image, from: &Image, to: &Image) -> bool {
+    let empty = Content::default();
     let paths: BTreeSet<_> =
         [damaged, from, to].iter().flat_map(|image| image.files()).map(|(path, _)| path).collect();
     paths.iter().all(|path| {
-        let file = damaged.file(path);
-        let garbage = file != whole.file(path);
-        match (file, from.file(path), to.file(path)) {
+        let was = whole.file(path).unwrap_or(&empty);
+        match (damaged.file(path), from.file(path), to.file(path)) {
             (None, from, to) => from.is_none() || to.is_none(),
             (Some(_), None, None) => false,
-            (Some(file), Some(from), Some(to)) => torn(file, from, to, garbage),
+            (Some(file), Some(from), Some(to)) => torn(file, was, from, to),
             (Some(file), Some(only), None) => file == only,
-            (Some(file), None, Some(only)) => match garbage {
-                true => file.size() <= only.size(),
-                false => torn(file, &Content::default(), only, false),
-            },
+            (Some(file), None, Some(only)) => torn(file, was, &empty, only),
         }
     })
 }
 
-/// True if each byte that is the same in `from` and `to` is so in `file`, and its size is between. The
-/// others are of the one or the other, unless there may be garbage.
-fn torn(file: &Content, from: &Content, to: &Content, garbage: bool) -> bool {
+/// True if the file's size is between those of `from` and `to`, and each byte is that of the one or the
+/// other, or was damaged (it is not as it `was`) where one was being written.
+fn torn(file: &Content, was: &Content, from: &Content, to: &Content) -> bool {
     if file == from || file == to {
         return true;
     }
@@ -182,14 +179,18 @@ fn torn(file: &Content, from: &Content, to: &Content, garbage: bool) -> bool {
     from.differences(file, &mut |number, page| {
         let start = number * crate::base::limits::PAGE_BYTES;
         let page = crate::image::Page::bytes_of(page);
-        let bound = if garbage { least } else { file.size() };
-        let len = page.len().min(bound.saturating_sub(start) as usize);
-        let (mut before, mut after) = (from.read(start, len), to.read(start, len));
-        before.resize(len, 0);
-        after.resize(len, 0);
-        let same = before.iter().zip(&after).zip(page);
+        let len = page.len().min(file.size().saturating_sub(start) as usize);
+        let [before, after, then] = [from, to, was].map(|content| {
+            let mut bytes = content.read(start, len);
+            bytes.resize(len, 0);
+            bytes
+        });
         fits = fits
-            && same.into_iter().all(|((a, b), c)| a == c || if garbage { a != b } else { b == c });
+            && (0..len).all(|at| {
+                let (a, b, c) = (before[at], after[at], page[at]);
+                let was_being_written = a != b || start + at as u64 >= least;
+                c == a || c == b || (c != then[at] && was_being_written)
+            });
     });
     fits
 }
@@ -288,6 +289,29 @@ mod tests {
         assert!(!rollback("truncate log 200"), "a count of four is no garbage");
         assert!(!rollback("missing log"));
         assert!(rollback("zero count 3 5"), "half of it had been written");
+    }
+
+    #[test]
+    fn a_file_that_was_made_once_and_changed_later_is_not_what_it_was_when_it_was_made() {
+        let (mut snapshots, mut image) = (Snapshots::default(), Image::empty());
+        for value in [1u8, 5] {
+            image.put("pages", &[value; 9000]);
+            snapshots.push(Moment(u64::from(value)), image.clone());
+        }
+        // Now each change is of one byte.
+        let mut bytes = [5; 9000];
+        for at in [10, 5000] {
+            bytes[at] = 9;
+            image.put("pages", &bytes);
+            snapshots.push(Moment(at as u64), image.clone());
+        }
+        let rollback = |text: &str| {
+            let damaged = apply(&image, &text.parse().unwrap()).unwrap();
+            snapshots.is_rollback(&damaged, &image)
+        };
+        assert!(!rollback("flip pages 100 01"));
+        assert!(!rollback("zero pages 4096 600"));
+        assert!(rollback("flip pages 5000 01"), "it was being written");
     }
 
     #[test]

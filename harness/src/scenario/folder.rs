@@ -14,10 +14,7 @@ use super::links::{Links, beside};
 
 /// Reads a scenario and the files beside it that its case names.
 pub fn read(path: &Path) -> Result<Scenario> {
-    let named = |error: HarnessError| match error {
-        HarnessError::Input(text) => bad(format!("{}: {text}", path.display())),
-        other => other,
-    };
+    let named = |error| named(path, error);
     let meta = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !meta.is_file() {
         return Err(bad(format!("{}: expected a scenario file", path.display())));
@@ -70,6 +67,14 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Says which file an input error is about.
+fn named(path: &Path, error: HarnessError) -> HarnessError {
+    match error {
+        HarnessError::Input(text) => bad(format!("{}: {text}", path.display())),
+        other => other,
+    }
+}
+
 fn unreadable(path: &Path, error: &std::io::Error) -> HarnessError {
     bad(format!("{}: cannot be read: {error}", path.display()))
 }
@@ -88,7 +93,8 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> 
             && path.extension().is_some_and(|end| end == "json")
             && path.file_name().is_some_and(|name| name != "report.json")
         {
-            let text = bounded(&path, limits::SCENARIO_BYTES)?;
+            let text =
+                bounded(&path, limits::SCENARIO_BYTES).map_err(|error| named(&path, error))?;
             let case = Scenario::parse(&String::from_utf8_lossy(&text)).ok().and_then(|s| s.case);
             for name in case.iter().flat_map(|case| case.strike.named()) {
                 of_cases.insert(folder.join(name.trim_end_matches('/')));
@@ -140,7 +146,8 @@ impl Reader {
                 self.walk(&entry.path(), &format!("{name}/{part}"))?;
             }
         } else if meta.is_file() {
-            let bytes = bounded(path, limits::SCENARIO_FILES_BYTES - self.bytes)?;
+            let bytes = bounded(path, limits::SCENARIO_FILES_BYTES - self.bytes)
+                .map_err(|error| named(path, error))?;
             self.bytes += bytes.len() as u64;
             self.files.insert(name.to_owned(), bytes.into());
         } else {
@@ -165,12 +172,12 @@ pub fn inside(name: &str) -> Result<PathBuf> {
 }
 
 fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let reading = |error| unreadable(path, &error);
+    let reading = |error| bad(format!("cannot be read: {error}"));
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(reading)?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(reading)?;
     if bytes.len() as u64 > limit {
-        return Err(bad(format!("{}: larger than {limit} bytes", path.display())));
+        return Err(bad(format!("larger than {limit} bytes")));
     }
     Ok(bytes)
 }

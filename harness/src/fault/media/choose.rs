@@ -32,7 +32,7 @@ impl<'a> Choice<'a> {
         rng.shuffle(&mut all);
         // Taken from the end: these first.
         let mut first = beginnings(&rest.image, &rest.snapshots, SMALL_FILE_BYTES);
-        first.extend(heads(&rest.image, &rest.snapshots, SMALL_FILE_BYTES));
+        first.extend(heads(&rest.image, &rest.snapshots, SMALL_FILE_BYTES, &mut rng));
         first.extend(cuts(&rest.image, &rest.snapshots, SMALL_FILE_BYTES));
         rng.shuffle(&mut first);
         all.append(&mut first);
