@@ -9,7 +9,7 @@ use support::Place;
 #[test]
 fn wrong_arguments_exit_2_and_name_the_option() {
     let place = Place::new();
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 13] = [
         (&[], "Usage"),
         (&["run", "--faults", "fire"], "expected one of kill, power, media, io"),
         (&["run", "--profile", "zfs"], "expected one of ext4, xfs, btrfs, strict"),
@@ -18,7 +18,11 @@ fn wrong_arguments_exit_2_and_name_the_option() {
         (&["run", "--budget", "soon"], "expected a time such as"),
         (&["run", "no-such-engine"], "no engine `no-such-engine`"),
         (&["run", "--budget", "1s", "--cases", "1"], "cannot be used with"),
+        (&["run", "--"], "nothing after `--`"),
+        (&["run", "--out", "/dev/null"], "--out /dev/null: no folder for reports can be made"),
+        (&["driver", "no-such-engine"], "no engine is called `no-such-engine`"),
         (&["replay", "/no/such/file.json"], "/no/such/file.json: cannot be read"),
+        (&["replay", "/proc/self/mem"], "unplug: /proc/self/mem: cannot be read"),
     ];
     for (arguments, message) in cases {
         place.run(arguments).exits(2).says(message);
@@ -38,6 +42,8 @@ fn a_scenario_that_cannot_be_used_exits_2_and_names_file_and_field() {
         (&good.replace("redb", "nosuch"), "no engine `nosuch`"),
         (&good.replace("held", "fine"), "expect.outcome: `fine`: expected one of held"),
         (&good.replace("}}", "},\"colour\":1}"), "unknown field `colour`"),
+        (&good.replace("{\"engine\":\"redb\"}", "{}"), "bad.json: target: "),
+        (&good.replace("}}", "},\"options\":{\"ops\":\"many\"}}"), "bad.json: options.ops: invalid type"),
         (
             &good.replace(
                 "}}",
@@ -51,6 +57,29 @@ fn a_scenario_that_cannot_be_used_exits_2_and_names_file_and_field() {
         std::fs::write(&path, text).unwrap();
         place.run(&["replay", path.to_str().unwrap()]).exits(2).says("bad.json").says(message);
     }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_an_error_and_no_panic() {
+    let place = Place::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let ran = place.unplug(&["list", "engines"]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(70), "{said}");
+    assert!(said.contains("writing to standard output") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_driver_of_which_only_one_can_run_is_told_so() {
+    let place = Place::new();
+    let lock = tempfile::NamedTempFile::new().unwrap();
+    let driver = env!("CARGO_BIN_EXE_unplug");
+    let path = lock.path().to_str().unwrap();
+    place
+        .torture(&["--cases", "9", "--", "flock", "-n", path, driver, "driver", "builtin"])
+        .exits(3)
+        .says("cannot open a store while another one holds another store");
+    assert!(place.leftovers().is_empty());
 }
 
 #[test]

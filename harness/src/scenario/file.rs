@@ -133,8 +133,9 @@ impl Scenario {
             Some(other) => return Err(bad(format!("unplug: version {other}: expected {VERSION}"))),
             None => return Err(bad(format!("unplug: missing: expected the version, {VERSION}"))),
         }
-        let file: ScenarioText =
-            serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let file: ScenarioText = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| bad(format!("{}: {}", error.path(), error.inner())))?;
         if let TargetText::Program(argv) = &file.target
             && argv.is_empty()
         {
