@@ -84,6 +84,18 @@ mod tests {
         let time = Duration::from_secs(10);
         let started = Instant::now().checked_sub(2 * time).expect("the machine is up that long");
         let shares = Shares { started, ..Shares::new(Extent::Time(time), Arc::default()) };
-        assert!(shares.of(FaultName::Io, 1).take());
+        let budget = shares.of(FaultName::Io, 1);
+        std::thread::sleep(Duration::from_millis(5));
+        let fewest = limits::FEWEST_CASES[FaultName::Io as usize];
+        assert!((0..=fewest).all(|_| budget.take()), "more than the fewest");
+    }
+
+    #[test]
+    fn a_fault_whose_time_is_over_goes_on_to_its_fewest_cases() {
+        let time = Duration::from_secs(60);
+        let shares = Shares::new(Extent::Time(time), Arc::default());
+        let late = shares.of(FaultName::Media, 1).begun_before(time + time / 2);
+        let fewest = limits::FEWEST_CASES[FaultName::Media as usize];
+        assert_eq!((0..2 * fewest).filter(|_| late.take()).count() as u64, fewest);
     }
 }

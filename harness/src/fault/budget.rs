@@ -177,6 +177,15 @@ impl Budget {
 }
 
 #[cfg(test)]
+impl Budget {
+    /// The same, as if it had been begun so long before.
+    pub fn begun_before(self, ago: Duration) -> Self {
+        let started = self.started.checked_sub(ago).expect("the machine is up that long");
+        Self { started, ..self }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -214,10 +223,10 @@ mod tests {
 
     #[test]
     fn the_fewest_cases_have_more_time_and_not_for_ever() {
-        let ago = |seconds: u64| Instant::now().checked_sub(Duration::from_secs(seconds));
-        let budget = |seconds| Budget {
-            started: ago(seconds).expect("the machine is up that long"),
-            ..Budget::new(u64::MAX, Some(Duration::from_secs(10)), Arc::default()).at_least(4)
+        let budget = |seconds| {
+            Budget::new(u64::MAX, Some(Duration::from_secs(10)), Arc::default())
+                .at_least(4)
+                .begun_before(Duration::from_secs(seconds))
         };
         let late = budget(15);
         assert_eq!((0..9).filter(|_| late.take()).count(), 4, "the fewest, and not one more");
