@@ -36,7 +36,7 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
         files.iter().map(|path| folder::read(path)).collect::<Result<Vec<Scenario>>>()?;
     for (path, scenario) in files.iter().zip(&scenarios) {
         target::resolve(&scenario.target, scenario.options.threads)
-            .map_err(|error| named(path, error))?;
+            .map_err(|error| error.about(path))?;
     }
     let setting = Setting::make()?;
     let mut wrong = 0;
@@ -44,7 +44,7 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
         if setting.is_interrupted() {
             return Err(HarnessError::Interrupted.into());
         }
-        let replayed = one(scenario, &setting).map_err(|error| named(path, error))?;
+        let replayed = one(scenario, &setting).map_err(|error| error.about(path))?;
         let word = if replayed.as_expected { "as expected" } else { "UNEXPECTED" };
         say::line(format_args!("{}: {word}: {}", path.display(), replayed.sentence))?;
         if !replayed.as_expected {
@@ -71,14 +71,5 @@ fn expected(scenario: &Scenario) -> String {
     match &scenario.expect.kind {
         Some(kind) => format!("{}, {kind}", scenario.expect.outcome),
         None => scenario.expect.outcome.to_string(),
-    }
-}
-
-/// Says which scenario an input error is about.
-fn named(path: &std::path::Path, error: HarnessError) -> HarnessError {
-    match error {
-        HarnessError::Input(text) => HarnessError::input(format!("{}: {text}", path.display())),
-        HarnessError::Broken(text) => HarnessError::broken(format!("{}: {text}", path.display())),
-        other => other,
     }
 }

@@ -1,6 +1,6 @@
 //! Harness errors: what went wrong *around* the target. A violation is never an error: it is data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result of anything in the harness that can fail for reasons of its own.
 pub type Result<T, E = HarnessError> = std::result::Result<T, E>;
@@ -50,6 +50,16 @@ impl HarnessError {
     /// Wraps an operating-system error on `path`.
     pub fn at(doing: &str, path: impl Into<PathBuf>, why: impl Into<std::io::Error>) -> Self {
         Self::machine(format!("{doing} {}", path.into().display()), why)
+    }
+
+    /// The same, with the file that it is about, where it is one of input or of a broken control.
+    #[must_use]
+    pub fn about(self, path: &Path) -> Self {
+        match self {
+            Self::Input(text) => Self::Input(format!("{}: {text}", path.display())),
+            Self::Broken(text) => Self::Broken(format!("{}: {text}", path.display())),
+            other => other,
+        }
     }
 
     /// The process exit code that this error stands for.

@@ -7,13 +7,11 @@ use std::time::Instant;
 
 use crate::base::{HarnessError, Result};
 use crate::driver::drive::{Driven, End, Plan, Processes, drive};
-use crate::driver::{
-    Capabilities, Counter, DriverFault, DriverProcess, Session, Target, Timeouts, Unwatched,
-};
+use crate::driver::{Capabilities, Counter, DriverProcess, Target, Timeouts};
 use crate::oracle::{END, Judge, Kind, Loss, Verdict, Violation};
-use crate::recover::{Recovered, Recovery};
+use crate::recover::{Recovered, Recovery, converse};
 use crate::scenario::{Case, Options};
-use crate::workload::{Answer, Contents, History, OpNo, Request};
+use crate::workload::{Answer, Contents, History, Request};
 
 use super::asked;
 use super::context::Control;
@@ -96,7 +94,9 @@ fn two_at_once(target: &Target, timeouts: Timeouts, dirs: [&Path; 2]) -> Result<
     for dir in dirs {
         let root = dir.parent().unwrap_or(dir);
         let (mut process, mut session) = DriverProcess::spawn(target, root, timeouts)?;
-        let why = match first_answer(&mut session, &Request::Open, dir) {
+        let why = match converse::ask(&mut session, &Request::Open, dir)
+            .map(|answered| answered.answer)
+        {
             Ok(Answer::Ack) => None,
             Ok(Answer::Err(text) | Answer::Refused(text)) => Some(text),
             Err(fault) => Some(process.explain(fault).to_string()),
@@ -111,20 +111,11 @@ fn two_at_once(target: &Target, timeouts: Timeouts, dirs: [&Path; 2]) -> Result<
     }
     for ((mut process, mut session), dir) in open.into_iter().zip(dirs) {
         // How it closes is seen elsewhere.
-        let _ = first_answer(&mut session, &Request::Close, dir);
+        let _ = converse::ask(&mut session, &Request::Close, dir);
         session.end_input();
         let _ = process.finish(timeouts.op);
     }
     Ok(())
-}
-
-fn first_answer(
-    session: &mut Session,
-    request: &Request,
-    dir: &Path,
-) -> Result<Answer, DriverFault> {
-    session.ask(OpNo(0), request, dir, &mut Unwatched)?;
-    Ok(session.answer(&mut Unwatched)?.answer)
 }
 
 /// The control's findings as a verdict on one case.

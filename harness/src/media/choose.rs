@@ -79,8 +79,8 @@ pub fn cuts(image: &Image, history: &Snapshots, max_bytes: u64) -> Vec<Damage> {
 }
 
 /// Every byte damaged of the beginnings of some blocks of files of more than `max_bytes`, of those that
-/// were written last and hold something, by the lowest two bits and another one: a store that keeps its data in pages has their headers
-/// there, and small numbers in them.
+/// were written last and hold something, by the lowest two bits and another one: a store that keeps its
+/// data in pages has their headers there, and small numbers in them.
 pub fn heads(image: &Image, history: &Snapshots, max_bytes: u64, rng: &mut Rng) -> Vec<Damage> {
     let mut damages = Vec::new();
     for (path, content) in image.files().into_iter().filter(|(_, file)| file.size() > max_bytes) {

@@ -151,6 +151,7 @@ pub fn read_link(dir: &impl AsRawFd, name: &[u8]) -> io::Result<Vec<u8>> {
     let dir = unsafe { std::os::fd::BorrowedFd::borrow_raw(dir.as_raw_fd()) };
     Ok(nix::fcntl::readlinkat(dir, OsStr::from_bytes(name))?.as_bytes().to_vec())
 }
+
 /// A file's bytes, holes left out.
 pub(super) fn read_sparse(file: &std::fs::File) -> io::Result<Sparse> {
     let size = file.metadata()?.len();

@@ -69,11 +69,7 @@ pub(super) fn converse(
 }
 
 /// One request and its answer, with nothing else outstanding.
-pub(super) fn ask(
-    session: &mut Session,
-    request: &Request,
-    dir: &Path,
-) -> Result<Answered, DriverFault> {
+pub fn ask(session: &mut Session, request: &Request, dir: &Path) -> Result<Answered, DriverFault> {
     session.ask(OpNo(0), request, dir, &mut Unwatched)?;
     session.answer(&mut Unwatched)
 }

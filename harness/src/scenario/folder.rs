@@ -14,7 +14,7 @@ use super::links::{Links, beside};
 
 /// Reads a scenario and the files beside it that its case names.
 pub fn read(path: &Path) -> Result<Scenario> {
-    let named = |error| named(path, error);
+    let named = |error: HarnessError| error.about(path);
     let meta = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !meta.is_file() {
         return Err(bad(format!("{}: expected a scenario file", path.display())));
@@ -67,14 +67,6 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Says which file an input error is about.
-fn named(path: &Path, error: HarnessError) -> HarnessError {
-    match error {
-        HarnessError::Input(text) => bad(format!("{}: {text}", path.display())),
-        other => other,
-    }
-}
-
 fn unreadable(path: &Path, error: &std::io::Error) -> HarnessError {
     bad(format!("{}: cannot be read: {error}", path.display()))
 }
@@ -94,7 +86,7 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> 
             && path.file_name().is_some_and(|name| name != "report.json")
         {
             let text =
-                bounded(&path, limits::SCENARIO_BYTES).map_err(|error| named(&path, error))?;
+                bounded(&path, limits::SCENARIO_BYTES).map_err(|error| error.about(&path))?;
             let case = Scenario::parse(&String::from_utf8_lossy(&text)).ok().and_then(|s| s.case);
             for name in case.iter().flat_map(|case| case.strike.named()) {
                 of_cases.insert(folder.join(name.trim_end_matches('/')));
@@ -147,7 +139,7 @@ impl Reader {
             }
         } else if meta.is_file() {
             let bytes = bounded(path, limits::SCENARIO_FILES_BYTES - self.bytes)
-                .map_err(|error| named(path, error))?;
+                .map_err(|error| error.about(path))?;
             self.bytes += bytes.len() as u64;
             self.files.insert(name.to_owned(), bytes.into());
         } else {

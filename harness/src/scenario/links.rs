@@ -52,8 +52,7 @@ impl Links {
     pub fn check(&self) -> Result<()> {
         for (path, target) in &self.symbolic {
             let path = inside(path)?;
-            let above = path.components().count() - 1;
-            if !self.stays(&path, &path_of(target), above) {
+            if !self.stays(&path, &path_of(target)) {
                 let (path, target) = (path.display(), target.escape_default());
                 return Err(HarnessError::input(format!(
                     "the symbolic link `{path}` leads to `{target}`: expected a path that stays in its \
@@ -69,25 +68,19 @@ impl Links {
 }
 
 impl Links {
-    /// True if the target of the link `path` never climbs above the folder that is `above` levels up from
-    /// it, nor up from where another link leads.
-    fn stays(&self, path: &Path, target: &Path, above: usize) -> bool {
-        let mut depth = above;
+    /// True if the target of the link `path` never climbs above the folder, nor up from where another link
+    /// leads.
+    fn stays(&self, path: &Path, target: &Path) -> bool {
         let mut at = path.parent().unwrap_or(Path::new("")).to_path_buf();
         target.components().all(|part| match part {
             Component::Normal(name) => {
-                depth += 1;
                 at.push(name);
                 true
             }
             Component::CurDir => true,
             Component::ParentDir => {
                 let through = self.symbolic.keys().any(|link| path_of(link) == at);
-                at.pop();
-                depth > 0 && {
-                    depth -= 1;
-                    !through
-                }
+                at.pop() && !through
             }
             Component::RootDir | Component::Prefix(_) => false,
         })

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::sparse::Sparse;
-
 use crate::workload::{Answer, OpNo, Request};
 
 /// One file, directory or symbolic link of the recorded directory, by identity over its whole life.

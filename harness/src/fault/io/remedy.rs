@@ -17,7 +17,7 @@ use crate::image::Builder;
 use crate::oracle::{Kind, Loss, Verdict};
 use crate::persistence::{AddedSync, CrashState, Device, Model, ProfileSet, View};
 use crate::recover::{Recovery, Worker};
-use crate::trace::{Event, EventKind, EventNo, FileOp, NodeKind, SyncScope};
+use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope};
 use crate::workload::{Answer, History, Moment, OpNo, Request};
 
 /// What would have made the failing state of `group` legal or impossible.
@@ -121,17 +121,14 @@ fn with_err(history: &History, op: OpNo) -> String {
 
 /// True if the state could not be where the sync that failed had done its work.
 fn rests_on_the_sync(run: &Run, hit: &Hit, state: &CrashState, device: Device) -> bool {
-    let event = run.trace.events.get(hit.event.0 as usize).map(|event| &event.kind);
-    let Some(EventKind::Call(call)) = event else { return false };
-    let (FileOp::FailedSync { file, .. }, Some(before)) = (&call.op, hit.event.0.checked_sub(1))
-    else {
+    let (Some(file), Some(before)) = (failed_sync(run, hit), hit.event.0.checked_sub(1)) else {
         return false;
     };
     let mut with = created(&run.trace);
     let recorded = Model::with(&run.trace, &with, device);
     with.added_syncs.push(AddedSync {
         after: EventNo(before),
-        file: Some(*file),
+        file: Some(file),
         scope: SyncScope::Full,
     });
     let synced = Model::with(&run.trace, &with, device);
@@ -144,16 +141,22 @@ fn rests_on_the_sync(run: &Run, hit: &Hit, state: &CrashState, device: Device) -
     !legal.is_empty() && legal.iter().all(|profile| view.check(state, profile).is_err())
 }
 
+/// The file or directory whose sync failed, if that is the call that did.
+fn failed_sync(run: &Run, hit: &Hit) -> Option<FileId> {
+    match &run.trace.events.get(hit.event.0 as usize)?.kind {
+        EventKind::Call(Call { op: FileOp::FailedSync { file, .. }, .. }) => Some(*file),
+        _ => None,
+    }
+}
+
 /// True if the sync that failed was that of a directory: names stay pending, and a later sync writes them.
 fn is_of_a_directory(run: &Run, hit: &Hit) -> bool {
-    let event = run.trace.events.get(hit.event.0 as usize).map(|event| &event.kind);
-    let Some(EventKind::Call(call)) = event else { return false };
-    let FileOp::FailedSync { file, .. } = &call.op else { return false };
+    let Some(file) = failed_sync(run, hit) else { return false };
     let was_there =
-        run.trace.initial.iter().any(|node| node.file == *file && node.node == NodeKind::Dir);
+        run.trace.initial.iter().any(|node| node.file == file && node.node == NodeKind::Dir);
     let made = |event: &Event| match &event.kind {
         EventKind::Call(call) => {
-            matches!(&call.op, FileOp::Create { file: made, node: NodeKind::Dir, .. } if made == file)
+            matches!(&call.op, FileOp::Create { file: made, node: NodeKind::Dir, .. } if *made == file)
         }
         _ => false,
     };

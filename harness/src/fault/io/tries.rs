@@ -14,12 +14,10 @@ use super::run::{Run, Stage};
 use super::tally::{Tally, Tried};
 use super::{asks, stages};
 use crate::base::{HarnessError, Result, Rng, limits};
-use crate::driver::{DriverFault, End};
 use crate::fault::budget::Stop;
 use crate::fault::power::prove::Prover;
 use crate::fault::power::record::Studio;
-use crate::fault::power::too_slow;
-use crate::fault::power::{device, studio};
+use crate::fault::power::{device, finished, studio};
 use crate::fault::{Context, FaultOutcome, Finding, Progress};
 use crate::oracle::{Judge, Kind, Loss, called_for};
 use crate::persistence::ProfileSet;
@@ -58,7 +56,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut examiner = examiner(ctx)?;
     let main = Stage { requests: asks::workload(ctx.options, capabilities), before: None };
     let whole = rig.run(&main, &Plan::none(), true)?;
-    finished(&whole)?;
+    finished(&whole.driven.end, "a workload was recorded without a failure")?;
     let judge = Judge::new(&whole.history, capabilities);
     Prover::new(&ctx.setup())?.is_all_there(&whole.left, &judge, &whole.trace)?;
     let unmodelled = whole.trace.unmodelled.clone();
@@ -337,16 +335,4 @@ fn tried(
     let struck = run.hit.is_some();
     let run = (!seen.failing.is_empty()).then_some(run);
     Tried { stage, plan, what, run, requests, struck, seen }
-}
-
-/// An error where the run without failures went otherwise than the control.
-fn finished(run: &Run) -> Result<()> {
-    let why = match &run.driven.end {
-        End::Finished => return Ok(()),
-        End::NotOpened(answer) => format!("`open` was answered with {answer:?}"),
-        End::Failed(slow @ DriverFault::Hung { .. }) => return Err(too_slow(slow)),
-        End::Failed(fault) => fault.to_string(),
-        End::Stopped => "it was stopped".into(),
-    };
-    Err(HarnessError::broken(format!("a workload was recorded without a failure, and {why}")))
 }

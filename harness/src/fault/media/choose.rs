@@ -1,6 +1,6 @@
 //! Which damages a store gets, in which order: the beginnings of what was appended and of the blocks
-//! that were written last, and clean cuts, then the exhaustive ones of its small files, both shuffled; in turn with a seeded sample of all its files. No
-//! damaged directory twice.
+//! that were written last, and clean cuts, then the exhaustive ones of its small files, both shuffled; in
+//! turn with a seeded sample of all its files. No damaged directory twice.
 
 use std::collections::BTreeSet;
 

@@ -39,7 +39,7 @@ mod volatile;
 pub use findings::finding;
 pub use group::Group;
 pub use rejudge::replayed;
-pub use stage::{Stage, too_slow};
+pub use stage::{Stage, finished};
 
 use crate::base::Result;
 use crate::scenario::{Case, FaultName};

@@ -40,8 +40,7 @@ pub fn run(
     let early = first.model.effects_before(open);
     let lost_early = |model: &Model, state: &CrashState| {
         let loss = state.loss()?;
-        let name = |effect: EffectNo| model.effect(effect).is_some_and(|e| e.kind.is_name());
-        loss.lost().take_while(|effect| effect.0 < early).find(|effect| name(*effect))
+        loss.lost().find(|effect| is_early_name(model, early, *effect))
     };
     let ground = Rc::new(plain);
     let mut failing: Option<Group> = None;
@@ -133,6 +132,11 @@ pub fn run(
     Ok(())
 }
 
+/// True if an effect makes or takes a name before the first acknowledged `open`.
+fn is_early_name(model: &Model, early: u32, effect: EffectNo) -> bool {
+    effect.0 < early && model.effect(effect).is_some_and(|found| found.kind.is_name())
+}
+
 /// The same state but for the names made before the first acknowledged `open`, which survive; nothing
 /// where no profile has it.
 fn with_names(
@@ -142,11 +146,8 @@ fn with_names(
     profiles: ProfileSet,
 ) -> Option<CrashState> {
     let loss = state.loss()?;
-    let name = |effect: &EffectNo| {
-        effect.0 < early && first.model.effect(*effect).is_some_and(|found| found.kind.is_name())
-    };
-    let lost: Vec<u32> =
-        loss.lost().filter(|effect| !name(effect)).map(|effect| effect.0).collect();
+    let kept = loss.lost().filter(|effect| !is_early_name(&first.model, early, *effect));
+    let lost: Vec<u32> = kept.map(|effect| effect.0).collect();
     let state = CrashState::power(state.point, Loss::new(&lost, loss.forms().to_vec()));
     let legal = View::at(&first.model, state.point).legal_in(&state, profiles);
     (!legal.is_empty()).then_some(state)

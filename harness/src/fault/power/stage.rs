@@ -98,21 +98,25 @@ fn ground(
 fn check(recorded: &Recorded, outcome: &mut FaultOutcome) -> Result<()> {
     outcome.blind.extend(recorded.blind.iter().cloned());
     outcome.unmodelled.extend(recorded.trace.unmodelled.clone());
-    let why = match &recorded.driven.end {
+    finished(&recorded.driven.end, "the workload was recorded")
+}
+
+/// An error where a recording without faults did not go to its end. The program answered in time in the
+/// control, and is slower while each of its calls is looked at.
+pub fn finished(end: &End, what: &str) -> Result<()> {
+    let why = match end {
         End::Finished => return Ok(()),
         End::NotOpened(answer) => format!("`open` was answered with {answer:?}"),
-        End::Failed(slow @ DriverFault::Hung { .. }) => return Err(too_slow(slow)),
+        End::Failed(hung @ DriverFault::Hung { .. }) => {
+            return Err(HarnessError::NotMeasured(format!(
+                "the program is too slow while it is recorded: {hung}; a longer --timeout-op may \
+                 help"
+            )));
+        }
         End::Failed(fault) => fault.to_string(),
         End::Stopped => "it was stopped".into(),
     };
-    Err(HarnessError::broken(format!("the workload was recorded, and {why}")))
-}
-
-/// The program answered in time in the control, and is slower while each of its calls is looked at.
-pub fn too_slow(hung: &DriverFault) -> HarnessError {
-    HarnessError::NotMeasured(format!(
-        "the program is too slow while it is recorded: {hung}; a longer --timeout-op may help"
-    ))
+    Err(HarnessError::broken(format!("{what}, and {why}")))
 }
 
 /// The model, with everything surviving, must give the directory that the program left.
