@@ -1,6 +1,9 @@
 //! `unplug store`: the built-in store for people. Exit 0: done; 1: no such key, or damage; 2: input
 //! that cannot be used, a store that is open elsewhere; 70: the machine refused something.
 
+mod failure;
+mod print;
+
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,10 +11,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use unplug_harness::base::HarnessError;
 
-use crate::store::{
-    Batch, DirShelf, LoggedFrame, OnDamage, Op, OpenError, Options, ReadError, Shelf,
-    SnapshotError, Store, Stored, WriteError, read_frames, verify,
-};
+use failure::Failure;
+use print::{check, print_flat, print_frame};
+
+use crate::store::{Batch, DirShelf, OnDamage, Options, ReadError, Shelf, Store, read_frames};
 
 /// What can be said to `unplug store`.
 #[derive(Debug, Args)]
@@ -124,70 +127,6 @@ pub fn run(command: StoreCommand) -> anyhow::Result<ExitCode> {
         Err(Failure::Input(text)) => Err(HarnessError::input(text).into()),
         Err(Failure::Output(error)) => Err(HarnessError::machine("printing", error).into()),
         Err(Failure::Machine(text)) => Err(anyhow::anyhow!(text)),
-    }
-}
-
-/// Why a command ended badly; each kind has its exit code.
-enum Failure {
-    Damaged(String),
-    Input(String),
-    Machine(String),
-    Output(io::Error),
-}
-
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
-        let text = error.to_string();
-        match error {
-            OpenError::Damaged(_) => Self::Damaged(format!(
-                "{text} (`unplug store verify` lists all of it, `--salvage` opens what is good)"
-            )),
-            OpenError::Locked(_) => Self::Input(text),
-            OpenError::Io(failure) => missing_or(failure.source.kind(), text),
-        }
-    }
-}
-
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Self {
-        let text = error.to_string();
-        match error {
-            ReadError::Damaged(_) => Self::Damaged(text),
-            ReadError::Compacted { .. } => Self::Input(text),
-            ReadError::Io(failure) => missing_or(failure.source.kind(), text),
-        }
-    }
-}
-
-impl From<WriteError> for Failure {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Limit(_) | WriteError::NotPending(_) => Self::Input(error.to_string()),
-            WriteError::Io(_) | WriteError::Poisoned(_) => Self::Machine(error.to_string()),
-        }
-    }
-}
-
-impl From<SnapshotError> for Failure {
-    fn from(error: SnapshotError) -> Self {
-        match error {
-            SnapshotError::Read(error) => error.into(),
-            SnapshotError::Write(error) => error.into(),
-            SnapshotError::NotEmpty => Self::Input(error.to_string()),
-        }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
-}
-
-fn missing_or(kind: ErrorKind, text: String) -> Failure {
-    match kind {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::Input(text),
-        _ => Failure::Machine(text),
     }
 }
 
@@ -312,79 +251,4 @@ fn bucket(url: &str) -> Result<Box<dyn Shelf>, Failure> {
 #[cfg(not(feature = "s3"))]
 fn bucket(url: &str) -> Result<Box<dyn Shelf>, Failure> {
     Err(Failure::Input(format!("{url}: this build has no object store; build with --features s3")))
-}
-
-fn check(dir: &Path, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    let found = verify(dir)?;
-    for damage in &found.damage {
-        writeln!(out, "damage: {damage}")?;
-    }
-    for notice in &found.notices {
-        writeln!(out, "note: {notice}")?;
-    }
-    let (files, frames, keys) = (found.files, found.frames, found.keys);
-    if found.damage.is_empty() {
-        writeln!(out, "sound: {keys} keys, {frames} frames, {files} files read")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    writeln!(out, "damaged in {} places; {frames} frames check out", found.damage.len())?;
-    Ok(ExitCode::from(1))
-}
-
-/// Prints an object's fields, one a line, those of objects inside by their own names.
-fn print_flat(value: &serde_json::Value, out: &mut dyn Write) -> io::Result<()> {
-    for (name, value) in value.as_object().into_iter().flatten() {
-        match value {
-            serde_json::Value::Object(_) => print_flat(value, out)?,
-            serde_json::Value::Null => writeln!(out, "{name:<14} none")?,
-            value => writeln!(out, "{name:<14} {value}")?,
-        }
-    }
-    Ok(())
-}
-
-fn print_frame(frame: &LoggedFrame, ops: bool, out: &mut dyn Write) -> io::Result<()> {
-    let head = &frame.head;
-    write!(
-        out,
-        "{:>10}  tx {:<6} {:<12} {:>7} bytes  at {} ns  synced to {}",
-        head.position,
-        head.transaction,
-        head.status.word(),
-        frame.length,
-        head.timestamp_ns,
-        head.durable_to,
-    )?;
-    if let Some(position) = frame.checkpoint {
-        write!(out, "  everything before {position} is in a checkpoint")?;
-    }
-    if !ops {
-        return writeln!(out, "  {} ops", frame.ops.len());
-    }
-    writeln!(out)?;
-    for op in &frame.ops {
-        let key = op.key().escape_ascii();
-        match op {
-            Op::Del(_) => writeln!(out, "{:>12}del {key}", "")?,
-            Op::Put(_, Stored::File(file)) => {
-                writeln!(
-                    out,
-                    "{:>12}put {key} = value file {:x}, {} bytes",
-                    "", file.id, file.len
-                )?;
-            }
-            Op::Put(_, Stored::Inline(value)) => {
-                let start = &value[..value.len().min(60)];
-                let more = if value.len() > start.len() { "…" } else { "" };
-                writeln!(
-                    out,
-                    "{:>12}put {key} = {}{more} ({} bytes)",
-                    "",
-                    start.escape_ascii(),
-                    value.len()
-                )?;
-            }
-        }
-    }
-    Ok(())
 }

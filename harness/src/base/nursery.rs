@@ -8,11 +8,15 @@
 //! handed, between fork and exec: system calls only. Where there is no nursery (it could not be made,
 //! or is gone) this process forks by itself.
 
+mod child;
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
 use libc::{c_int, c_void, cpu_set_t, pid_t};
+
+use child::{born, serve};
 
 use super::forks;
 
@@ -20,8 +24,6 @@ use super::forks;
 const BIRTH_BYTES: usize = 128 << 10;
 /// The most descriptors of a birth.
 const FDS: usize = 8;
-/// Where the nursery keeps its end of the line.
-const LINE: RawFd = 3;
 
 /// What the child of a birth runs. It gets the bytes, aligned to eight and its own to change, and the
 /// descriptors; every one of them closes at exec.
@@ -90,26 +92,6 @@ fn fork(birth: &Birth<'_>) -> io::Result<pid_t> {
         // SAFETY: this is the child.
         0 => unsafe { born(birth.entry, bytes, &fds) },
         pid => Ok(pid),
-    }
-}
-
-/// The child's beginning: as a fresh process, whatever its parent had set up.
-///
-/// # Safety
-///
-/// Only in a freshly forked child.
-unsafe fn born(entry: Entry, bytes: &mut [u8], fds: &[RawFd]) -> ! {
-    // SAFETY: system calls on locals.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = libc::SIG_DFL;
-        for signal in 1..65 {
-            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
-        }
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        entry(bytes, fds)
     }
 }
 
@@ -229,166 +211,6 @@ fn found() -> Option<OwnedFd> {
     (heard == 4).then_some(ours)
 }
 
-/// The nursery's life: until the other end of the line is gone.
-///
-/// # Safety
-///
-/// Only in a freshly forked child.
-unsafe fn serve(line: RawFd) -> ! {
-    // SAFETY: system calls on locals, and on a buffer of its own that is as long as is said.
-    unsafe {
-        // Not of the terminal's group: Ctrl-C is for the parent, which ends this by hanging up.
-        libc::setsid();
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-            libc::signal(signal, libc::SIG_IGN);
-        }
-        libc::prctl(libc::PR_SET_NAME, c"nursery".as_ptr(), 0, 0, 0);
-        libc::dup3(line, LINE, libc::O_CLOEXEC);
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-        for standard in 0..3 {
-            libc::dup2(null, standard);
-        }
-        libc::syscall(libc::SYS_close_range, LINE + 1, libc::c_uint::MAX, 0);
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let buffer =
-            libc::mmap(std::ptr::null_mut(), BIRTH_BYTES, protection, flags, -1, 0).cast::<u8>();
-        if buffer.cast() == libc::MAP_FAILED {
-            libc::_exit(1);
-        }
-        say(0);
-        loop {
-            let mut fds = [-1; FDS];
-            let Some((length, count)) = hear(buffer, &mut fds) else { libc::_exit(0) };
-            if length < size_of::<Header>() {
-                say(-libc::EMSGSIZE);
-                continue;
-            }
-            let flags = libc::CLONE_PARENT | libc::SIGCHLD;
-            let pid = libc::syscall(libc::SYS_clone, flags as libc::c_ulong, 0, 0, 0, 0) as pid_t;
-            if pid == 0 {
-                let header = &*buffer.cast::<Header>();
-                libc::sched_setaffinity(0, size_of::<cpu_set_t>(), &raw const header.cpus);
-                let entry = std::mem::transmute::<usize, Entry>(header.entry);
-                let start = size_of::<Header>();
-                let bytes = std::slice::from_raw_parts_mut(buffer.add(start), length - start);
-                born(entry, bytes, &fds[..count]);
-            }
-            let answer = if pid > 0 { pid } else { -*libc::__errno_location() };
-            for fd in &fds[..count] {
-                libc::close(*fd);
-            }
-            say(answer);
-        }
-    }
-}
-
-/// One birth: how many bytes it has, and how many descriptors; no bytes where it was too long.
-///
-/// # Safety
-///
-/// Only in the nursery; `buffer` has room for [`BIRTH_BYTES`].
-unsafe fn hear(buffer: *mut u8, fds: &mut [RawFd; FDS]) -> Option<(usize, usize)> {
-    let mut part = libc::iovec { iov_base: buffer.cast(), iov_len: BIRTH_BYTES };
-    let mut control = Control([0; 128]);
-    // SAFETY: every pointer is to a local or to the buffer; the kernel writes no more than it is told.
-    unsafe {
-        let mut message: libc::msghdr = std::mem::zeroed();
-        message.msg_iov = &raw mut part;
-        message.msg_iovlen = 1;
-        control.attach(&mut message);
-        let got = retry(|| libc::recvmsg(LINE, &raw mut message, libc::MSG_CMSG_CLOEXEC));
-        if got <= 0 {
-            return None;
-        }
-        let mut count = 0;
-        let head = libc::CMSG_FIRSTHDR(&raw const message);
-        if !head.is_null() && (*head).cmsg_type == libc::SCM_RIGHTS {
-            let bytes = (*head).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
-            count = (bytes / size_of::<RawFd>()).min(FDS);
-            let from = libc::CMSG_DATA(head);
-            let into = fds.as_mut_ptr().cast::<u8>();
-            std::ptr::copy_nonoverlapping(from, into, count * size_of::<RawFd>());
-        }
-        let whole = message.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) == 0;
-        Some((if whole { got as usize } else { 0 }, count))
-    }
-}
-
-/// Answers.
-///
-/// # Safety
-///
-/// Only in the nursery.
-unsafe fn say(answer: i32) {
-    let from = (&raw const answer).cast::<c_void>();
-    // SAFETY: an int is read from a valid place.
-    retry(|| unsafe { libc::send(LINE, from, size_of::<i32>(), libc::MSG_NOSIGNAL) });
-}
-
 #[cfg(test)]
 #[expect(clippy::host_endian_bytes, reason = "numbers of this machine's own")]
-mod tests {
-    use super::*;
-    use std::io::Read;
-    use std::os::fd::AsFd;
-
-    /// Writes its parent's number and its bytes, which it may change.
-    unsafe fn tell(bytes: &mut [u8], fds: &[RawFd]) -> ! {
-        // SAFETY: system calls on valid memory.
-        unsafe {
-            bytes[0] += 1;
-            let parent = libc::getppid();
-            libc::write(fds[0], (&raw const parent).cast(), 4);
-            libc::write(fds[0], bytes.as_ptr().cast(), bytes.len());
-            libc::_exit(7)
-        }
-    }
-
-    #[test]
-    fn what_is_born_is_our_own_child_and_has_what_it_was_handed() {
-        for bytes in [vec![1; 5], vec![2; 100_000], vec![3; BIRTH_BYTES + 1]] {
-            let (from, to) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
-            let pid = start(&Birth { entry: tell, bytes: &bytes, fds: &[to.as_fd()] }).unwrap();
-            drop(to);
-            let mut said = Vec::new();
-            std::fs::File::from(from).read_to_end(&mut said).unwrap();
-            assert_eq!(said[..4], std::process::id().to_ne_bytes());
-            assert_eq!((said[4], &said[5..]), (bytes[0] + 1, &bytes[1..]));
-            let mut status = 0;
-            // SAFETY: waits for our own child.
-            assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
-            assert_eq!(libc::WEXITSTATUS(status), 7);
-        }
-    }
-
-    #[test]
-    fn what_is_born_keeps_to_the_processors_of_its_starter() {
-        unsafe fn count(_: &mut [u8], fds: &[RawFd]) -> ! {
-            // SAFETY: system calls on locals.
-            unsafe {
-                let mut cpus: cpu_set_t = std::mem::zeroed();
-                libc::sched_getaffinity(0, size_of::<cpu_set_t>(), &raw mut cpus);
-                let count = libc::CPU_COUNT(&cpus);
-                libc::write(fds[0], (&raw const count).cast(), 4);
-                libc::_exit(0)
-            }
-        }
-        let counted = std::thread::spawn(|| {
-            let mut cpus = nix::sched::CpuSet::new();
-            let here = nix::unistd::Pid::from_raw(0);
-            let all = nix::sched::sched_getaffinity(here).unwrap();
-            let one = (0..).find(|cpu| all.is_set(*cpu).unwrap()).unwrap();
-            cpus.set(one).unwrap();
-            nix::sched::sched_setaffinity(here, &cpus).unwrap();
-            let (from, to) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
-            let pid = start(&Birth { entry: count, bytes: &[], fds: &[to.as_fd()] }).unwrap();
-            let mut said = [0; 4];
-            std::fs::File::from(from).read_exact(&mut said).unwrap();
-            // SAFETY: waits for our own child.
-            unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
-            i32::from_ne_bytes(said)
-        });
-        assert_eq!(counted.join().unwrap(), 1);
-    }
-}
+mod tests;

@@ -5,9 +5,13 @@
 //! again before it, so that what is shown comes from what recovery left on disk and never from what it
 //! built in memory. A dump with any other request between is that of a living store.
 
+mod pool;
+
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pool::{EndOnDrop, Job, Pool};
 
 use super::capabilities::Capabilities;
 use super::lines::Lines;
@@ -223,88 +227,6 @@ impl<W: Write> Output<W> {
     fn warn(&self, text: &str) {
         // A reader that is gone is noticed at the next answer.
         let _ = self.reply(&Reply::Warn(text.to_string()));
-    }
-}
-
-struct Job {
-    engine: Arc<Box<dyn Engine>>,
-    id: Id,
-    request: Request,
-}
-
-/// Threads that run writes inside the engine at once.
-#[derive(Default)]
-struct Pool {
-    state: Mutex<PoolState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct PoolState {
-    waiting: std::collections::VecDeque<Job>,
-    /// Given and not finished, the waiting ones included.
-    unfinished: usize,
-    ended: bool,
-}
-
-impl Pool {
-    /// Waits until a thread is free, then hands the job over.
-    fn give(&self, job: Job, threads: usize) {
-        let mut state = self.wait_until(|state| state.unfinished < threads);
-        state.unfinished += 1;
-        state.waiting.push_back(job);
-        self.changed.notify_all();
-    }
-
-    /// Waits until nothing runs.
-    fn idle(&self) {
-        drop(self.wait_until(|state| state.unfinished == 0));
-    }
-
-    fn end(&self) {
-        lock(&self.state).ended = true;
-        self.changed.notify_all();
-    }
-
-    fn work<W: Write>(&self, output: &Output<W>) {
-        let _died = ExitOnPanic;
-        loop {
-            let mut state = self.wait_until(|state| state.ended || !state.waiting.is_empty());
-            let Some(Job { engine, id, request }) = state.waiting.pop_front() else { return };
-            drop(state);
-            let result = engine.write(request.mutations());
-            drop(engine);
-            // A reader that is gone ends the input too, and with it the main loop.
-            let _ = output.reply(&done(id, result));
-            lock(&self.state).unfinished -= 1;
-            self.changed.notify_all();
-        }
-    }
-
-    fn wait_until(&self, ready: impl Fn(&PoolState) -> bool) -> MutexGuard<'_, PoolState> {
-        let state = lock(&self.state);
-        self.changed
-            .wait_while(state, |state| !ready(state))
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct EndOnDrop<'a>(&'a Pool);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
-/// A panic in one of the threads ends the driver, as it would in its main thread.
-struct ExitOnPanic;
-
-impl Drop for ExitOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::process::exit(101);
-        }
     }
 }
 

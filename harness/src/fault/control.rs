@@ -160,7 +160,7 @@ fn finished(driven: &Driven, history: &History, what: &str) -> Result<()> {
     match errors.into_iter().find(|(operation, _)| fatal(&operation.request)) {
         None => Ok(()),
         Some((operation, text)) => {
-            let word = crate::driver::session::word(&operation.request);
+            let word = crate::driver::protocol::word(&operation.request);
             broken(format!("`{word}` was answered with an error: {text}"))
         }
     }

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::content::Content;
 use super::page::{PAGE, Page};
+use super::survival::{Survival, binding, copy_sectors, garbage, size};
 use super::tree::Image;
-use crate::base::limits::{PAGE_BYTES, SECTOR_BYTES};
+use crate::base::limits::PAGE_BYTES;
 use crate::persistence::{
-    Crash, CrashState, EffectKind, EffectNo, Form, Loss, Model, PageBytes, Profile, View,
+    Crash, CrashState, EffectKind, EffectNo, Form, Model, PageBytes, Profile, View,
 };
 use crate::trace::{EventNo, FileId, Place};
 
@@ -36,33 +37,6 @@ struct Base {
     image: Image,
     /// Files with durable pages beyond their size, which a surviving growth would uncover.
     beyond: BTreeMap<FileId, Content>,
-}
-
-/// What survived of the effects before the crash.
-enum Survival<'a> {
-    Everything,
-    Durable(&'a Model, EventNo),
-    State(&'a Loss),
-}
-
-impl Survival<'_> {
-    fn arrived(&self, effect: u32) -> u8 {
-        match self {
-            Survival::Everything => 0xff,
-            Survival::Durable(model, point) => {
-                let durable = model.is_durable(EffectNo(effect), Profile::Strict, *point);
-                if durable { 0xff } else { 0 }
-            }
-            Survival::State(loss) => loss.arrived(effect),
-        }
-    }
-
-    fn form(&self, effect: u32) -> Option<Form> {
-        match self {
-            Survival::State(loss) => loss.form(effect),
-            _ => None,
-        }
-    }
 }
 
 impl<'m> Builder<'m> {
@@ -308,55 +282,5 @@ impl<'m> Builder<'m> {
     }
 }
 
-/// The size of a file: that of its latest surviving Grow or Resize.
-fn size(model: &Model, file: FileId, end: u32, what: &Survival<'_>) -> u64 {
-    let sizes = model.size_effects(file);
-    let before = &sizes[..sizes.partition_point(|effect| *effect < end)];
-    let latest = before.iter().rev().find(|effect| what.arrived(**effect) != 0);
-    match latest.map(|effect| (&model.effects()[*effect as usize].kind, what.form(*effect))) {
-        Some((EffectKind::Grow { .. }, Some(Form::Cut(size)))) => size,
-        Some((EffectKind::Grow { to, .. } | EffectKind::Resize { to, .. }, _)) => *to,
-        _ => model.initial_size(file),
-    }
-}
-
-/// What a name leads to: what the latest surviving effect on it says.
-fn binding(model: &Model, place: &Place, end: u32, what: &Survival<'_>) -> Option<FileId> {
-    let effects = model.name_effects(place);
-    let before = &effects[..effects.partition_point(|effect| *effect < end)];
-    for &effect in before.iter().rev().filter(|effect| what.arrived(**effect) != 0) {
-        return match &model.effects()[effect as usize].kind {
-            EffectKind::Link { file, .. } => Some(*file),
-            EffectKind::Rename { to, file, .. } if to == place => Some(*file),
-            EffectKind::Rename { split: true, .. } => continue,
-            EffectKind::Exchange { a, file_b, .. } if a == place => Some(*file_b),
-            EffectKind::Exchange { file_a, .. } => Some(*file_a),
-            _ => None,
-        };
-    }
-    model.initial_name(place)
-}
-
-fn copy_sectors(into: &mut PageBytes, from: &PageBytes, sectors: u8) {
-    let sector = SECTOR_BYTES as usize;
-    for at in (0..8).filter(|at| sectors & (1 << at) != 0) {
-        into[at * sector..(at + 1) * sector].copy_from_slice(&from[at * sector..(at + 1) * sector]);
-    }
-}
-
-/// A page of garbage: bytes that depend on nothing but the effect that was lost there.
-fn garbage(effect: u32) -> PageBytes {
-    let mut bytes = [0; PAGE];
-    let mut state = u64::from(effect) ^ 0x9e37_79b9_7f4a_7c15;
-    for chunk in bytes.chunks_mut(8) {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut draw = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        draw = (draw ^ (draw >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        chunk.copy_from_slice(&(draw ^ (draw >> 31)).to_le_bytes());
-    }
-    bytes
-}
-
 #[cfg(test)]
-#[path = "build_tests.rs"]
 mod tests;

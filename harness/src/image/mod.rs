@@ -15,6 +15,7 @@ mod notice;
 pub mod page;
 mod path;
 mod radix;
+mod survival;
 pub mod tree;
 mod walk;
 

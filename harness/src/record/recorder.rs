@@ -14,13 +14,14 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
+use super::lives::say;
 use super::options::RecordOptions;
 use super::output::Speech;
 use super::recording::Recording;
 use super::service::{self, Start};
 use super::spawn::{Command, Spawned, Standard};
 use super::timeline::{Shared, Watcher};
-use super::tracer::{Seen, say};
+use super::tracer::Seen;
 use super::world::World;
 use crate::base::limits::STDERR_BYTES;
 use crate::base::{HarnessError, Result};

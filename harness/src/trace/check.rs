@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{EventKind, FileId, FileOp, NodeKind, SyncScope, Trace, TreeNode};
+use super::event::{EventKind, FileId, Trace, TreeNode};
+use super::op::{FileOp, NodeKind, SyncScope};
 use super::replay::{Contradiction, FILE_BYTES, replay};
 use crate::workload::OpNo;
 

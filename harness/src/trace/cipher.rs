@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::{FileId, Name, NodeKind, Place};
+use super::event::{FileId, Name, Place};
+use super::op::NodeKind;
 use super::wire::{Reader, Unreadable, Writer};
 
 pub(super) type Read<T> = Result<T, Unreadable>;

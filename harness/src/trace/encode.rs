@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::cipher::{Cipher, Read, kind_of, put_file, put_kind, put_place, take_file, take_place};
 use super::encode_op::{put_op, take_op};
-use super::event::{Call, Event, EventKind, NodeKind, Trace, TreeNode};
+use super::event::{Call, Event, EventKind, Trace, TreeNode};
+use super::op::NodeKind;
 use super::replay::FILE_BYTES;
 use super::sparse::Sparse;
 use super::wire::{Reader, Writer};

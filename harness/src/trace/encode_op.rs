@@ -5,7 +5,7 @@ use super::cipher::{
     Cipher, Read, put_file, put_kind, put_maybe, put_place, take_file, take_kind, take_maybe,
     take_place,
 };
-use super::event::{FileOp, ResizeHow, SyncScope, Via, WriteSync};
+use super::op::{FileOp, ResizeHow, SyncScope, Via, WriteSync};
 use super::wire::{Reader, Writer};
 
 fn put_scope(w: &mut Writer, scope: SyncScope) {

@@ -8,6 +8,7 @@ mod encode_op;
 pub mod event;
 pub mod file;
 mod history;
+pub mod op;
 pub mod paths;
 pub mod replay;
 #[cfg(test)]
@@ -16,7 +17,5 @@ pub mod sparse;
 pub mod text;
 mod wire;
 
-pub use event::{
-    Call, Event, EventKind, EventNo, FileId, FileOp, Name, NodeKind, Place, ResizeHow, SyncScope,
-    Trace, Tree, TreeNode, Via, WriteSync,
-};
+pub use event::{Call, Event, EventKind, EventNo, FileId, Name, Place, Trace, Tree, TreeNode};
+pub use op::{FileOp, NodeKind, ResizeHow, SyncScope, Via, WriteSync};

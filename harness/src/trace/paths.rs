@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{FileId, FileOp, Place, Trace};
+use super::event::{FileId, Place, Trace};
+use super::op::FileOp;
 
 /// Every name at one moment of a trace. Start from [`Paths::new`] and apply the operations up to there.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{EventKind, FileId, FileOp, Name, NodeKind, Trace};
+use super::event::{EventKind, FileId, Name, Trace};
+use super::op::{FileOp, NodeKind};
 use super::sparse::Sparse;
 
 /// The largest file of ext4, in bytes: a length beyond it is not believed.

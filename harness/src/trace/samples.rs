@@ -6,10 +6,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::event::{
-    Call, Event, EventKind, FileId, FileOp, NodeKind, Place, ResizeHow, SyncScope, Trace, TreeNode,
-    Via, WriteSync,
-};
+use super::event::{Call, Event, EventKind, FileId, Place, Trace, TreeNode};
+use super::op::{FileOp, NodeKind, ResizeHow, SyncScope, Via, WriteSync};
 use super::sparse::Sparse;
 use crate::base::Rng;
 use crate::workload::{Answer, Mutation, OpNo, Request};

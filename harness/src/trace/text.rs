@@ -12,9 +12,8 @@
 
 use std::fmt::{self, Write};
 
-use super::event::{
-    Call, Event, EventKind, FileOp, LOOK, NodeKind, ResizeHow, SyncScope, Trace, Via, WriteSync,
-};
+use super::event::{Call, Event, EventKind, LOOK, Trace};
+use super::op::{FileOp, NodeKind, ResizeHow, SyncScope, Via, WriteSync};
 use super::paths::Paths;
 use crate::workload::{Answer, Mutation, Request};
 

@@ -1,6 +1,9 @@
 //! The protocol's wire form: round trips, precise errors, no panic on any bytes.
 
+use std::path::{Path, PathBuf};
+
 use super::*;
+use crate::workload::{Mutation, Request};
 use proptest::prelude::*;
 
 fn request_line(id: Id, request: &Request) -> Vec<u8> {

@@ -19,6 +19,7 @@ pub mod court;
 pub mod examine;
 pub mod examined;
 pub mod fates;
+mod findings;
 mod group;
 mod rejudge;
 mod remedy;

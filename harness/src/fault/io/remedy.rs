@@ -166,13 +166,7 @@ fn is_of_a_directory(run: &Run, hit: &Hit) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::io::testkit::{history, put};
-
-    /// A call that failed at this moment of the history.
-    fn hit(at: u32) -> Hit {
-        let (name, path) = ("fdatasync".to_owned(), "log".to_owned());
-        Hit { event: EventNo(at), name, path, no: 1, result: -5, then: None }
-    }
+    use crate::fault::io::testkit::{history, hit, put};
 
     #[test]
     fn only_a_request_that_was_acknowledged_though_a_call_failed_in_it_could_have_been_denied() {

@@ -57,3 +57,72 @@ fn hung_on_error(how: &str, failure: &str) -> Violation {
         note: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Capabilities;
+    use crate::fault::io::testkit::{self, dump, put};
+    use crate::workload::{Answer, Request};
+
+    /// What is found of a store that was opened, took one put, dumped this, and ended so.
+    fn found(shown: &[(&str, &str)], end: End, struck: bool) -> (Vec<Kind>, Examined) {
+        let requests = [(Request::Open, false), (put("a", "1"), false), (Request::Dump, false)];
+        let mut run = testkit::run(&requests, vec![dump(2, shown)], end);
+        run.hit = run.hit.filter(|_| struck);
+        let capabilities = Capabilities::default();
+        let court = Court::new(None, run.history.clone(), &run.driven.dumps, &capabilities);
+        let mut seen = Examined::default();
+        running(&run, &court, &mut seen);
+        (seen.failing.iter().map(|failing| failing.violation.kind).collect(), seen)
+    }
+
+    fn died() -> End {
+        End::Failed(DriverFault::Died {
+            how: "killed by SIGABRT".into(),
+            stderr: "log: EIO".into(),
+        })
+    }
+
+    #[test]
+    fn a_program_that_dies_of_a_failing_call_is_told_with_what_it_said() {
+        let (kinds, seen) = found(&[("a", "1")], died(), true);
+        assert_eq!(kinds, [Kind::CrashedOnError]);
+        assert!(seen.failing[0].violation.sentence.contains("killed by SIGABRT"));
+        assert!(seen.failing[0].evidence.contains("log: EIO"));
+        assert!(seen.judged.contains(&Kind::CrashedOnError));
+    }
+
+    #[test]
+    fn a_program_that_no_longer_answers_after_a_failing_call_hangs() {
+        let waiting_for = "request 4 (sync)".to_owned();
+        let hung = End::Failed(DriverFault::Hung { waiting_for, after_ms: 9000 });
+        let (kinds, seen) = found(&[("a", "1")], hung, true);
+        assert_eq!(kinds, [Kind::RecoveryHung]);
+        assert!(seen.failing[0].violation.sentence.contains("request 4 (sync)"));
+    }
+
+    #[test]
+    fn a_running_store_is_judged_by_what_it_shows_and_not_as_if_it_had_been_killed() {
+        let (kinds, seen) = found(&[], End::Finished, true);
+        assert_eq!(kinds, [Kind::LostAck]);
+        let sentence = &seen.failing[0].violation.sentence;
+        assert!(sentence.starts_with("in the running store's dump 2, "), "{sentence}");
+        assert!(!sentence.contains("kill"), "{sentence}");
+        assert_eq!(found(&[("a", "1")], End::Finished, true).0, []);
+    }
+
+    #[test]
+    fn refusing_and_ending_are_answers_and_no_crash() {
+        for end in [End::Finished, End::Stopped, End::NotOpened(Answer::Err("EIO".into()))] {
+            assert_eq!(found(&[("a", "1")], end, true).0, []);
+        }
+    }
+
+    #[test]
+    fn without_a_failing_call_nothing_is_judged_to_be_its_consequence() {
+        let (kinds, seen) = found(&[("a", "1")], died(), false);
+        assert_eq!(kinds, []);
+        assert!(!seen.judged.contains(&Kind::CrashedOnError));
+    }
+}

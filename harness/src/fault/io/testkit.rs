@@ -1,6 +1,9 @@
 //! Histories and dumps for the tests of this room.
 
-use crate::driver::Dump;
+use super::run::{Hit, Run};
+use crate::driver::{Driven, Dump, End};
+use crate::image::Image;
+use crate::trace::{EventNo, Trace};
 use crate::workload::{
     Answer, Contents, History, Key, Moment, Mutation, OpNo, Operation, Request, Value,
 };
@@ -30,4 +33,22 @@ pub fn contents(pairs: &[(&str, &str)]) -> Contents {
 /// What the request of this number dumped.
 pub fn dump(op: u32, pairs: &[(&str, &str)]) -> (OpNo, Dump) {
     (OpNo(op), Dump { contents: contents(pairs), ..Dump::default() })
+}
+
+/// A call that failed at this moment of the history.
+pub fn hit(at: u32) -> Hit {
+    let (name, path) = ("fdatasync".to_owned(), "log".to_owned());
+    Hit { event: EventNo(at), name, path, no: 1, result: -5, then: None }
+}
+
+/// A run of these requests that ended so.
+pub fn run(requests: &[(Request, bool)], dumps: Vec<(OpNo, Dump)>, end: End) -> Run {
+    Run {
+        trace: Trace::default(),
+        history: history(requests),
+        driven: Driven { capabilities: None, end, dumps, left_out: 0 },
+        left: Image::empty(),
+        hit: Some(hit(1)),
+        blind: Vec::new(),
+    }
 }

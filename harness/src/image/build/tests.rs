@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::persistence::Overlay;
 use crate::persistence::tests::random::{loss, script, steps};
 use crate::persistence::tests::script::{STRICT, Script, What, effects};
+use crate::persistence::{Loss, Overlay};
 
 fn bytes(script: &Script, state: &CrashState, path: &str) -> Option<Vec<u8>> {
     Builder::new(&script.model()).image(state).bytes(path)

@@ -1,0 +1,114 @@
+//! From groups of failing runs to findings: whose door each is laid at, which groups are one, and what is
+//! told of the worst.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::blame::{is_blameless, without_a_failure};
+use super::group::{Group, Key, Scene, cause};
+use super::remedy::remedy;
+use super::run::Run;
+use crate::base::Result;
+use crate::fault::power::record::Studio;
+use crate::fault::{Context, Finding};
+use crate::oracle::Kind;
+use crate::recover::Worker;
+
+/// How many findings get a source line and a remedy.
+const EXPLAINED: usize = 8;
+
+/// The findings, worst first; the worst ones with the source line of the call that failed and what would
+/// have helped.
+pub fn findings(
+    ctx: &Context<'_>,
+    rig: &Studio<'_>,
+    groups: BTreeMap<Key, Group>,
+    plain: &[Run],
+    scene: &Scene<'_>,
+) -> Result<Vec<Finding>> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut worker = Worker::new(&ctx.setup())?;
+    let groups = guilty(ctx, &mut worker, groups, plain, scene)?;
+    let mut blameless: BTreeSet<(bool, Kind)> = BTreeSet::new();
+    for (mut key, group) in by_reason(groups) {
+        if ctx.budget.interrupted() {
+            findings.push(group.finding(&key, scene));
+            continue;
+        }
+        if is_blameless(&mut worker, &group, scene)? {
+            if !blameless.insert((key.note, key.kind)) {
+                continue;
+            }
+            key.sentence = "a power cut before any call failed shows the same".into();
+        }
+        let mut finding = group.finding(&key, scene);
+        if findings.len() < EXPLAINED {
+            let stage = &scene.stages[group.stage];
+            if let Some(hit) = &group.run.hit {
+                finding.source = rig.line(stage, &group.plan, hit)?;
+            }
+            if !finding.note {
+                finding.cause.counterfactual = remedy(&mut worker, &group, scene)?;
+            }
+        }
+        findings.push(finding);
+    }
+    Ok(findings)
+}
+
+/// The groups, where what a run without failures shows as well is laid at no call's door.
+fn guilty(
+    ctx: &Context<'_>,
+    worker: &mut Worker,
+    groups: BTreeMap<Key, Group>,
+    plain: &[Run],
+    scene: &Scene<'_>,
+) -> Result<BTreeMap<Key, Group>> {
+    let mut told: BTreeMap<Key, Group> = BTreeMap::new();
+    for (mut key, mut group) in groups {
+        if !ctx.budget.interrupted() {
+            let stage = group.stage;
+            if let Some(same) = without_a_failure(worker, &group, &plain[stage], scene)? {
+                let recovers = scene.stages[stage].before.is_some();
+                key.sentence = cause(None, recovers);
+                group = same;
+            }
+        }
+        match told.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(group)),
+            Entry::Occupied(mut known) => known.get_mut().join(group),
+        }
+    }
+    Ok(told)
+}
+
+/// Where a store says itself why it does not open, one reason is one group, whichever calls failed; a
+/// program that dies of its errors does so by one policy, and one that serves what failed, or has it come
+/// back later, by one habit, where that is worth a note: the group of the mildest grade, and of these the one that
+/// most states show, stands for all and names the calls of the others.
+fn by_reason(groups: BTreeMap<Key, Group>) -> Vec<(Key, Group)> {
+    let mut told: Vec<(Key, Group)> = Vec::new();
+    for (key, group) in groups {
+        let same = told.iter_mut().find(|(other, known)| {
+            let one_reason = match key.kind {
+                Kind::Refused | Kind::RecoveryCrashed | Kind::CrashedOnError => {
+                    known.is_alike(&group)
+                }
+                Kind::Vanished | Kind::Resurrected => key.note && other.kind == key.kind,
+                _ => false,
+            };
+            let struck = group.run.hit.is_some() && known.run.hit.is_some();
+            one_reason && struck && other.note == key.note
+        });
+        match same {
+            Some((first, known)) if group.stands_for(known) => {
+                let less = std::mem::replace(known, group);
+                let sentence = std::mem::replace(first, key).sentence;
+                known.absorb(sentence, less);
+            }
+            Some((_, known)) => known.absorb(key.sentence, group),
+            None => told.push((key, group)),
+        }
+    }
+    told
+}
