@@ -41,7 +41,8 @@ pub struct RunCommand {
     /// The harshest profile whose findings are violations and not notes
     #[arg(long, value_parser = profile, default_value = "btrfs", value_name = "PROFILE")]
     fail_on: Profile,
-    /// Go on for this long, shared among the faults: 30s, 5m
+    /// Go on for this long, shared among the faults: 30s, 5m; up to three times as long where the program
+    /// is slow and little was judged by then
     #[arg(long, value_parser = time, value_name = "TIME", conflicts_with = "cases")]
     budget: Option<Duration>,
     /// Visit this many cases of each fault

@@ -46,7 +46,7 @@ pub struct Conclusion {
     pub blind: Vec<String>,
     /// Worth a line.
     pub notes: Vec<String>,
-    /// Cases in which damage left exactly an earlier legal state.
+    /// Cases in which damage left an earlier legal state, as far as the snapshots tell.
     pub rollback_exempt: u64,
     /// Cases in which the oracle gave up its search; they count as held.
     pub undecided: u64,

@@ -76,8 +76,24 @@ impl Names {
 /// A path with every number in it as one `#`, so that a store's tenth segment is called like its
 /// ninth. A number is a run of letters and digits that is all digits, or at least four hexadecimal
 /// digits of which one is a decimal one; and the digits at the end of a word. So is what makes the name of
-/// a temporary file its own: `tmp` and six letters or digits, as most libraries make them.
+/// a temporary file its own: `tmp` and six letters or digits, as most libraries make them; and a directory
+/// of one or two hexadecimal digits, over which many files are spread (`objects/7a`).
 pub fn plain(path: &str) -> String {
+    let mut text = String::new();
+    let (dirs, name) =
+        path.rsplit_once('/').map_or((None, path), |(dirs, name)| (Some(dirs), name));
+    for dir in dirs.into_iter().flat_map(|dirs| dirs.split('/')) {
+        let spread = matches!(dir.len(), 1..=2) && dir != "db";
+        match spread && dir.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            true => text.push('#'),
+            false => text.push_str(&numberless(dir)),
+        }
+        text.push('/');
+    }
+    text + &numberless(name)
+}
+
+fn numberless(path: &str) -> String {
     let mut text = String::new();
     for word in path.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
@@ -127,7 +143,12 @@ mod tests {
             ("db", "db"),
             ("cafe", "cafe"),
             ("MANIFEST-000004", "MANIFEST-#"),
-            ("a1/b22.c3", "a#/b#.c#"),
+            ("a1x/b22.c3", "a1x/b#.c#"),
+            ("objects/7a/00ff3a", "objects/#/#"),
+            ("2/f/k0", "#/#/k#"),
+            ("db/000003.log", "db/#.log"),
+            ("d/LOG", "#/LOG"),
+            ("a", "a"),
             ("tables/.tmpBmlYbN", "tables/.tmp#"),
             ("head.tmp", "head.tmp"),
             ("", ""),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::group::{Failing, Scene};
+use super::names::plain;
 use super::promise::{Promise, barriers};
 use super::site::{Site, Sites};
 use crate::driver::Durable;
@@ -86,10 +87,12 @@ pub(super) fn find(
     };
     let late = !promised.is_empty();
     let everywhere = if late { promised } else { everywhere.into_iter().collect() };
-    let (after, file) = *everywhere.first()?;
+    if everywhere.is_empty() {
+        return None;
+    }
     let gone = gone(scene, &everywhere, &tried);
     let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
-    let what = fsync(sites, file, after);
+    let what = fsyncs(sites, &everywhere);
     let calls: BTreeSet<&str> = lost.iter().map(|site| site.call.as_str()).collect();
     let calls: Vec<&str> = calls.into_iter().collect();
     let (calls, count) = (calls.join(" and "), events.len());
@@ -134,6 +137,19 @@ fn fsync(sites: &Sites<'_>, file: FileId, at: EventNo) -> String {
     match sites.names.path(file, at).as_str() {
         "." => "fsync of the store's directory".into(),
         path => format!("fsync of {path}"),
+    }
+}
+
+/// Several of them, by the names that their files have in common.
+fn fsyncs(sites: &Sites<'_>, places: &[(EventNo, FileId)]) -> String {
+    let paths = places.iter().map(|(at, file)| fsync(sites, *file, *at));
+    let exact: BTreeSet<String> = paths.collect();
+    match exact.len() {
+        1 => exact.into_iter().collect(),
+        _ => {
+            let alike: BTreeSet<String> = exact.iter().map(|path| plain(path)).collect();
+            alike.into_iter().collect::<Vec<_>>().join(" and ")
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::base::Rng;
 use crate::persistence::tests::random::{Step, script, steps};
 use crate::persistence::tests::script::Script;
 use crate::persistence::{EffectKind, EffectNo, Model, Profile, ProfileSet};
-use crate::trace::EventNo;
+use crate::trace::{EventNo, FileOp, Via, WriteSync};
 
 fn visits(script: &Script, model: &Model, seed: u64, most: usize) -> Vec<Visit> {
     Explorer::new(&script.trace, model, ProfileSet::ALL, &Rng::new(seed)).take(most).collect()
@@ -259,4 +259,30 @@ proptest! {
             prop_assert_eq!(text.parse::<crate::persistence::CrashState>().unwrap(), visit.state);
         }
     }
+}
+
+#[test]
+fn no_kill_lies_between_stores_that_one_comparison_found_and_power_cuts_do() {
+    let mut script = Script::new().with_file("map", &[0; 8192]);
+    let file = script.id("map");
+    let store = |script: &mut Script, offset| {
+        let bytes = [1; 16].into();
+        let (sync, via) = (WriteSync::None, Via::Mapping);
+        script.op(FileOp::Write { file, offset, bytes, sync, via })
+    };
+    store(&mut script, 0);
+    let second = store(&mut script, 4096);
+    // A call in between: what was stored before it came before what was stored after.
+    script.create("other");
+    let third = store(&mut script, 64);
+    let model = script.model();
+    let visits = visits(&script, &model, 1, 5000);
+    let at = |kill: bool| -> BTreeSet<EventNo> {
+        let states =
+            visits.iter().map(|visit| &visit.state).filter(|state| state.is_kill() == kill);
+        states.map(|state| state.point).collect()
+    };
+    assert!(!at(true).contains(&second), "in which order the program stored them is not known");
+    assert!(at(true).contains(&third) && at(true).contains(&script.end()));
+    assert!(at(false).contains(&second), "pages reach the disk in any order");
 }

@@ -21,13 +21,16 @@ use super::verdict::{Kind, Loss, Verdict, Violation};
 use super::{resurrected, sentence, vanished};
 use crate::driver::Capabilities;
 use crate::recover::{Recovered, Recovery};
-use crate::workload::{Contents, History, Moment, OpNo};
+use crate::workload::{Contents, History, Key, Moment, OpNo, Value};
 
 /// What happened to one store so far.
 #[derive(Clone, Debug)]
 pub struct Cycles {
     capabilities: Capabilities,
     past: Vec<Past>,
+    /// What was written before something that was not legal was shown: it explains nothing any more, but it
+    /// was written.
+    forgotten: BTreeSet<(Key, Value)>,
     /// What recovery showed last.
     shown: Contents,
     /// True if an `open` was ever acknowledged.
@@ -49,7 +52,13 @@ impl Cycles {
     /// A store that has not crashed yet.
     pub fn new(capabilities: &Capabilities) -> Cycles {
         let capabilities = capabilities.clone();
-        Cycles { capabilities, past: Vec::new(), shown: Contents::new(), born: false }
+        Cycles {
+            capabilities,
+            past: Vec::new(),
+            forgotten: BTreeSet::new(),
+            shown: Contents::new(),
+            born: false,
+        }
     }
 
     /// The initial state of the next cycle.
@@ -67,14 +76,13 @@ impl Cycles {
         self.shown = shown.clone();
         self.born = true;
         let found = legal::explain(&case, judge.clauses());
-        let Found::Legal(explanation) = found else {
-            self.past.clear();
-            return;
+        let explanation = match found {
+            Found::Legal(explanation) if !strange => explanation,
+            _ => {
+                self.forget(&history);
+                return;
+            }
         };
-        if strange {
-            self.past.clear();
-            return;
-        }
         let cut = &case.cut;
         let (mut kept, mut absent) = (BTreeSet::new(), BTreeSet::new());
         for at in 0..cut.visible as u32 {
@@ -86,6 +94,22 @@ impl Cycles {
             }
         }
         self.past.push(Past { history, crash, loss, kept, absent });
+    }
+
+    fn forget(&mut self, last: &History) {
+        let histories = self.past.iter().map(|past| &past.history).chain([last]);
+        let operations = histories.flat_map(|history| &history.operations);
+        let mutations = operations.flat_map(|operation| operation.request.mutations());
+        self.forgotten.extend(
+            mutations.filter_map(|change| Some((change.key().clone(), change.value()?.clone()))),
+        );
+        self.past.clear();
+    }
+
+    /// True if what is there under this key was written before something illegal was shown.
+    fn is_forgotten(&self, contents: &Contents, key: &Key) -> bool {
+        let value = contents.get(key);
+        value.is_some_and(|value| self.forgotten.contains(&(key.clone(), value.clone())))
     }
 
     /// A history whose initial state is what was shown last, whatever it says itself.
@@ -147,6 +171,16 @@ impl CycleJudge<'_> {
     pub fn at(&self, moment: Moment, loss: Loss, recovery: &Recovery) -> Verdict {
         let mut verdict = self.alone.at(moment, loss, recovery);
         let Recovery::Opened(recovered) = recovery else { return verdict };
+        for violation in &mut verdict.violations {
+            let strange = matches!(violation.kind, Kind::GhostKey | Kind::CorruptValue);
+            let contents = &recovered.contents;
+            if strange && violation.keys.iter().all(|key| self.cycles.is_forgotten(contents, key)) {
+                let (shown, alone) = (&self.cycles.shown, [violation.clone()]);
+                let after = sentence::after(loss, moment);
+                *violation = resurrected::violation(shown, contents, &alone, &after);
+                verdict.judged.insert(Kind::Resurrected);
+            }
+        }
         if self.cycles.past.is_empty() {
             return verdict;
         }

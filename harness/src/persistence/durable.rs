@@ -3,7 +3,7 @@
 //! | call | what it makes durable, in every profile |
 //! | --- | --- |
 //! | fsync(file) | all earlier Data, Grow and Resize of the file |
-//! | fdatasync(file) | all earlier Data of the file and the Grow or Resize needed to read them back |
+//! | fdatasync(file) | the same: a change of the size is flushed, says fdatasync(2) |
 //! | write with O_SYNC, O_DSYNC, RWF_SYNC, RWF_DSYNC | that write's Data and the size to read it |
 //! | msync(MS_SYNC) | as fdatasync of the mapped range |
 //! | fsync or fdatasync(directory) | all earlier Link, Unlink and Rename in it |

@@ -14,7 +14,7 @@ use super::overlay::Overlay;
 use super::profile::{Profile, ProfileSet};
 use super::snapshot::PageBytes;
 use crate::base::limits::PAGE_BYTES;
-use crate::trace::{EventKind, EventNo, FileId, FileOp, NodeKind, Place, Trace, Tree};
+use crate::trace::{Event, EventKind, EventNo, FileId, FileOp, NodeKind, Place, Trace, Tree, Via};
 
 /// Properties of the device that a profile does not fix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Model {
     changes: Vec<bool>,
     /// By event: pages of a write that a kill could have cut.
     cuts: BTreeMap<u32, u32>,
+    /// Points between two stores into mappings that were found together.
+    amid_stores: BTreeSet<u32>,
     nodes: Vec<NewNode>,
     /// What each name led to before the first event.
     initial_names: BTreeMap<FileId, BTreeMap<crate::trace::Name, FileId>>,
@@ -74,6 +76,7 @@ impl Model {
         let mut changes = Vec::with_capacity(trace.events.len());
         let mut nodes = Vec::new();
         let mut cuts = BTreeMap::new();
+        let mut amid_stores = BTreeSet::new();
         for (now, event) in (0u32..).zip(&trace.events) {
             starts.push(work.breakdown.effects.len() as u32);
             changes.push(work.event(now, event));
@@ -84,6 +87,11 @@ impl Model {
                     }
                     FileOp::CreateUnnamed { file, mode } => {
                         nodes.push(NewNode { file: *file, node: NodeKind::File, mode: *mode });
+                    }
+                    FileOp::Write { via: Via::Mapping, .. } => {
+                        if is_store(&trace.events, now.checked_sub(1)) {
+                            amid_stores.insert(now);
+                        }
                     }
                     FileOp::Write { offset, bytes, .. } => {
                         let last = offset.saturating_add((bytes.len() as u64).saturating_sub(1));
@@ -116,6 +124,7 @@ impl Model {
             starts,
             changes,
             cuts,
+            amid_stores,
             nodes,
             initial_names,
         }
@@ -169,6 +178,12 @@ impl Model {
     /// After how many of its pages a kill could cut this write: 1 up to this; 0 if it could not.
     pub fn kill_cuts(&self, event: EventNo) -> u32 {
         self.cuts.get(&event.0).copied().unwrap_or(0)
+    }
+
+    /// True if this point lies between two stores into mappings that were found by one comparison: in which
+    /// order the program made them is not known, and so not what a kill in between leaves.
+    pub fn is_amid_stores(&self, point: EventNo) -> bool {
+        self.amid_stores.contains(&point.0)
     }
 
     /// The event that made an effect durable under a profile, if one did.
@@ -254,4 +269,11 @@ impl Model {
     pub fn name_effects(&self, place: &Place) -> &[u32] {
         self.breakdown.chains.names.get(place).map_or(&[], Vec::as_slice)
     }
+}
+
+/// True if this event is a store into a mapping.
+fn is_store(events: &[Event], at: Option<u32>) -> bool {
+    let event = at.and_then(|at| events.get(at as usize));
+    matches!(event.map(|event| &event.kind), Some(EventKind::Call(call))
+        if matches!(call.op, FileOp::Write { via: Via::Mapping, .. }))
 }

@@ -61,7 +61,10 @@ impl Tracer {
             format!("process {} {}", if tgid == self.main { "main" } else { "child" }, say(status));
         self.push_as(thread, EventKind::Exit(text.into()), Arc::default());
         if tgid == self.main {
-            self.shared.lock().status = Some(status);
+            let mut shared = self.shared.lock();
+            shared.status = Some(status);
+            self.seen.cut_off = shared.processes.len() as u32;
+            drop(shared);
             // The program's children belong to it: they are killed with it.
             self.shared.kill_all();
         }

@@ -201,6 +201,7 @@ impl Recorder {
             operations: seen.operations,
             looks: seen.looks,
             struck: seen.struck,
+            cut_off: seen.cut_off,
             weakened: seen.weakened,
             modules: seen.modules,
             coarse: seen.coarse,

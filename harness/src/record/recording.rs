@@ -22,6 +22,8 @@ pub struct Recording {
     pub looks: u32,
     /// How many times the plan struck.
     pub struck: u32,
+    /// How many processes of the program still ran when the first one ended: they were ended with it.
+    pub cut_off: u32,
     /// Lines of a whole program that were printed in one write with a later one: what each promises is
     /// known only from that write on. Weakened promises.
     pub weakened: u32,

@@ -1,6 +1,6 @@
 //! A plan while it runs: what strikes the call of a given number.
 
-use super::errors::errors_of;
+use super::errors::{can_be_short, errors_of};
 use super::plan::{Extent, Plan, Strike};
 use crate::trace::event::LOOK;
 
@@ -48,8 +48,15 @@ impl Strikes {
         }
         let operation = self.operation;
         self.lasting.retain(|(_, end)| end.is_none_or(|end| operation < end));
-        if let Some(strike) = self.plan.0.iter().find(|strike| strike.nth() == no) {
-            return Some(match *strike {
+        if let Some(at) = self.plan.0.iter().position(|strike| strike.nth() == no) {
+            let strike = self.plan.0[at];
+            // It befalls the rest of a call that was cut short: something else is not that rest.
+            let rest =
+                at > 0 && matches!(self.plan.0[at - 1], Strike::Short { nth, .. } if nth + 1 == no);
+            if rest && !can_be_short(name) {
+                return None;
+            }
+            return Some(match strike {
                 Strike::KillBefore(_) => Blow::KillBefore,
                 Strike::KillAfter(_) => Blow::KillAfter,
                 Strike::KillInside { bytes, .. } => Blow::KillInside(bytes),
@@ -99,6 +106,15 @@ mod tests {
         let read = Some(Blow::Fail(libc::EIO));
         assert_eq!(strikes("fail:r2:EIO:once").at(LOOK | 2, "read", false), read);
         assert_eq!(strikes("fail:r2:ENOSPC:from-then-on").at(LOOK | 2, "read", false), None);
+    }
+
+    #[test]
+    fn the_rest_of_a_read_is_a_read() {
+        let plan = "short:r3:20,fail:r4:EIO:once";
+        assert_eq!(strikes(plan).at(LOOK | 4, "close", false), None);
+        let fail = Some(Blow::Fail(libc::EIO));
+        assert_eq!(strikes(plan).at(LOOK | 4, "pread64", false), fail);
+        assert_eq!(strikes("fail:r4:EIO:once").at(LOOK | 4, "close", false), fail);
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Seen {
     pub coarse: bool,
     /// The programs and libraries that call stacks are in.
     pub modules: Vec<std::path::PathBuf>,
+    /// Processes that still ran when the first one ended, and were ended with it.
+    pub cut_off: u32,
     /// Planned strikes that struck.
     pub struck: u32,
     /// Files outside the recorded directory that were opened for writing.

@@ -46,6 +46,20 @@ pub struct Worker {
     /// What the driver may make the directory take.
     room_bytes: u64,
     live: Option<(DriverProcess, Session)>,
+    refusals: Refusals,
+}
+
+/// What is known of a process that answered `refused` and is asked again: the protocol lets `open` follow
+/// `close`, and there was none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Refusals {
+    /// The process that lives did not refuse.
+    #[default]
+    None,
+    /// It did. If the next store does not open either, a fresh process is asked too.
+    Live,
+    /// What one refused stands in the way of the next: no process is asked again after it.
+    Final,
 }
 
 impl Worker {
@@ -62,6 +76,7 @@ impl Worker {
             folder,
             room_bytes: RECOVERY_ROOM_BYTES,
             live: None,
+            refusals: Refusals::None,
         })
     }
 
@@ -92,8 +107,17 @@ impl Worker {
     fn once(&mut self, image: &Image) -> Result<Recovery> {
         // A driver that ended while it was idle says nothing about this image: take a new one, once.
         let used = self.live.is_some();
+        let refused = used && self.refusals == Refusals::Live;
         match self.attempt(image)? {
             Recovery::Crashed { stage: Stage::Open, .. } if used => self.attempt(image),
+            Recovery::Refused { stage: Stage::Open, text, .. } if refused => {
+                self.live = None;
+                let fresh = self.attempt(image)?;
+                if !matches!(&fresh, Recovery::Refused { text: same, .. } if *same == text) {
+                    (self.live, self.refusals) = (None, Refusals::Final);
+                }
+                Ok(fresh)
+            }
             recovery => Ok(recovery),
         }
     }
@@ -137,6 +161,7 @@ impl Worker {
     /// [`crate::driver::serve`]).
     pub fn stable(&mut self, image: &Image) -> Result<(Recovery, Option<Recovery>)> {
         self.become_image(image)?;
+        self.forget_refusals();
         let between: &[Request] = if self.setup.capabilities.sync { &[Request::Sync] } else { &[] };
         self.twice(between)
     }
@@ -144,7 +169,15 @@ impl Worker {
     /// Recovers `image`, closes and opens again, with nothing between `open` and `dump`.
     pub fn reopened(&mut self, image: &Image) -> Result<(Recovery, Option<Recovery>)> {
         self.become_image(image)?;
+        self.forget_refusals();
         self.twice(&[])
+    }
+
+    /// What follows is not asked again: no process that refused is asked at all.
+    fn forget_refusals(&mut self) {
+        if self.refusals == Refusals::Live {
+            self.live = None;
+        }
     }
 
     fn twice(&mut self, between: &[Request]) -> Result<(Recovery, Option<Recovery>)> {
@@ -161,6 +194,7 @@ impl Worker {
     /// the place of a record of that length, and what follows may seem to be valid again.
     pub fn writable(&mut self, image: &Image, shown: &Contents) -> Result<Tried> {
         self.become_image(image)?;
+        self.forget_refusals();
         let key = Key::from("unplug.writable");
         let value = Value::new("w".repeat(usual(shown).saturating_sub(key.as_str().len()).max(1)));
         let put = Request::Write(Mutation::Put(key.clone(), value.clone()));
@@ -188,7 +222,13 @@ impl Worker {
         let mut answer = None;
         match converse(&mut session, &dir, before, after, &mut answer) {
             Talk::Done(recovery) => {
-                self.keep(process, session);
+                let refused = matches!(recovery, Recovery::Refused { stage: Stage::Open, .. });
+                if !refused || self.refusals != Refusals::Final {
+                    self.keep(process, session);
+                }
+                if self.refusals != Refusals::Final {
+                    self.refusals = if refused { Refusals::Live } else { Refusals::None };
+                }
                 Ok((recovery, answer))
             }
             Talk::DoneWith(recovery) => Ok((recovery, answer)),

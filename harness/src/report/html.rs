@@ -148,7 +148,7 @@ fn not_done(report: &Report) -> Markup {
             (list("Notes", report.notes.clone()))
             @if report.rollback_exempt > 0 {
                 dt { "Rollback" }
-                dd { (report.rollback_exempt) " damages left exactly an earlier legal state; no store can notice those." }
+                dd { (report.rollback_exempt) " damages left an earlier legal state, as far as is known; no store can notice those." }
             }
         }
     }

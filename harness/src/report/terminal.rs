@@ -34,7 +34,7 @@ pub fn render(report: &Report, folder: &str) -> String {
     if report.rollback_exempt > 0 {
         let _ = writeln!(
             text,
-            "rollback: {} damages left exactly an earlier legal state; no store can notice those",
+            "rollback: {} damages left an earlier legal state, as far as is known; no store can notice those",
             report.rollback_exempt
         );
     }

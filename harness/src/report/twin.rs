@@ -47,7 +47,7 @@ pub struct Report {
     pub blind: Vec<String>,
     /// Worth a line.
     pub notes: Vec<String>,
-    /// Cases in which damage left exactly an earlier legal state: no store could notice.
+    /// Cases in which damage left an earlier legal state, as far as the snapshots tell: no store could notice.
     pub rollback_exempt: u64,
     /// Cases in which the oracle gave up its search; they count as held.
     pub undecided: u64,

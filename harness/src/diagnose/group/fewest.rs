@@ -38,21 +38,30 @@ pub(super) fn fewest(
     passing: &BTreeMap<EventNo, Vec<BTreeSet<EffectNo>>>,
     probe: &mut impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
 ) -> Lost {
-    let all: Vec<&Site> = seen.sites.keys().copied().collect();
-    let whole = || all.iter().map(|site| (*site).clone()).collect();
+    let mut all: Vec<&Site> = seen.sites.keys().copied().collect();
+
     if all.len() < 2 {
-        return whole();
+        return all.into_iter().cloned().collect();
     }
     let empty = Vec::new();
     let passing = passing.get(&one.state.point).unwrap_or(&empty);
     let held = |effects: &[EffectNo]| {
         passing.iter().any(|lost| effects.iter().all(|effect| lost.contains(effect)))
     };
+    let view = View::at(scene.model, one.state.point);
+    // What takes nothing else along with it first: of an append that is lost wherever the name before it is,
+    // the append is to blame and not the name.
+    let along = |site: &&Site| {
+        let effects = &seen.sites[*site];
+        let state = only(&view, one, effects);
+        let lost = state.loss().map_or(0, |loss| loss.count() + loss.forms().len() as u64);
+        lost.saturating_sub(effects.len() as u64)
+    };
+    all.sort_by_cached_key(along);
     let singles = all.iter().map(|site| vec![*site]);
     let pairs = (0..all.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     let pairs = pairs.map(|(a, b)| vec![all[b], all[a]]);
     let candidates = singles.chain(pairs).filter(|candidate| candidate.len() < all.len());
-    let view = View::at(scene.model, one.state.point);
     let mut probes = 0;
     let mut likely: Option<Lost> = None;
     for candidate in candidates {
@@ -77,7 +86,7 @@ pub(super) fn fewest(
             None => {}
         }
     }
-    likely.unwrap_or_else(whole)
+    likely.unwrap_or_else(|| all.into_iter().cloned().collect())
 }
 
 /// The state that lost only these effects, as far as it lost them, and what is lost with them.

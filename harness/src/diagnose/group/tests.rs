@@ -438,3 +438,29 @@ fn no_sync_helps_against_a_power_cut_between_a_write_and_its_sync() {
     assert!(!groups.is_empty());
     assert!(groups.iter().all(|group| group.cause.counterfactual.is_none()), "{groups:?}");
 }
+
+#[test]
+fn what_takes_less_along_is_to_blame_and_not_what_it_needs() {
+    let mut recording = Recording::new();
+    let mut write = EventNo(0);
+    recording.request(Request::Open, |script| {
+        script.create("z.log");
+        script.create("a.old");
+        script.sync_all();
+    });
+    let acked = recording.put(|script| {
+        // On ext4 an append needs the names before it: a lost unlink takes the append along.
+        script.unlink("a.old");
+        write = script.write("z.log", 0, b"frame");
+    });
+    let states = recording.losses(EventNo(acked.0 + 1), Profile::Ext4);
+    let model = recording.script.model();
+    let both = states.into_iter().max_by_key(|state| state.loss().unwrap().count()).unwrap();
+    let operations = [OpNo(1)];
+    let kind = Kind::LostAck;
+    let failing = [Failing { state: &both, profile: Profile::Ext4, kind, operations: &operations }];
+    let scene = recording.scene(&model, Durable::Ack);
+    let groups = group(&scene, &failing, &[], |_, state| Some(loses(&model, state, write)));
+    let lost: Vec<&str> = groups[0].cause.lost.iter().map(|site| site.file.as_str()).collect();
+    assert_eq!(lost, ["z.log"], "{:?}", groups[0]);
+}

@@ -101,6 +101,12 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         _ => "failures not tried: over the number of cases",
     };
     outcome.totals.skip(why, (list.attempts.len() - visited) as u64);
+    if ctx.options.threads > 1 && capabilities.threads > 1 {
+        outcome.notes.push(
+            "io: one request at a time: what a failure does to several outstanding ones was not tried"
+                .into(),
+        );
+    }
     outcome.notes.push(format!(
         "io: {told}{runs} of {} failures tried ({tried}), {:.0} runs a second",
         list.attempts.len(),

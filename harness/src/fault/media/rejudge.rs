@@ -68,8 +68,11 @@ pub fn smaller(case: &Case) -> Vec<Case> {
             smaller.push(damages);
         }
     }
+    // Half a range may be as it was already.
+    let base = stored::get(&case.files, &strike.base);
     smaller
         .into_iter()
+        .filter(|damages| apply_all(&base, damages).is_some())
         .map(|damages| {
             let damages = damages.iter().map(Damage::to_string).collect();
             let strike = MediaStrike { damages, ..strike.clone() };
@@ -97,5 +100,36 @@ fn shorter(harm: &Harm) -> Vec<Harm> {
             vec![Harm::ExtendGarbage { len: len / 2, seed }]
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Image;
+
+    /// What is offered in the place of `damage`, done to a file of these bytes.
+    fn offered(bytes: &[u8], damage: &str) -> Vec<Vec<String>> {
+        let mut base = Image::empty();
+        base.put("log", bytes);
+        let mut case = Case::default();
+        stored::put(&mut case.files, "base", &base);
+        let strike = MediaStrike {
+            base: "base".into(),
+            damages: vec![damage.into()],
+            ..MediaStrike::default()
+        };
+        case.strike = Strike::Media(strike);
+        let damages = |case: Case| match case.strike {
+            Strike::Media(strike) => strike.damages,
+            _ => Vec::new(),
+        };
+        smaller(&case).into_iter().map(damages).collect()
+    }
+
+    #[test]
+    fn halves_are_offered_but_those_that_change_nothing() {
+        assert_eq!(offered(b"abcd", "zero log 0 4"), [["zero log 0 2"], ["zero log 2 2"]]);
+        assert_eq!(offered(b"ab\0\0", "zero log 0 4"), [["zero log 0 2"]]);
     }
 }

@@ -19,6 +19,10 @@ use crate::scenario::FaultName;
 
 /// The most states that are tried.
 const STATES: usize = 200;
+/// The most of the fault's time that they may take, where they are slow …
+const SHARE: f64 = 0.15;
+/// … after so many.
+const SLOW_STATES: usize = 4;
 /// The most states that are looked through for them.
 const LOOKED: usize = 4_000;
 
@@ -48,9 +52,17 @@ pub fn run(
         Explorer::new(&ground.trace, &ground.model, profiles(ctx), &ctx.rng).starting_at(open);
     let mut builder = crate::image::Builder::new(&ground.model);
     let mut tried = 0;
+    let began = ctx.budget.spent();
     let mut seen = std::collections::BTreeSet::new();
     for visit in explorer.take(LOOKED) {
         if tried >= STATES || ctx.budget.interrupted() {
+            break;
+        }
+        if tried >= SLOW_STATES && ctx.budget.spent() - began > SHARE {
+            outcome.notes.push(format!(
+                "power: the database's own name was looked for in {tried} states: then that had taken \
+                 {SHARE} of the time"
+            ));
             break;
         }
         if lost_early(&ground.model, &visit.state).is_none() {

@@ -162,6 +162,13 @@ fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<Trace> {
             recording.weakened
         ));
     }
+    if recording.cut_off > 0 {
+        outcome.notes.push(format!(
+            "power: the command ended while {} of its processes still ran: they were ended with it, and \
+             what they would have done is not judged (a command that ends with `wait` waits for them)",
+            recording.cut_off
+        ));
+    }
     outcome.blind.extend(recording.trace.blind.iter().cloned());
     outcome.unmodelled.extend(recording.trace.unmodelled.clone());
     Ok(recording.trace)

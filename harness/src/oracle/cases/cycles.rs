@@ -85,7 +85,12 @@ fn what_was_lost_lawfully_is_not_taken_for_the_reason_of_a_later_loss() {
 fn a_cycle_that_was_not_legal_explains_nothing_afterwards() {
     let first = ("put a 1; put b 2 ?", Power, "a=9");
     assert_eq!(names(&cycle("", first, ("put c 3", Power, "a=9 c=3"))), []);
+    // It was written once all the same: it is back, and no ghost.
     let verdict = cycle("", first, ("put c 3", Power, "a=9 b=2 c=3"));
+    assert_eq!(names(&verdict), [(Resurrected, false)]);
+    let verdict = cycle("", first, ("put c 3", Power, "a=1 c=3"));
+    assert_eq!(names(&verdict), [(Resurrected, false)]);
+    let verdict = cycle("", first, ("put c 3", Power, "a=9 d=2 c=3"));
     assert_eq!(names(&verdict), [(GhostKey, false)]);
 }
 

@@ -92,9 +92,8 @@ impl Durable {
             return self.holds_durable_bytes(file, size, from, to, seen);
         }
         match cover {
-            Cover::Full => true,
-            Cover::Data if grow => true,
-            Cover::Data => self.holds_durable_bytes(file, size, from, to, seen),
+            // fdatasync(2): a change of the size "as made by say ftruncate(2)" is flushed.
+            Cover::Full | Cover::Data => true,
             Cover::Range(start, end) if grow => start < to && end > from,
             Cover::Range(start, end) => {
                 start < to && end > from && self.holds_durable_bytes(file, size, from, to, seen)

@@ -173,3 +173,36 @@ fn a_hung_recovery_is_given_up_once_the_run_is_to_end() {
     assert!(matches!(given_up, Err(HarnessError::Interrupted)), "{given_up:?}");
     assert!(began.elapsed() < Duration::from_secs(50));
 }
+
+#[test]
+fn what_a_refused_store_left_in_the_process_is_not_held_against_the_next_one() {
+    // A store that is refused stays locked: every later `open` in this process is refused for that.
+    let locked = "[ -n \"$held\" ] && { answered=1; echo refused $id held; }; \
+        [ -f $dir/bad ] && [ -z \"$answered\" ] && { held=1; answered=1; echo refused $id bad; }";
+    let (_root, mut worker) = worker("reopen", locked);
+    let mut bad = Image::empty();
+    bad.put("bad", b"");
+    let why = |recovery: Recovery| match recovery {
+        Recovery::Refused { text, .. } => text,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(why(worker.recover(&bad).unwrap()), "bad");
+    assert_eq!(opened(&worker.recover(&image("a 1\n")).unwrap()).contents.len(), 1);
+    assert_eq!(worker.refusals, Refusals::Final);
+    assert_eq!(why(worker.recover(&bad).unwrap()), "bad");
+    assert!(worker.live.is_none(), "no process is asked again after it refused");
+    assert_eq!(opened(&worker.recover(&image("a 1\n")).unwrap()).contents.len(), 1);
+}
+
+#[test]
+fn a_process_that_refuses_as_a_fresh_one_does_is_asked_again() {
+    let refusing = "[ -f $dir/bad ] && { answered=1; echo refused $id bad; }";
+    let (_root, mut worker) = worker("reopen", refusing);
+    let mut bad = Image::empty();
+    for at in 0..3u8 {
+        bad.put("bad", &[at]);
+        assert!(matches!(worker.recover(&bad).unwrap(), Recovery::Refused { .. }));
+        assert!(worker.live.is_some());
+    }
+    assert_ne!(worker.refusals, Refusals::Final);
+}
