@@ -147,8 +147,14 @@ fn fsyncs(sites: &Sites<'_>, places: &[(EventNo, FileId)]) -> String {
     match exact.len() {
         1 => exact.into_iter().collect(),
         _ => {
-            let alike: BTreeSet<String> = exact.iter().map(|path| plain(path)).collect();
-            alike.into_iter().collect::<Vec<_>>().join(" and ")
+            let alike = |plain: &dyn Fn(&str) -> String| -> BTreeSet<String> {
+                exact.iter().map(|path| plain(path)).collect()
+            };
+            let names = alike(&|path| plain(path));
+            // Directories over which files are spread have one name only as what stands above a file.
+            let above = alike(&|path| plain(&format!("{path}/")).trim_end_matches('/').to_owned());
+            let names = if above.len() < names.len() { above } else { names };
+            names.into_iter().collect::<Vec<_>>().join(" and ")
         }
     }
 }

@@ -20,10 +20,6 @@ impl Strategy for Everything {
 
     fn propose(&self, site: &mut Site<'_, '_>, batch: &mut Batch) {
         let point = site.view.point();
-        if site.view.model().is_amid_stores(point) {
-            site.skip("kills between stores into a mapping that were found together", 1);
-            return;
-        }
         batch.kill(point, 0);
         let cuts = site.view.model().kill_cuts(point);
         if cuts <= CUTS {

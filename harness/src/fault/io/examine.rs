@@ -174,38 +174,4 @@ impl Examiner {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::trace::Event;
-    use crate::workload::{Answer, OpNo};
-
-    /// A request and its reply after it, for each letter: `o` an open, `s` any other.
-    fn trace(requests: &str) -> Trace {
-        let event = |kind| Event { thread: 1, kind, stack: Arc::default() };
-        let asked = |(op, letter)| {
-            let request = if letter == 'o' { Request::Open } else { Request::Sync };
-            let op = OpNo(op);
-            let reply = EventKind::Reply { op, answer: Answer::Ack };
-            [event(EventKind::Request { op, request }), event(reply)]
-        };
-        Trace { events: (0..).zip(requests.chars()).flat_map(asked).collect(), ..Trace::default() }
-    }
-
-    fn at(trace: &Trace, from: u32) -> Vec<u32> {
-        near(trace, EventNo(from)).iter().map(|event| event.0).collect()
-    }
-
-    #[test]
-    fn what_a_failure_led_to_is_looked_at_after_the_next_answers_and_those_after_each_opening() {
-        // Replies are the odd events; a point right after one is the even number that follows.
-        let long = trace(&format!("o{}o{}", "s".repeat(20), "s".repeat(20)));
-        assert_eq!(at(&long, 6), [8, 10, 12, 14, 44, 46, 48, 50]);
-        assert_eq!(at(&long, 44), [46, 48, 50, 52], "what was opened before says nothing");
-        let opened = trace(&"osssssss".repeat(6));
-        assert_eq!(at(&opened, 2).len(), 4 * 4, "three openings and no more");
-        assert_eq!(at(&opened, 96), [] as [u32; 0]);
-        assert_eq!(at(&trace("oss"), 3), [4, 6], "there are no more answers");
-    }
-}
+mod tests;

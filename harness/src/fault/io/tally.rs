@@ -118,3 +118,75 @@ impl Tally {
         (self.outcome, self.groups)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::{Capabilities, End};
+    use crate::fault::io::examined::Place;
+    use crate::fault::io::run::Stage;
+    use crate::fault::io::testkit;
+    use crate::oracle::{Kind, Violation};
+    use crate::persistence::{Device, ProfileSet};
+
+    /// A run that lost a write; nothing was made to fail where `what` is nothing.
+    fn tried(what: Option<&str>, struck: bool, key: &str) -> Tried {
+        let violation = Violation {
+            kind: Kind::LostAck,
+            sentence: format!("put {key} is missing"),
+            keys: Vec::new(),
+            operations: Vec::new(),
+            note: false,
+        };
+        let (place, profiles, evidence) = (Place::Running, ProfileSet::EMPTY, String::new());
+        let failing = Failing { violation, place, profiles, states: 1, evidence };
+        let mut run = testkit::run(&[], Vec::new(), End::Finished);
+        run.hit = run.hit.filter(|_| struck);
+        Tried {
+            stage: 0,
+            plan: Plan::none(),
+            what: what.map(str::to_owned),
+            run: Some(run),
+            requests: 7,
+            struck,
+            seen: Examined { failing: vec![failing], ..Examined::default() },
+        }
+    }
+
+    fn tally(all: Vec<Tried>) -> (u64, String, FaultOutcome, usize) {
+        let stages = [Stage { requests: Vec::new(), before: None }];
+        let capabilities = Capabilities::default();
+        let device = Device::default();
+        let scene = Scene { stages: &stages, capabilities: &capabilities, warned: false, device };
+        let mut tally = Tally::default();
+        all.into_iter().for_each(|one| tally.take(one, &scene));
+        let (runs, tried) = (tally.runs(), tally.tried());
+        let (outcome, groups) = tally.into_parts();
+        (runs, tried, outcome, groups.len())
+    }
+
+    #[test]
+    fn only_failures_that_struck_are_counted_as_tried() {
+        let all = vec![
+            tried(Some("EIO once"), true, "a"),
+            tried(Some("EIO once"), false, "a"),
+            tried(Some("cut short"), true, "a"),
+        ];
+        let (runs, words, outcome, _) = tally(all);
+        assert_eq!((runs, words.as_str()), (2, "EIO once 1, cut short 1"));
+        let skipped = "planned failures of calls that this run did not make";
+        assert_eq!(outcome.totals.skipped.get(skipped), Some(&1));
+        assert_eq!(outcome.totals.requests, 21);
+    }
+
+    #[test]
+    fn what_shows_without_any_failing_call_is_laid_at_the_door_of_none() {
+        let (_, _, outcome, groups) =
+            tally(vec![tried(None, false, "a"), tried(Some("EIO once"), true, "b")]);
+        assert_eq!(groups, 1, "the run without a failure alone");
+        let skipped = "failing runs of a kind that shows without any failing call too";
+        assert_eq!(outcome.totals.skipped.get(skipped), Some(&1));
+        let (_, _, _, groups) = tally(vec![tried(Some("EIO once"), true, "b")]);
+        assert_eq!(groups, 1);
+    }
+}

@@ -87,3 +87,23 @@ fn a_recovery_that_shows_less_than_was_promised_is_caught_at_its_dump() {
     let living = court.living(&dumps, "EIO");
     assert_eq!(kinds(Some(living[0].verdict.clone())), [(Kind::LostAck, false)]);
 }
+
+#[test]
+fn after_a_close_that_failed_only_what_survives_a_kill_is_expected() {
+    let shown = |close_failed: bool, kill: KillPromise| {
+        let requests = [
+            (Request::Open, false),
+            (put("a", "1"), false),
+            (Request::Close, close_failed),
+            (Request::Open, false),
+            (Request::Dump, false),
+        ];
+        let capabilities = Capabilities { kill, ..Capabilities::default() };
+        let dumps = [dump(4, &[])];
+        let court = Court::new(None, history(&requests), &dumps, &capabilities);
+        kinds(Some(court.living(&dumps, "EIO")[0].verdict.clone()))
+    };
+    assert_eq!(shown(true, KillPromise::Close), []);
+    assert_eq!(shown(false, KillPromise::Close), [(Kind::LostAck, false)]);
+    assert_eq!(shown(true, KillPromise::Ack), [(Kind::LostAck, false)]);
+}
