@@ -142,21 +142,19 @@ fn fsync(sites: &Sites<'_>, file: FileId, at: EventNo) -> String {
 
 /// Several of them, by the names that their files have in common.
 fn fsyncs(sites: &Sites<'_>, places: &[(EventNo, FileId)]) -> String {
-    let paths = places.iter().map(|(at, file)| fsync(sites, *file, *at));
-    let exact: BTreeSet<String> = paths.collect();
-    match exact.len() {
-        1 => exact.into_iter().collect(),
-        _ => {
-            let alike = |plain: &dyn Fn(&str) -> String| -> BTreeSet<String> {
-                exact.iter().map(|path| plain(path)).collect()
-            };
-            let names = alike(&|path| plain(path));
-            // Directories over which files are spread have one name only as what stands above a file.
-            let above = alike(&|path| plain(&format!("{path}/")).trim_end_matches('/').to_owned());
-            let names = if above.len() < names.len() { above } else { names };
-            names.into_iter().collect::<Vec<_>>().join(" and ")
-        }
+    let exact: BTreeSet<String> =
+        places.iter().map(|(at, file)| sites.names.path(*file, *at)).collect();
+    if let (1, Some((at, file))) = (exact.len(), places.first()) {
+        return fsync(sites, *file, *at);
     }
+    let alike = |plain: &dyn Fn(&str) -> String| -> BTreeSet<String> {
+        exact.iter().map(|path| plain(path)).collect()
+    };
+    let names = alike(&plain);
+    // Directories over which files are spread have one name only as what stands above a file.
+    let above = alike(&|path| plain(&format!("{path}/")).trim_end_matches('/').to_owned());
+    let names = if above.len() < names.len() { above } else { names };
+    format!("fsync of {}", names.into_iter().collect::<Vec<_>>().join(" and of "))
 }
 
 /// How many of the states cannot be with these syncs. A power cut between a call and the sync that is

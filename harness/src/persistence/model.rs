@@ -88,11 +88,13 @@ impl Model {
                     FileOp::CreateUnnamed { file, mode } => {
                         nodes.push(NewNode { file: *file, node: NodeKind::File, mode: *mode });
                     }
-                    FileOp::Write { via: Via::Mapping, .. } => {
-                        if is_store(&trace.events, now.checked_sub(1)) {
-                            amid_stores.insert(now);
-                        }
+                    FileOp::Write { via: Via::Mapping, .. }
+                        if is_store(&trace.events, now.checked_sub(1)) =>
+                    {
+                        amid_stores.insert(now);
                     }
+                    // A kill cuts a call; what it leaves of stores is found whole or not at all.
+                    FileOp::Write { via: Via::Mapping, .. } => {}
                     FileOp::Write { offset, bytes, .. } => {
                         let last = offset.saturating_add((bytes.len() as u64).saturating_sub(1));
                         let pages = last / PAGE_BYTES - offset / PAGE_BYTES;

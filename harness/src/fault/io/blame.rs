@@ -95,15 +95,8 @@ fn earlier(
     state: &CrashState,
     profiles: ProfileSet,
 ) -> Option<CrashState> {
-    let loss = state.loss()?;
-    let known = model.effects_before(failed);
-    let late = |effect: u32| effect >= known;
-    if loss.lost().any(|effect| late(effect.0))
-        || loss.forms().iter().any(|(effect, _)| late(*effect))
-    {
-        return None;
-    }
-    let earlier = CrashState::power(failed, loss.clone());
+    // What had not happened by then could not be lost: no profile has such a state.
+    let earlier = CrashState::power(failed, state.loss()?.clone());
     as_mild(legal(model, &earlier, profiles), profiles).then_some(earlier)
 }
 

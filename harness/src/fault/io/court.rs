@@ -37,7 +37,7 @@ enum Past {
         /// What had been promised before.
         before: Box<Judge>,
         /// The same as a cycle, once a dump was answered at this moment.
-        shown: Option<(Moment, Cycles, Cycles)>,
+        shown: Option<(Moment, Box<Cycles>, Box<Cycles>)>,
     },
 }
 
@@ -71,7 +71,7 @@ impl Court {
                         return None;
                     }
                     let after = |capabilities: &Capabilities| {
-                        let mut cycles = Cycles::new(capabilities);
+                        let mut cycles = Box::new(Cycles::new(capabilities));
                         cycles.then(&before.history, END, Loss::Power, &dump.contents);
                         cycles
                     };
