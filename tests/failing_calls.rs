@@ -60,3 +60,15 @@ fn a_read_that_failed_inside_a_recovery_is_named_and_replays() {
     assert!(line(&finding).contains("read"), "{finding}");
     replays(&place, &finding);
 }
+
+#[test]
+fn what_a_failed_sync_covered_has_to_be_written_again() {
+    let place = Place::new();
+    place.torture(&["canary:fsync-retried", "--faults", "io", "--cases", "400"]).exits(1);
+    let report = place.report();
+    let findings = report["findings"].as_array().unwrap();
+    let refused = findings.iter().find(|finding| finding["kind"] == "refused").expect("refused");
+    let helps = text(&refused["cause"], "counterfactual");
+    assert!(helps.starts_with("have on disk what this fdatasync covered"), "{helps}");
+    assert!(helps.ends_with("it must be written again"), "{helps}");
+}
