@@ -107,3 +107,44 @@ impl<'a> Choice<'a> {
         self.seen.insert(image.hash()).then_some(image)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Harm;
+    use crate::workload::{History, Moment};
+
+    /// A log of 60 frames of 100 bytes, and a count of them beside it: a witness of what is cut off.
+    fn rest() -> Rest {
+        let (mut snapshots, mut image) = (crate::media::Snapshots::default(), Image::empty());
+        let mut bytes = Vec::new();
+        for number in 1..=60u8 {
+            bytes.extend((0..100u8).map(|at| at ^ number.wrapping_mul(37)));
+            image.put("log", &bytes);
+            image.put("count", &[number]);
+            snapshots.push(Moment(u64::from(number)), image.clone());
+        }
+        let end = Moment(61);
+        let history = History::default();
+        Rest { killed: false, history, end, image, snapshots, acknowledged: 60 }
+    }
+
+    #[test]
+    fn clean_cuts_and_heads_of_blocks_come_before_what_is_drawn_anywhere() {
+        let rest = rest();
+        let mut choice = Choice::new(&rest, Rng::new(3));
+        let early: Vec<Damage> =
+            std::iter::from_fn(|| choice.next()).take(1500).map(|(damage, _)| damage).collect();
+        let log = || early.iter().filter(|damage| damage.file == std::path::Path::new("log"));
+        let cut = |at: &u64| log().any(|damage| damage.harm == Harm::Truncate { size: *at });
+        // The last frame alone could be gone after a crash: the count may be written first.
+        assert_eq!((37..59).map(|frames| frames * 100).filter(cut).count(), 22);
+        assert!(!cut(&5900));
+        let flipped = |at: u64| {
+            log()
+                .any(|damage| matches!(damage.harm, Harm::Flip { offset, mask: 1 } if offset == at))
+        };
+        let blocks = [0, 4096].map(|block| (block..block + 32).filter(|at| flipped(*at)).count());
+        assert_eq!(blocks, [32, 32]);
+    }
+}
