@@ -80,22 +80,23 @@ impl Names {
 /// of one or two hexadecimal digits, over which many files are spread (`objects/7a`).
 pub fn plain(path: &str) -> String {
     let mut text = String::new();
-    let (dirs, name) =
-        path.rsplit_once('/').map_or((None, path), |(dirs, name)| (Some(dirs), name));
-    for dir in dirs.into_iter().flat_map(|dirs| dirs.split('/')) {
-        let spread = matches!(dir.len(), 1..=2) && dir != "db";
-        match spread && dir.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        let is_dir = parts.peek().is_some();
+        let spread = is_dir && matches!(part.len(), 1..=2) && part != "db";
+        match spread && part.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             true => text.push('#'),
-            false => text.push_str(&numberless(dir)),
+            false => text.push_str(&numberless(part)),
         }
-        text.push('/');
+        text.push_str(if is_dir { "/" } else { "" });
     }
-    text + &numberless(name)
+    text
 }
 
-fn numberless(path: &str) -> String {
+/// One part of a path with its numbers left out.
+fn numberless(part: &str) -> String {
     let mut text = String::new();
-    for word in path.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+    for word in part.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
         let (word, rest) = word.split_at(end);
         let hex = word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_hexdigit());

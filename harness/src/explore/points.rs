@@ -35,7 +35,7 @@ pub fn points(trace: &Trace, model: &Model) -> Vec<Point> {
         }
         // The order of the stores is not known; a power cut in between is one after them that lost the later.
         if model.is_amid_stores(EventNo(no + 1)) {
-            same &= !changes;
+            same = false;
             continue;
         }
         if changes || promises {
