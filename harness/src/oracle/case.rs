@@ -1,9 +1,10 @@
 //! One case before the judges: the history at the crash, what had been promised, what was shown.
 
 use super::goals::Goals;
+use super::judge::Judge;
 use super::promise::Promise;
 use super::sentence;
-use super::table::{Cut, Table};
+use super::table::Cut;
 use super::verdict::{Kind, Violation};
 use crate::workload::{Contents, Key, Moment};
 
@@ -11,8 +12,8 @@ use crate::workload::{Contents, Key, Moment};
 pub(super) struct Case<'a> {
     /// The history at the crash.
     pub cut: Cut<'a>,
-    /// The same with batches in parts.
-    pub parts: &'a Table,
+    /// Whose table it is cut from.
+    pub judge: &'a Judge,
     /// What had been promised.
     pub promise: Promise,
     /// When the crash came.
@@ -28,9 +29,14 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
+    /// The history at the crash with batches in parts.
+    pub fn parts(&self) -> Cut<'a> {
+        self.judge.parts().cut(self.moment)
+    }
+
     /// The case in the table of parts.
     pub fn split(&self) -> (Cut<'a>, Goals) {
-        let cut = self.parts.cut(self.moment);
+        let cut = self.parts();
         let goals = Goals::new(&cut, self.contents, &self.ignored);
         (cut, goals)
     }

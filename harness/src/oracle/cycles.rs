@@ -10,6 +10,7 @@
 //! A second crash that comes before the first recovery's `dump` was answered is none of this: nothing
 //! was shown. Judge it with the first history, at the first crash, by [`Loss::worse`] of the two.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -123,10 +124,12 @@ impl Cycles {
 
     /// Compiles the next cycle's history, which goes on with what was shown last.
     pub fn judge(&self, history: &History) -> CycleJudge<'_> {
-        let history = self.continued(history);
-        let alone =
-            Judge::of(Table::new(&history, &self.capabilities), &self.capabilities, self.born);
-        CycleJudge { cycles: self, history, alone, whole: OnceLock::new() }
+        CycleJudge::new(Cow::Borrowed(self), history)
+    }
+
+    /// The same, for a judge that is kept.
+    pub fn into_judge(self, history: &History) -> CycleJudge<'static> {
+        CycleJudge::new(Cow::Owned(self), history)
     }
 
     /// One history over the cycles from number `from` on. `absent` says whether what a recovery
@@ -155,13 +158,25 @@ impl Cycles {
 /// The next cycle made ready for judging.
 #[derive(Debug)]
 pub struct CycleJudge<'a> {
-    cycles: &'a Cycles,
+    cycles: Cow<'a, Cycles>,
     history: History,
     alone: Judge,
     whole: OnceLock<Judge>,
 }
 
-impl CycleJudge<'_> {
+impl<'a> CycleJudge<'a> {
+    fn new(cycles: Cow<'a, Cycles>, history: &History) -> Self {
+        let history = cycles.continued(history);
+        let table = Table::new(&history, &cycles.capabilities);
+        let alone = Judge::of(table, &cycles.capabilities, cycles.born);
+        CycleJudge { cycles, history, alone, whole: OnceLock::new() }
+    }
+
+    /// What happened before this cycle.
+    pub fn cycles(&self) -> &Cycles {
+        &self.cycles
+    }
+
     /// The cycle as a history of its own.
     pub fn alone(&self) -> &Judge {
         &self.alone

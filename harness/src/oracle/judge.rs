@@ -108,13 +108,18 @@ impl Judge {
         Case {
             promise: Promise::at(&cut, &self.capabilities, loss),
             goals: Goals::new(&cut, contents, &[]),
-            parts: self.parts.get_or_init(|| self.table.split()),
+            judge: self,
             ignored: Vec::new(),
             after: sentence::after(loss, moment),
             cut,
             moment,
             contents,
         }
+    }
+
+    /// The table with batches in parts: only what is not legal needs it.
+    pub(super) fn parts(&self) -> &Table {
+        self.parts.get_or_init(|| self.table.split())
     }
 
     /// The clauses that the driver's capabilities call for.

@@ -13,7 +13,7 @@ use super::verdict::{Kind, Violation};
 
 /// The violation, given what explains the contents when nothing is required.
 pub(super) fn violation(case: &Case<'_>, rest: Clauses, without: &Explanation) -> Violation {
-    let cut = if rest.batch { case.cut } else { case.parts.cut(case.moment) };
+    let cut = if rest.batch { case.cut } else { case.parts() };
     // Each promised operation that contradicts what came last on one of its keys is lost for sure.
     // Of each key the newest of them counts: it is what should be there.
     let covered = |part: &u32| case.promise.covers(&case.cut, cut.entry(*part).whole);

@@ -1,6 +1,7 @@
 //! `resurrected`: an operation that an earlier recovery showed absent appears later. Judged in cycles
 //! and nested crashes.
 
+use super::sentence::name;
 use super::vanished::{keys, state};
 use super::verdict::{Kind, Violation};
 use crate::workload::Contents;
@@ -15,8 +16,9 @@ pub(super) fn violation(
     let keys = keys(shown, contents, alone);
     let sentence = match keys.first() {
         Some(key) => format!(
-            "key {key} is {} {after}, by an operation that an earlier recovery showed had not \
+            "key {} is {} {after}, by an operation that an earlier recovery showed had not \
              happened: then it was {}",
+            name(key),
             state(contents, key),
             state(shown, key),
         ),

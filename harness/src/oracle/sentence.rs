@@ -24,21 +24,24 @@ pub(super) fn value(key: &Key, value: &Value) -> String {
     match ValueName::of(value) {
         Some(name) if name.key == *key => format!("write {}", name.number),
         Some(name) => format!("write {} of key {}", name.number, name.key),
-        None => {
-            let start: String = value.as_str().chars().take(24).collect();
-            let dots = if start.len() < value.as_str().len() { "…" } else { "" };
-            format!("`{}{dots}`", printable(&start))
-        }
+        None => format!("`{}`", start(value.as_str(), 24)),
     }
 }
 
-/// A text with what cannot be printed made visible.
-pub(super) fn printable(text: &str) -> String {
+/// A key as a person recognises it. What a damaged store shows for one may be pages of bytes.
+pub(super) fn name(key: &Key) -> String {
+    start(key.as_str(), 80)
+}
+
+/// The first characters of a text, with what cannot be printed made visible.
+fn start(text: &str, chars: usize) -> String {
     let visible = |c: char| match c.is_control() {
         true => c.escape_debug().to_string(),
         false => c.to_string(),
     };
-    text.chars().map(visible).collect()
+    let mut rest = text.chars();
+    let start: String = rest.by_ref().take(chars).map(visible).collect();
+    if rest.as_str().is_empty() { start } else { start + "…" }
 }
 
 /// `put k17 (write 12, acknowledged at 412)`.

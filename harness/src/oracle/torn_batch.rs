@@ -9,7 +9,7 @@ use super::verdict::{Kind, Violation};
 
 /// The violation, given what explains the contents when batches may be torn.
 pub(super) fn violation(case: &Case<'_>, torn: &Explanation) -> Violation {
-    let cut = case.parts.cut(case.moment);
+    let cut = case.parts();
     let last_on_its_key = |part: u32| {
         let changes = &cut.entry(part).changes;
         changes.iter().any(|(key, _)| torn.last[*key as usize] == Last::Entry(part))

@@ -48,7 +48,8 @@ pub(super) fn difference(first: &Contents, second: &Contents) -> Option<Violatio
     };
     let (before, now) = (shown(first), shown(second));
     let more = super::sentence::more(changed.len());
-    let sentence = format!("key {key} was {before} and is {now} {AFTER}{more}");
+    let sentence =
+        format!("key {} was {before} and is {now} {AFTER}{more}", super::sentence::name(key));
     let keys = changed.into_iter().take(super::sentence::LISTED).collect();
     Some(Violation { kind: Kind::Unstable, sentence, keys, operations: Vec::new(), note: false })
 }

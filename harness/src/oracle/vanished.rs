@@ -2,7 +2,7 @@
 //! crash. After a power cut then anything, and a kill then a kill; after a kill then a power cut only
 //! with `reads=durable`, otherwise it is a note. Judged in cycles and nested crashes.
 
-use super::sentence::{LISTED, more, value};
+use super::sentence::{LISTED, more, name, value};
 use super::verdict::{Kind, Violation};
 use crate::workload::{Contents, Key};
 
@@ -16,7 +16,8 @@ pub(super) fn violation(
     let keys = keys(shown, contents, alone);
     let sentence = match keys.first() {
         Some(key) => format!(
-            "an earlier recovery showed key {key} {}, and {after} it is {}{}",
+            "an earlier recovery showed key {} {}, and {after} it is {}{}",
+            name(key),
             state(shown, key),
             state(contents, key),
             more(keys.len())

@@ -12,7 +12,7 @@
 //! Not judged: writes to a store that never showed what it recovered.
 
 use crate::driver::{Capabilities, Dump, KillPromise};
-use crate::oracle::{Cycles, END, Judge, Loss, Verdict};
+use crate::oracle::{CycleJudge, Cycles, END, Judge, Loss, Verdict};
 use crate::recover::{Recovered, Recovery};
 use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
@@ -36,9 +36,20 @@ enum Past {
     Cut {
         /// What had been promised before.
         before: Box<Judge>,
-        /// The same as a cycle, once a dump was answered at this moment.
-        shown: Option<(Moment, Box<Cycles>, Box<Cycles>)>,
+        /// The same as a cycle, once a dump was answered.
+        shown: Option<Box<Shown>>,
     },
+}
+
+/// What was promised before, as a cycle that a first dump ended.
+#[derive(Debug)]
+struct Shown {
+    /// When that dump was answered.
+    at: Moment,
+    /// Judges what comes after it.
+    after: CycleJudge<'static>,
+    /// The same while the store runs.
+    living: CycleJudge<'static>,
 }
 
 /// What a dump of the running store showed.
@@ -71,11 +82,12 @@ impl Court {
                         return None;
                     }
                     let after = |capabilities: &Capabilities| {
-                        let mut cycles = Box::new(Cycles::new(capabilities));
+                        let mut cycles = Cycles::new(capabilities);
                         cycles.then(&before.history, END, Loss::Power, &dump.contents);
-                        cycles
+                        cycles.into_judge(&history)
                     };
-                    Some((at, after(capabilities), after(&living(capabilities))))
+                    let (after, living) = (after(capabilities), after(&living(capabilities)));
+                    Some(Box::new(Shown { at, after, living }))
                 });
                 let before = Box::new(Judge::new(&before.history, capabilities));
                 Past::Cut { before, shown }
@@ -116,11 +128,11 @@ impl Court {
                 (Past::Cut { before, .. }, _) if number == 0 => {
                     before.failing_recovery(END, Loss::Power, failure, &recovery)
                 }
-                (Past::Cut { shown: Some((_, plain, _)), .. }, _) if closed_badly => {
-                    plain.judge(&self.history).at(moment, Loss::Kill, &recovery)
+                (Past::Cut { shown: Some(shown), .. }, _) if closed_badly => {
+                    shown.after.at(moment, Loss::Kill, &recovery)
                 }
-                (Past::Cut { shown: Some((_, _, living)), .. }, _) => {
-                    living.judge(&self.history).at(moment, Loss::Kill, &recovery)
+                (Past::Cut { shown: Some(shown), .. }, _) => {
+                    shown.living.at(moment, Loss::Kill, &recovery)
                 }
             };
             Some(Living { op: *op, moment, verdict })
@@ -138,8 +150,8 @@ impl Court {
                 }
                 Some(verdict)
             }
-            Past::Cut { shown: Some((at, cycles, _)), .. } if *at < moment => {
-                Some(cycles.judge(&self.history).at(moment, loss, recovery))
+            Past::Cut { shown: Some(shown), .. } if shown.at < moment => {
+                Some(shown.after.at(moment, loss, recovery))
             }
             Past::Cut { before, shown } => {
                 if shown.is_none() && wrote_before(&self.history, moment) {

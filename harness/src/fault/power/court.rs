@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::driver::Capabilities;
-use crate::oracle::{Cycles, Judge, Loss, Verdict};
+use crate::oracle::{CycleJudge, Cycles, Judge, Loss, Verdict};
 use crate::recover::Recovery;
 use crate::workload::{Answer, History, Moment, Request};
 
@@ -63,8 +63,8 @@ pub struct NestedCourt {
     happened: Happened,
     /// The recovery's own requests, with moments of the timeline on which it is crashed.
     history: History,
-    /// What happened, with what the recovery showed.
-    cycles: Option<Cycles>,
+    /// Judges what comes after what the recovery showed.
+    after: Option<CycleJudge<'static>>,
     shown: Option<Moment>,
 }
 
@@ -83,14 +83,14 @@ impl NestedCourt {
                 _ => None,
             }
         });
-        let cycles = happened.then(recovery);
-        Self { before, happened, history, cycles, shown }
+        let after = happened.then(recovery).map(|cycles| cycles.into_judge(&history));
+        Self { before, happened, history, after, shown }
     }
 
     /// Who judges what there was before a further crash at `moment`: this court once something was shown;
     /// until then whoever judged before, on whose timeline the crash stands that [`Self::happened`] gives.
     pub fn judge_of(self: std::rc::Rc<Self>, moment: Moment) -> std::rc::Rc<dyn Court> {
-        match self.cycles {
+        match self.after {
             Some(_) if self.has_shown(moment) => self,
             _ => std::rc::Rc::clone(&self.before),
         }
@@ -104,9 +104,9 @@ impl NestedCourt {
     /// What had happened when a further crash by `loss` struck at `moment`. A recovery that had shown
     /// nothing is no cycle: what was there before it was struck twice.
     pub fn happened(&self, moment: Moment, loss: Loss) -> Happened {
-        match &self.cycles {
-            Some(cycles) if self.has_shown(moment) => {
-                let (cycles, history) = (cycles.clone(), self.history.clone());
+        match &self.after {
+            Some(after) if self.has_shown(moment) => {
+                let (cycles, history) = (after.cycles().clone(), self.history.clone());
                 Happened { cycles, history, crash: moment, loss }
             }
             _ => {
@@ -128,10 +128,8 @@ impl Court for NestedCourt {
     }
 
     fn at(&self, moment: Moment, loss: Loss, recovery: &Recovery) -> Verdict {
-        match &self.cycles {
-            Some(cycles) if self.has_shown(moment) => {
-                cycles.judge(&self.history).at(moment, loss, recovery)
-            }
+        match &self.after {
+            Some(after) if self.has_shown(moment) => after.at(moment, loss, recovery),
             _ => {
                 let Happened { crash, loss: first, .. } = self.happened;
                 self.before.at(crash, first.worse(loss), recovery)
