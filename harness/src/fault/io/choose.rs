@@ -1,6 +1,7 @@
 //! Which failures to try: every call of a recorded run, and every failure that the call can really
-//! return. They come in turns: one of each sort (a call's name and how it fails), then a second, …, the
-//! most telling sorts more often, so that a budget that ends early has seen every sort of failure. Pure.
+//! return. They come in turns: one of each sort (a call's name and how it fails), then one for each file
+//! that it befalls (numbers in its name left out), then a second of each sort, …, the most telling sorts
+//! first and more often, so that a budget that ends early has seen every sort of failure. Pure.
 //!
 //! * EINTR strikes once: no kernel interrupts every call for ever.
 //! * EROFS strikes only what changes names or sizes; a disk that was remounted still opens for reading.
@@ -14,9 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use libc::{EDQUOT, EFBIG, EINTR, EIO, EMFILE, ENOSPC, EOPNOTSUPP, EROFS};
 
+use super::run::about;
 use crate::base::Rng;
+use crate::diagnose::plain;
 use crate::record::{Extent, Plan, Strike, can_be_short, errors_of};
 use crate::trace::event::LOOK;
+use crate::trace::paths::Paths;
 use crate::trace::{Call, EventKind, FileId, FileOp, NodeKind, Trace, TreeNode};
 
 /// After so many operations there is room again.
@@ -40,7 +44,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// In which turn it comes, from 1: the n-th of its sort in every n-th turn, or more rarely.
+    /// In which turn it comes, from 1: see [`turn`].
     pub fn turn(&self) -> u32 {
         self.turn
     }
@@ -55,6 +59,8 @@ impl Attempt {
 struct Numbered<'t> {
     no: u32,
     name: &'t str,
+    /// The file, the numbers in its name left out.
+    file: String,
     result: i64,
     creates: bool,
     makes_nothing: bool,
@@ -75,19 +81,32 @@ pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
     let mut all: Vec<(&Numbered<'_>, Attempt)> = calls.iter().flat_map(of).collect();
     // Shuffled first and then sorted by a stable sort: each turn keeps a seeded order.
     rng.shuffle(&mut all);
-    let mut sorts: BTreeMap<(&str, String, u8), u32> = BTreeMap::new();
+    // An open that makes a file is another call than one that does not.
+    let mut sorts: BTreeMap<((&str, bool), String, u8), u32> = BTreeMap::new();
+    let mut files: BTreeSet<((&str, bool), String, u8, &str)> = BTreeSet::new();
     for (call, attempt) in &mut all {
-        let sort = (call.name, attempt.what.clone(), attempt.round);
-        let rank = sorts.entry(sort).or_default();
+        let (what, round) = (attempt.what.clone(), attempt.round);
+        let name = (call.name, call.makes_nothing);
+        let rank = sorts.entry((name, what.clone(), round)).or_default();
         *rank += 1;
-        attempt.turn = match (attempt.strike, attempt.round) {
-            (Strike::Fail { nth, .. }, 0) if nth & LOOK == 0 => rank.div_ceil(SYNCS),
-            (_, round) => *rank * (2 * u32::from(round) + 1),
-        };
+        let new_file = files.insert((name, what, round, &call.file));
+        attempt.turn = turn(attempt, *rank, new_file);
     }
     let mut all: Vec<Attempt> = all.into_iter().map(|(_, attempt)| attempt).collect();
     all.sort_by_key(|attempt| (attempt.turn, attempt.round));
     all
+}
+
+/// The turn of the `rank`-th attempt of a sort, which may be the first on a file: the first of each
+/// sort and the first for each file early, the further ones of a sort in every so many turns.
+fn turn(attempt: &Attempt, rank: u32, new_file: bool) -> u32 {
+    let round = u32::from(attempt.round);
+    let of_sort = match (attempt.strike, rank) {
+        (Strike::Fail { nth, .. }, _) if round == 0 && nth & LOOK == 0 => rank.div_ceil(SYNCS),
+        (_, 1) => 1 + round / 2,
+        _ => rank * (2 * round + 1),
+    };
+    if new_file { of_sort.min(2 + round) } else { of_sort }
 }
 
 fn numbered(trace: &Trace) -> Vec<Numbered<'_>> {
@@ -95,8 +114,11 @@ fn numbered(trace: &Trace) -> Vec<Numbered<'_>> {
     let mut dirs: BTreeSet<FileId> = [FileId::ROOT].into();
     let is_dir = |node: &&TreeNode| node.node == NodeKind::Dir;
     dirs.extend(trace.initial.iter().filter(is_dir).map(|node| node.file));
+    let mut paths = Paths::new(trace);
     for event in &trace.events {
         let EventKind::Call(call) = &event.kind else { continue };
+        let file = plain(&about(&call.op, &paths));
+        paths.apply(&call.op);
         // A call that failed by itself has nothing left to fail.
         if call.no == 0 || matches!(call.op, FileOp::Failed { .. }) {
             continue;
@@ -113,6 +135,7 @@ fn numbered(trace: &Trace) -> Vec<Numbered<'_>> {
         calls.entry(call.no).or_insert_with(|| Numbered {
             no: call.no,
             name: &call.name,
+            file,
             result: call.result,
             creates: matches!(call.op, FileOp::Create { .. } | FileOp::CreateUnnamed { .. }),
             makes_nothing: is_plain_open(call),

@@ -175,7 +175,8 @@ fn first_hit(trace: &Trace) -> Option<Hit> {
     None
 }
 
-fn about(op: &FileOp, paths: &Paths) -> String {
+/// The file that a call is about.
+pub(super) fn about(op: &FileOp, paths: &Paths) -> String {
     match op {
         FileOp::FailedSync { file, .. }
         | FileOp::Sync { file, .. }

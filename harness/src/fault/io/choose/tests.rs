@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::trace::Event;
+use crate::trace::{Event, Place};
 
 fn trace(calls: &[(u32, &str, i64, FileOp)]) -> Trace {
     let event = |(no, name, result, op): &(u32, &str, i64, FileOp)| Event {
@@ -112,4 +112,29 @@ fn a_budget_that_ends_early_has_seen_each_sort_of_failure() {
     assert!(all[..12].iter().any(short), "a write cut short comes early");
     let syncs = all[..40].iter().filter(|one| one.strike.nth() < 40);
     assert!(syncs.count() < 30, "syncs do not crowd out the writes");
+}
+
+#[test]
+fn a_budget_that_ends_early_has_seen_each_sort_of_failure_on_each_file() {
+    let mut calls = Vec::new();
+    let names = ["log", "MANIFEST", "value.000001", "value.000002", "value.000003"];
+    for (file, name) in (1u32..).zip(names) {
+        let at = Place { dir: FileId::ROOT, name: name.as_bytes().into() };
+        let create = FileOp::Create { at, file: FileId(file), node: NodeKind::File, mode: 0o644 };
+        calls.push((file, "openat", 3, create));
+    }
+    let look = |file| FileOp::Nothing { file: Some(FileId(file)) };
+    calls.extend((1..30).map(|no| (LOOK | no, "openat", 3, look(1))));
+    calls.extend([(LOOK | 30, "openat", 3, look(2)), (LOOK | 31, "openat", 3, look(3))]);
+    calls.extend((32..300).map(|no| (LOOK | no, "pread64", 40, look(1))));
+    let all = attempts(&trace(&calls), &mut Rng::new(5));
+    let opened = |one: &&Attempt| matches!(one.strike, Strike::Fail { nth, errno: EMFILE, .. } if nth & LOOK != 0);
+    let soon = all.partition_point(|one| one.turn() <= 4);
+    assert!(soon < 120, "{soon} of {} come before the fifth turn", all.len());
+    let early: BTreeSet<u32> =
+        all[..soon].iter().filter(opened).map(|one| one.strike.nth() & !LOOK).collect();
+    for no in [30, 31] {
+        assert!(early.contains(&no), "{no} is not among {early:?}");
+    }
+    assert!(early.len() < 12, "files with numbers are one: {early:?}");
 }
