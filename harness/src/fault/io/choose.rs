@@ -28,6 +28,8 @@ const ROOM_AFTER: [u32; 2] = [3, 12];
 
 /// How many failing syncs each turn has: what a store makes of one is told only by the requests after it.
 const SYNCS: u32 = 3;
+/// How many failing reads: what is read decides what is believed to be there.
+const READS: u32 = 2;
 
 /// One failure to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,9 +103,10 @@ pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
 /// sort and the first for each file early, the further ones of a sort in every so many turns.
 fn turn(attempt: &Attempt, rank: u32, new_file: bool) -> u32 {
     let round = u32::from(attempt.round);
-    let of_sort = match (attempt.strike, rank) {
-        (Strike::Fail { nth, .. }, _) if round == 0 && nth & LOOK == 0 => rank.div_ceil(SYNCS),
-        (_, 1) => 1 + round / 2,
+    let of_sort = match (attempt.strike, round) {
+        (Strike::Fail { nth, .. }, 0) if nth & LOOK == 0 => rank.div_ceil(SYNCS),
+        (Strike::Fail { .. }, 0) => rank.div_ceil(READS),
+        _ if rank == 1 => 1 + round / 2,
         _ => rank * (2 * round + 1),
     };
     if new_file { of_sort.min(2 + round) } else { of_sort }
