@@ -136,6 +136,10 @@ MUTATIONS = [
      "fs::sync_data(file, &path).map_err(|failure| disk.poison(&failure))?;",
      "fs::sync_data(file, &path).or_else(|_| fs::sync_data(file, &path))"
      ".map_err(|failure| disk.poison(&failure))?;"),
+    ("followers-of-a-failed-leader-acknowledged", "io", "builtin:group", "commit.rs",
+     "drafted.iter().for_each(|drafted| answer(drafted.ticket, Err(error.copy())));",
+     "drafted.iter().take(1).for_each(|drafted| answer(drafted.ticket, Err(error.copy())));\n"
+     "        drafted.iter().skip(1).for_each(|drafted| answer(drafted.ticket, Ok(drafted.transaction)));"),
     ("short-write-not-continued", "io", "builtin", "fs.rs",
      "rest = &rest[written..];", "rest = &rest[rest.len().max(written)..];"),
     ("read-error-taken-for-the-end", "io", "builtin", "fs.rs",

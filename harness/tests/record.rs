@@ -8,6 +8,7 @@ use std::path::Path;
 
 use common::{assert_true, calls, compile, run};
 use unplug_harness::record::RecordOptions;
+use unplug_harness::trace::{EventKind, FileOp};
 
 #[test]
 fn a_program_that_uses_each_modelled_call_once_is_recorded_true() {
@@ -228,4 +229,45 @@ fn after_a_failed_sync_what_is_mapped_may_have_been_stored_again() {
     let before = ["openat", "ftruncate", "store", "msync", "ftruncate"];
     assert_eq!(record("plain", ""), [&before[..], &["msync"]].concat());
     assert_eq!(record("failed", "fail:3:EIO:once"), [&before[..], &["store", "msync"]].concat());
+}
+
+#[test]
+fn a_failed_sync_is_told_to_each_descriptor_that_was_open_then() {
+    let script = "import os, sys\n\
+        path = sys.argv[1] + '/f'\n\
+        a = os.open(path, os.O_CREAT | os.O_RDWR)\n\
+        b, same = os.open(path, os.O_RDWR), os.dup(a)\n\
+        def fails(fd):\n\
+        \x20   try: os.fsync(fd)\n\
+        \x20   except OSError as error: return error.errno == 5\n\
+        \x20   return False\n\
+        os.write(a, b'x')\n\
+        told = [fails(a), fails(same), fails(b), fails(b)]\n\
+        os.close(b)\n\
+        told.append(fails(os.open(path, os.O_RDWR)))\n\
+        sys.exit(told != [True, False, True, False, False])\n";
+    let temp = tempfile::tempdir().expect("a directory");
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    // Of what it calls these are numbered: openat, openat, write, fsync.
+    let options = RecordOptions::new(&root).with_plan("fail:4:EIO:once".parse().expect("a plan"));
+    let argv = ["python3", "-c", script].map(OsStr::new);
+    let argv: Vec<&OsStr> = argv.into_iter().chain([root.as_os_str()]).collect();
+    let recording = run(&argv, &options);
+    assert!(recording.clean, "{}: {}", recording.exit, recording.stderr);
+    let synced: Vec<bool> = recording
+        .trace
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Call(call) => match call.op {
+                FileOp::Sync { .. } => Some(true),
+                FileOp::FailedSync { .. } => Some(false),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    assert_eq!(synced, [false, true, true, true, true], "what tells of a failure did its work");
+    assert_eq!(recording.struck, 1);
 }

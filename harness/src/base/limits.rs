@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Requests that may be outstanding at once.
+pub const THREADS: u32 = 64;
+
 /// Longest key in bytes (DRIVER_PROTOCOL.md).
 pub const KEY_BYTES: usize = 64;
 /// Longest value in bytes (DRIVER_PROTOCOL.md).

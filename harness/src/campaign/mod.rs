@@ -20,7 +20,7 @@ use crate::fault::{
     self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress,
 };
 use crate::oracle::Kind;
-use crate::scenario::{FaultName, Options, TargetText};
+use crate::scenario::{FaultName, Options, Strike, TargetText};
 
 pub use conclusion::Conclusion;
 use confirm::Confirmed;
@@ -164,8 +164,11 @@ impl Campaign<'_> {
                         fault.name(),
                         finding.sentence
                     );
-                    // A busy machine makes a driver slow; only there is a second opinion enough.
-                    if finding.kind == Kind::RecoveryHung {
+                    // A busy machine makes a driver slow, and threads race: there a second opinion is
+                    // enough.
+                    let races =
+                        matches!(&finding.case.strike, Strike::Io(strike) if strike.may_differ());
+                    if finding.kind == Kind::RecoveryHung || races {
                         outcome.notes.push(text);
                     } else {
                         conclusion.broken.get_or_insert(text);

@@ -1,5 +1,6 @@
 //! A call begins: it takes the token, gets its number, and the plan strikes it if it is its turn.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::calls::{self, Class};
@@ -40,7 +41,16 @@ impl Tracer {
             return self.enter(thread, pending);
         }
         let space = takes_space(&pending.work);
+        let synced = matches!(pending.work, Work::Sync { .. }).then(|| {
+            let tgid = self.threads.get(&tid).map_or(tid, |known| known.tgid);
+            (tgid, entry.args[0] as i32)
+        });
         let Some(blow) = self.strikes.at(pending.no, pending.name, space) else {
+            // It does its work, and tells of what failed before.
+            if synced.is_some_and(|descriptor| self.owed.tell(descriptor)) {
+                pending.fail_at_exit = Some(libc::EIO);
+                pending.injected = true;
+            }
             return self.enter(thread, pending);
         };
         self.seen.struck += 1;
@@ -73,6 +83,11 @@ impl Tracer {
                 self.enter(thread, pending)
             }
             Blow::Fail(errno) => {
+                if let Some(descriptor) = synced {
+                    let processes: BTreeSet<_> =
+                        self.threads.values().map(|thread| thread.tgid).collect();
+                    self.owed.owe(descriptor, processes);
+                }
                 let result = -i64::from(errno);
                 pending.injected = true;
                 arch::skip_call(&thread, result)?;

@@ -27,6 +27,9 @@ impl Tracer {
         if let Some((index, value)) = pending.restore_argument {
             arch::set_argument(&thread, index, value)?;
         }
+        if let (Work::Open { .. }, Some(known)) = (&pending.work, self.threads.get(&tid)) {
+            self.owed.forget((known.tgid, result as i32));
+        }
         if let Some(errno) = pending.fail_at_exit {
             result = -i64::from(errno);
             arch::set_result(&thread, result)?;
@@ -110,7 +113,9 @@ impl Tracer {
     }
 
     fn effects(&mut self, tid: pid_t, pending: &Pending, result: i64) -> io::Result<Vec<FileOp>> {
-        if result < 0 {
+        // A sync that fails at its exit tells of another's failure, and did its own work.
+        let told = matches!(pending.work, Work::Sync { .. }) && pending.fail_at_exit.is_some();
+        if result < 0 && !told {
             return Ok(self.failures(&pending.work, result));
         }
         let done = result as u64;

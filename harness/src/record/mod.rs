@@ -23,6 +23,7 @@ mod memory;
 mod names;
 pub mod options;
 mod output;
+mod owed;
 mod pending;
 pub mod plan;
 mod ptrace;

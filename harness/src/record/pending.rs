@@ -20,7 +20,8 @@ pub struct Pending {
     pub token: bool,
     /// True if it was cut short or will be made to fail at its exit.
     pub injected: bool,
-    /// The error that it returns though it has happened (a failing close).
+    /// The error that it returns though it has happened (a failing close, a sync that tells of an earlier
+    /// failure).
     pub fail_at_exit: Option<i32>,
     /// A word of the program's memory to put back at the exit.
     pub restore: Option<(u64, u64)>,

@@ -9,6 +9,7 @@ use std::sync::{Arc, mpsc};
 use super::mapping::Mappings;
 use super::options::RecordOptions;
 use super::output::{Output, Speech};
+use super::owed::Owed;
 use super::recorder::Started;
 use super::spawn::{self, Command, Standard};
 use super::stack::Unwinding;
@@ -59,6 +60,7 @@ pub fn serve(
         token: Token::new(Rng::new(options.seed).fork("token")),
         mappings: Mappings::default(),
         strikes: Strikes::new(options.plan.clone()),
+        owed: Owed::default(),
         output: Output::new(speech),
         stdout: root.identity,
         stdin: root.identity,

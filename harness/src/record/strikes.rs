@@ -63,6 +63,10 @@ impl Strikes {
                 Strike::Short { bytes, .. } => Blow::Short(bytes.max(1)),
                 // The run may have gone another way than the one that the plan was made from.
                 Strike::Fail { errno, .. } if !errors_of(name).contains(&errno) => return None,
+                // An open that makes nothing needs no room, on no disk.
+                Strike::Fail { errno, .. } if needs_room(errno, name) && !takes_space => {
+                    return None;
+                }
                 Strike::Fail { errno, extent, .. } => {
                     match extent {
                         Extent::Once => {}
@@ -79,6 +83,12 @@ impl Strikes {
         };
         self.lasting.iter().find(|(errno, _)| hits(*errno)).map(|(errno, _)| Blow::Fail(*errno))
     }
+}
+
+/// True for an error that only an open that makes a file can have.
+fn needs_room(errno: i32, name: &str) -> bool {
+    let open = matches!(name, "open" | "openat" | "openat2" | "creat");
+    open && matches!(errno, libc::ENOSPC | libc::EDQUOT | libc::EROFS)
 }
 
 #[cfg(test)]
@@ -106,6 +116,16 @@ mod tests {
         let read = Some(Blow::Fail(libc::EIO));
         assert_eq!(strikes("fail:r2:EIO:once").at(LOOK | 2, "read", false), read);
         assert_eq!(strikes("fail:r2:ENOSPC:from-then-on").at(LOOK | 2, "read", false), None);
+    }
+
+    #[test]
+    fn an_open_that_makes_nothing_needs_no_room() {
+        for errno in ["ENOSPC", "EDQUOT", "EROFS"] {
+            let plan = format!("fail:2:{errno}:once");
+            assert_eq!(strikes(&plan).at(2, "openat", false), None);
+            assert!(strikes(&plan).at(2, "openat", true).is_some());
+        }
+        assert!(strikes("fail:2:EMFILE:once").at(2, "openat", false).is_some());
     }
 
     #[test]

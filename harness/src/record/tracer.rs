@@ -12,6 +12,7 @@ use super::calls::{self, Class};
 use super::filter;
 use super::mapping::Mappings;
 use super::output::Output;
+use super::owed::Owed;
 use super::pending::Pending;
 use super::ptrace::{self, CallEntry, Change, Resume, Stopped};
 use super::stack::{Stacks, Unwinding};
@@ -84,6 +85,7 @@ pub struct Tracer {
     pub(super) token: Token,
     pub(super) mappings: Mappings,
     pub(super) strikes: Strikes,
+    pub(super) owed: Owed,
     pub(super) output: Output,
     pub(super) stdout: Identity,
     pub(super) stdin: Identity,

@@ -134,6 +134,9 @@ pub struct ShownText {
 pub struct IoStrike {
     /// The workload, one line a request.
     pub workload: Vec<String>,
+    /// At most this many requests are outstanding, where that is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
     /// The planned failure in its text form.
     pub plan: String,
     /// What the store had been through before the workload, where it was no new one.
@@ -142,9 +145,21 @@ pub struct IoStrike {
     /// What each dump of the run showed, where what came after it is judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<ShownText>,
+    /// The recording with the failure, where the running store is judged from it: with several requests
+    /// at once another run goes otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// The recording with the failure, and the power cut after it, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<PowerStrike>,
+}
+
+impl IoStrike {
+    /// True where running it again may go otherwise: several requests are outstanding, and nothing is
+    /// judged from a recording.
+    pub fn may_differ(&self) -> bool {
+        self.threads.is_some() && self.trace.is_none() && self.power.is_none()
+    }
 }
 
 impl Strike {

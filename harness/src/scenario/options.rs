@@ -106,7 +106,7 @@ impl Options {
         if self.profiles.is_empty() {
             return fail("profile: at least one of ext4, xfs, btrfs, strict".into());
         }
-        within("threads", self.threads.into(), 1, 64)?;
+        within("threads", self.threads.into(), 1, limits::THREADS.into())?;
         within("writers", self.writers.into(), 1, 256)?;
         within("workers", self.workers as u64, 1, 1024)?;
         within("ops", self.ops.into(), 1, 1_000_000)?;

@@ -167,7 +167,8 @@ pub enum FileOp {
         /// Length in bytes, inside the file's size.
         len: u64,
     },
-    /// fsync, fdatasync (on a file or a directory) or msync(MS_SYNC) that returned success.
+    /// fsync, fdatasync (on a file or a directory) or msync(MS_SYNC) that returned success, or that wrote
+    /// what it had to and told of an earlier failure.
     Sync {
         /// The file or directory.
         file: FileId,

@@ -15,15 +15,15 @@ const OPS: u32 = 40;
 const CHECKPOINT_EVERY: u32 = 13;
 /// A close and open every so many of them.
 const REOPEN_EVERY: u32 = 18;
-/// A dump every so many requests.
+/// A dump every so many requests; twice as many where several are outstanding.
 const DUMP_EVERY: usize = 4;
 /// The length of one value that a store may keep elsewhere.
 const LARGE: usize = 70_000;
 /// Values of a recovery's own writes have numbers from here on: no other write has them.
 const AFTER_RECOVERY: u64 = 1 << 20;
 
-/// The workload.
-pub fn workload(options: &Options, capabilities: &Capabilities) -> Vec<Request> {
+/// The workload, for this many requests at once.
+pub fn workload(options: &Options, capabilities: &Capabilities, threads: u32) -> Vec<Request> {
     let usual = Options::default();
     let asked = |said: u32, usual: u32, short: u32| if said == usual { short } else { said };
     let every = |count: u32| (count > 0).then_some(count);
@@ -48,7 +48,7 @@ pub fn workload(options: &Options, capabilities: &Capabilities) -> Vec<Request> 
         let at = requests.len() / 3;
         requests.insert(at.max(1), Request::Write(Mutation::Put(large.key, value)));
     }
-    with_dumps(requests)
+    with_dumps(requests, if threads > 1 { 2 * DUMP_EVERY } else { DUMP_EVERY })
 }
 
 /// What is asked of a store that recovers while calls fail.
@@ -68,7 +68,7 @@ pub fn recovery(capabilities: &Capabilities) -> Vec<Request> {
 }
 
 /// A dump after each `open`, before each `close`, and every few requests in between.
-fn with_dumps(requests: Vec<Request>) -> Vec<Request> {
+fn with_dumps(requests: Vec<Request>, every: usize) -> Vec<Request> {
     let mut all = Vec::with_capacity(requests.len() * 3 / 2);
     let mut since = 0;
     for request in requests {
@@ -78,7 +78,7 @@ fn with_dumps(requests: Vec<Request>) -> Vec<Request> {
         since = if matches!(request, Request::Open | Request::Close) { 0 } else { since + 1 };
         let opened = request == Request::Open;
         all.push(request);
-        if opened || since == DUMP_EVERY {
+        if opened || since == every {
             all.push(Request::Dump);
             since = 0;
         }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_short_workload_has_everything_in_it() {
-        let requests = workload(&Options::default(), &everything());
+        let requests = workload(&Options::default(), &everything(), 1);
         let has = |wanted: fn(&Request) -> bool| requests.iter().filter(|r| wanted(r)).count();
         assert!(has(|request| matches!(request, Request::Checkpoint)) >= 2);
         assert!(has(|request| matches!(request, Request::Open)) >= 3);
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn what_a_user_asked_for_is_not_made_shorter() {
         let options = Options { ops: 500, ..Options::default() };
-        let writes = workload(&options, &everything());
+        let writes = workload(&options, &everything(), 1);
         assert!(writes.iter().filter(|request| !request.is_exclusive()).count() > 300);
     }
 

@@ -1,22 +1,23 @@
 //! One saved case: made from a run, and judged again from nothing. What a restart or a power cut
-//! showed is judged from the recording, so that the very same bytes are recovered from; what the running store showed is
-//! run again with the same plan.
+//! showed is judged from the recording, so that the very same bytes are recovered from; what the running
+//! store showed is run again with the same plan, or judged from the recording where several requests were
+//! outstanding.
 
 use std::collections::BTreeMap;
 
 use super::court::Court;
 use super::examined::{Examined, Place};
 use super::group::Scene;
-use super::run::{Before, Run, Stage};
-use super::running::running;
-use crate::base::{HarnessError, Result};
+use super::run::{Before, Hit, Run, Stage, first_hit};
+use super::running::{living, running};
+use crate::base::{HarnessError, Result, limits};
 use crate::driver::Dump;
 use crate::fault::power::ground::{created, loss_of};
 use crate::fault::power::record::Studio;
 use crate::fault::power::{device, studio};
 use crate::fault::{Context, Rejudged, second, stored};
 use crate::image::Builder;
-use crate::oracle::Verdict;
+use crate::oracle::{Kind, Verdict};
 use crate::persistence::{CrashState, Model, Profile, ProfileSet, View};
 use crate::record::{Extent, Plan, Strike as Blow};
 use crate::recover::{Recovery, Worker};
@@ -25,7 +26,7 @@ use crate::scenario::{
 };
 use crate::trace::{Trace, file};
 use crate::workload::text::{parse_key, parse_value, print_request, print_value};
-use crate::workload::{Contents, Moment, OpNo, Workload};
+use crate::workload::{Contents, History, Moment, OpNo, Workload};
 
 /// The file with the recording.
 const TRACE: &str = "trace.bin";
@@ -33,22 +34,35 @@ const TRACE: &str = "trace.bin";
 const BEFORE: &str = "before";
 
 /// The case of a failing run.
-pub fn case_of(stage: &Stage, run: &Run, plan: &Plan, place: &Place, scene: &Scene<'_>) -> Case {
+pub fn case_of(
+    stage: &Stage,
+    run: &Run,
+    plan: &Plan,
+    (kind, place): (Kind, &Place),
+    scene: &Scene<'_>,
+) -> Case {
     let mut files = Files::new();
     let before = stage.before.as_ref().map(|before| {
         stored::put(&mut files, BEFORE, &before.image);
         BeforeText { history: HistoryText::of(&before.history), image: BEFORE.into() }
     });
-    let (mut power, mut shown) = (None, Vec::new());
-    if let Place::State(state) = place {
+    let (mut power, mut trace, mut shown) = (None, None, Vec::new());
+    match place {
+        Place::State(state) => {
+            power = Some(PowerStrike {
+                trace: TRACE.into(),
+                point: state.point.0,
+                loss: loss_word(state).into(),
+                state: state.to_string(),
+                nested: Vec::new(),
+            });
+        }
+        // How a program ends is seen by running it.
+        Place::Running if stage.threads > 1 && !is_end(kind) => trace = Some(TRACE.into()),
+        Place::Running => {}
+    }
+    if power.is_some() || trace.is_some() {
         files.insert(TRACE.into(), file::encode(&run.trace).into());
-        power = Some(PowerStrike {
-            trace: TRACE.into(),
-            point: state.point.0,
-            loss: loss_word(state).into(),
-            state: state.to_string(),
-            nested: Vec::new(),
-        });
         shown = run.driven.dumps.iter().map(|(op, dump)| shown_text(*op, dump)).collect();
     }
     Case {
@@ -56,13 +70,20 @@ pub fn case_of(stage: &Stage, run: &Run, plan: &Plan, place: &Place, scene: &Sce
         control_warned: scene.warned,
         strike: Strike::Io(IoStrike {
             workload: stage.requests.iter().map(print_request).collect(),
+            threads: (stage.threads > 1).then_some(stage.threads),
             plan: plan.to_string(),
             before,
             shown,
+            trace,
             power,
         }),
         files,
     }
+}
+
+/// True for what is wrong with how the program ended.
+fn is_end(kind: Kind) -> bool {
+    matches!(kind, Kind::CrashedOnError | Kind::RecoveryHung)
 }
 
 fn loss_word(state: &CrashState) -> &'static str {
@@ -93,11 +114,35 @@ pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
             image: stored::get(&case.files, &text.image),
         }),
     };
-    let stage = Stage { requests, before };
-    match &strike.power {
-        Some(power) => recorded(ctx, case, strike, power, &stage),
-        None => anew(ctx, &stage, &plan),
+    let threads = strike.threads.unwrap_or(1);
+    if !(1..=limits::THREADS).contains(&threads) {
+        let text = format!("case.strike.threads: expected 1 to {}", limits::THREADS);
+        return Err(HarnessError::input(text));
     }
+    let stage = Stage { requests, threads, before };
+    match (&strike.power, &strike.trace) {
+        (Some(power), _) => recorded(ctx, case, strike, power, &stage),
+        (None, Some(name)) => {
+            let trace = read(case, ("case.strike.trace", name))?;
+            let (history, dumps) = (trace.history(), dumps(&strike.shown)?);
+            Ok(shown(ctx, &stage, history, &dumps, first_hit(&trace).as_ref()))
+        }
+        (None, None) => anew(ctx, &stage, &plan),
+    }
+}
+
+/// What the dumps of a recorded run show.
+fn shown(
+    ctx: &Context<'_>,
+    stage: &Stage,
+    history: History,
+    dumps: &[(OpNo, Dump)],
+    hit: Option<&Hit>,
+) -> Rejudged {
+    let court = Court::new(stage.before.as_ref(), history, dumps, &ctx.control.capabilities);
+    let mut seen = Examined::default();
+    living(&court, dumps, hit, &mut seen);
+    found(seen)
 }
 
 /// What a restart or a power cut leaves, from the recording.
@@ -108,7 +153,7 @@ fn recorded(
     power: &PowerStrike,
     stage: &Stage,
 ) -> Result<Rejudged> {
-    let trace = read(case, &power.trace)?;
+    let trace = read(case, ("case.strike.power.trace", &power.trace))?;
     let state: CrashState = power.state.parse()?;
     if state.point.0 != power.point || power.loss != loss_word(&state) {
         return Err(HarnessError::input(format!(
@@ -150,11 +195,12 @@ fn recorded(
     Ok(Rejudged { verdict, evidence: recovery.words() })
 }
 
-fn read(case: &Case, name: &str) -> Result<Trace> {
+fn read(case: &Case, (field, name): (&str, &str)) -> Result<Trace> {
     let shown = name.escape_default();
-    let bytes = case.files.get(name).ok_or_else(|| {
-        HarnessError::input(format!("case.strike.power.trace: no file `{shown}`"))
-    })?;
+    let bytes = case
+        .files
+        .get(name)
+        .ok_or_else(|| HarnessError::input(format!("{field}: no file `{shown}`")))?;
     file::decode(bytes).map_err(|why| HarnessError::input(format!("{shown}: {why}")))
 }
 
@@ -182,6 +228,11 @@ fn one_run(rig: &Studio<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
     let court = Court::new(stage.before.as_ref(), history, &run.driven.dumps, rig.capabilities);
     let mut seen = Examined::default();
     running(&run, &court, &mut seen);
+    Ok(found(seen))
+}
+
+/// All that is wrong.
+fn found(seen: Examined) -> Rejudged {
     let mut verdict = Verdict { judged: seen.judged, ..Verdict::default() };
     let mut evidence = String::new();
     for failing in seen.failing {
@@ -189,14 +240,14 @@ fn one_run(rig: &Studio<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
         verdict.violations.push(failing.violation);
     }
     verdict.violations.sort_by_key(|violation| (violation.note, violation.kind));
-    Ok(Rejudged { verdict, evidence })
+    Rejudged { verdict, evidence }
 }
 
 /// Fewer requests after the failure, and a failure that lasts no longer than it must. What is judged
 /// from a recording is as small as it gets.
 pub fn smaller(case: &Case) -> Vec<Case> {
     let Strike::Io(strike) = &case.strike else { return Vec::new() };
-    if strike.power.is_some() {
+    if strike.power.is_some() || strike.trace.is_some() {
         return Vec::new();
     }
     let with = |change: &dyn Fn(&mut IoStrike)| {

@@ -1,7 +1,8 @@
 //! What would have helped, said only where judging again proves it. The program is not run again: the
 //! same recovery is judged with another answer, or the same state looked for with one more sync.
 //!
-//! * The request during which the call failed was acknowledged: is it legal with an `err` instead?
+//! * A request during which the call failed was acknowledged: is it legal with an `err` instead? Where
+//!   several were, each by itself, then all of them.
 //! * A sync failed: can the state be at all where the bytes that it covered are on disk?
 //! * Something is gone after a restart: was it there still when the call failed?
 //!
@@ -18,7 +19,7 @@ use crate::oracle::{Kind, Loss, Verdict};
 use crate::persistence::{AddedSync, CrashState, Device, Model, ProfileSet, View};
 use crate::recover::{Recovery, Worker};
 use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope};
-use crate::workload::{Answer, History, Moment, OpNo, Request};
+use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
 /// What would have made the failing state of `group` legal or impossible.
 pub fn remedy(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<Option<String>> {
@@ -33,10 +34,12 @@ pub fn remedy(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<O
     };
     let model = Model::with(&run.trace, &created(&run.trace), scene.device);
     let mut builder = Builder::new(&model);
-    if let Some((op, denied)) = denied(&run.history, hit) {
+    let denials = denials(&run.history, hit);
+    if !denials.is_empty() {
         let recovery = worker.recover(&builder.image(state))?;
-        if holds(&court(denied), state, &recovery, kind) {
-            return Ok(Some(with_err(&run.history, op)));
+        let helps = |(_, denied): &&Denial| holds(&court(denied.clone()), state, &recovery, kind);
+        if let Some((ops, _)) = denials.iter().find(helps) {
+            return Ok(Some(with_err(&run.history, ops)));
         }
     }
     if rests_on_the_sync(run, hit, state, scene.device) {
@@ -69,15 +72,19 @@ fn of_running(
     if matches!(kind, Kind::CrashedOnError | Kind::RecoveryHung) {
         return None;
     }
-    let (op, denied) = denied(&run.history, hit)?;
-    let request = &run.history.operations.get(op.0 as usize)?.request;
-    // Nothing is asked of a store that did not open, and a dump that failed shows nothing.
-    let shows = matches!(request, Request::Open | Request::Dump);
-    let legal = || {
-        let living = court(denied).living(&run.driven.dumps, "");
-        !living.iter().any(|one| shows_kind(&one.verdict, kind))
+    let helps = |(ops, denied): &&Denial| {
+        // Nothing is asked of a store that did not open, and a dump that failed shows nothing.
+        let first = ops.first().and_then(|op| run.history.operations.get(op.0 as usize));
+        let shows =
+            |operation: &Operation| matches!(operation.request, Request::Open | Request::Dump);
+        first.is_some_and(shows) || {
+            let living = court(denied.clone()).living(&run.driven.dumps, "");
+            !living.iter().any(|one| shows_kind(&one.verdict, kind))
+        }
     };
-    (shows || legal()).then(|| with_err(&run.history, op))
+    let denials = denials(&run.history, hit);
+    let (ops, _) = denials.iter().find(helps)?;
+    Some(with_err(&run.history, ops))
 }
 
 fn shows_kind(verdict: &Verdict, kind: Kind) -> bool {
@@ -90,21 +97,41 @@ fn holds(court: &Court, state: &CrashState, recovery: &Recovery, kind: Kind) -> 
     court.at(moment, loss, recovery).is_some_and(|verdict| !shows_kind(&verdict, kind))
 }
 
-/// The request that was acknowledged though the call failed in it, and the history with an `err` in
-/// the place of that acknowledgement.
-fn denied(history: &History, hit: &Hit) -> Option<(OpNo, History)> {
+/// Requests, and the history with an `err` in the place of their acknowledgements.
+type Denial = (Vec<OpNo>, History);
+
+/// The requests that were acknowledged though the call failed while they were outstanding: each by
+/// itself, then all together.
+fn denials(history: &History, hit: &Hit) -> Vec<Denial> {
     let failed = Moment(u64::from(hit.event.0));
-    let during = |operation: &crate::workload::Operation| {
+    let during = |operation: &Operation| {
         operation.begun < failed && operation.acknowledged().is_some_and(|at| at > failed)
     };
-    let at = history.operations.iter().position(during)?;
-    let mut denied = history.clone();
-    let (_, answer) = denied.operations[at].answered.as_mut()?;
-    *answer = Answer::Err(String::new());
-    Some((OpNo(u32::try_from(at).ok()?), denied))
+    let numbered = (0u32..).zip(&history.operations);
+    let all: Vec<OpNo> =
+        numbered.filter(|(_, operation)| during(operation)).map(|(at, _)| OpNo(at)).collect();
+    let deny = |ops: &[OpNo]| {
+        let mut denied = history.clone();
+        for op in ops {
+            if let Some((_, answer)) = denied.operations[op.0 as usize].answered.as_mut() {
+                *answer = Answer::Err(String::new());
+            }
+        }
+        (ops.to_vec(), denied)
+    };
+    let mut denials: Vec<Denial> = all.iter().map(|op| deny(&[*op])).collect();
+    denials.extend((all.len() > 1).then(|| deny(&all)));
+    denials
 }
 
-fn with_err(history: &History, op: OpNo) -> String {
+fn with_err(history: &History, ops: &[OpNo]) -> String {
+    let [op] = ops else {
+        let ops: Vec<String> = ops.iter().map(|op| op.0.to_string()).collect();
+        let list = ops.join(", ");
+        return format!(
+            "answer every request during which the call failed (requests {list}) with `err`"
+        );
+    };
     let request = history.operations.get(op.0 as usize).map(|operation| &operation.request);
     let what = match request {
         Some(Request::Open) => "open",
@@ -169,17 +196,29 @@ mod tests {
     use crate::fault::io::testkit::{history, hit, put};
 
     #[test]
-    fn only_a_request_that_was_acknowledged_though_a_call_failed_in_it_could_have_been_denied() {
-        let mut told = history(&[(Request::Open, false), (put("a", "1"), false)]);
-        // The put lasts from 2 to 9.
+    fn only_requests_that_were_acknowledged_though_a_call_failed_in_them_could_have_been_denied() {
+        let puts = [(Request::Open, false), (put("a", "1"), false), (put("b", "1"), false)];
+        let mut told = history(&puts);
+        // The first put lasts from 2 to 9, the second from 4 to 5.
         told.operations[1].answered = Some((Moment(9), Answer::Ack));
-        let (op, without) = denied(&told, &hit(5)).expect("the put");
-        assert_eq!(op, OpNo(1));
+        let [(ops, without)] = &denials(&told, &hit(7))[..] else { panic!("the put") };
+        assert_eq!(ops, &[OpNo(1)]);
         assert!(without.operations[1].acknowledged().is_none());
         assert_eq!(without.operations[0], told.operations[0]);
-        assert!(with_err(&told, op).starts_with("answer the write during which"));
-        assert!(denied(&told, &hit(10)).is_none(), "nothing was outstanding");
+        assert!(with_err(&told, ops).starts_with("answer the write during which"));
+        assert!(denials(&told, &hit(10)).is_empty(), "nothing was outstanding");
         told.operations[1].answered = Some((Moment(9), Answer::Err("no".into())));
-        assert!(denied(&told, &hit(5)).is_none(), "it was denied");
+        assert!(denials(&told, &hit(7)).is_empty(), "it was denied");
+    }
+
+    #[test]
+    fn several_requests_are_denied_one_by_one_and_then_together() {
+        let puts = [(Request::Open, false), (put("a", "1"), false), (put("b", "1"), false)];
+        let mut told = history(&puts);
+        told.operations[1].answered = Some((Moment(9), Answer::Ack));
+        told.operations[2].answered = Some((Moment(8), Answer::Ack));
+        let ops: Vec<Vec<OpNo>> = denials(&told, &hit(7)).into_iter().map(|(ops, _)| ops).collect();
+        assert_eq!(ops, [vec![OpNo(1)], vec![OpNo(2)], vec![OpNo(1), OpNo(2)]]);
+        assert!(with_err(&told, &ops[2]).contains("requests 1, 2"));
     }
 }

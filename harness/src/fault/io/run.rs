@@ -26,6 +26,8 @@ pub struct Before {
 pub struct Stage {
     /// The requests.
     pub requests: Vec<Request>,
+    /// At most this many of them are outstanding.
+    pub threads: u32,
     /// What the store had been through; nothing for a new one.
     pub before: Option<Before>,
 }
@@ -133,7 +135,7 @@ impl Studio<'_> {
         let asked = crate::driver::Plan {
             dir,
             requests: &stage.requests,
-            threads: 1,
+            threads: stage.threads,
             capabilities: Some(self.capabilities),
         };
         let driven = drive(&mut recorder, &mut watcher, &asked)?;
@@ -156,7 +158,7 @@ fn error(result: i64) -> Option<String> {
 }
 
 /// The first call that was made to fail.
-fn first_hit(trace: &Trace) -> Option<Hit> {
+pub(super) fn first_hit(trace: &Trace) -> Option<Hit> {
     let mut paths = Paths::new(trace);
     for (event, entry) in (0u32..).zip(&trace.events) {
         let EventKind::Call(call) = &entry.kind else { continue };

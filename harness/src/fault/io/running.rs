@@ -4,27 +4,15 @@
 use super::court::Court;
 use super::examined::{Examined, Place};
 use super::run::{Hit, Run};
-use crate::driver::{DriverFault, End};
+use crate::driver::{DriverFault, Dump, End};
 use crate::oracle::{Kind, Verdict, Violation, crashed_on_error};
 use crate::persistence::ProfileSet;
+use crate::workload::OpNo;
 
 /// What the running store said and showed.
 pub fn running(run: &Run, court: &Court, seen: &mut Examined) {
+    living(court, &run.driven.dumps, run.hit.as_ref(), seen);
     let failure = run.hit.as_ref().map_or_else(String::new, Hit::failure);
-    for living in court.living(&run.driven.dumps, &failure) {
-        let mut verdict = living.verdict;
-        // It is judged like a recovery from a kill right then, and none came.
-        let kill = format!(" after a kill at {}", living.moment.0);
-        for violation in &mut verdict.violations {
-            let sentence = violation.sentence.replacen(&kill, "", 1);
-            violation.sentence = format!("in the running store's dump {}, {sentence}", living.op.0);
-        }
-        if run.hit.is_none() {
-            verdict.judged.remove(&Kind::CrashedOnError);
-        }
-        seen.states += 1;
-        seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");
-    }
     let mut verdict = Verdict::default();
     if run.hit.is_some() {
         verdict.judged.extend([Kind::CrashedOnError, Kind::RecoveryHung]);
@@ -42,6 +30,25 @@ pub fn running(run: &Run, court: &Court, seen: &mut Examined) {
         }
     }
     seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");
+}
+
+/// What the dumps of the running store showed.
+pub fn living(court: &Court, dumps: &[(OpNo, Dump)], hit: Option<&Hit>, seen: &mut Examined) {
+    let failure = hit.map_or_else(String::new, Hit::failure);
+    for living in court.living(dumps, &failure) {
+        let mut verdict = living.verdict;
+        // It is judged like a recovery from a kill right then, and none came.
+        let kill = format!(" after a kill at {}", living.moment.0);
+        for violation in &mut verdict.violations {
+            let sentence = violation.sentence.replacen(&kill, "", 1);
+            violation.sentence = format!("in the running store's dump {}, {sentence}", living.op.0);
+        }
+        if hit.is_none() {
+            verdict.judged.remove(&Kind::CrashedOnError);
+        }
+        seen.states += 1;
+        seen.take(verdict, &Place::Running, ProfileSet::EMPTY, "");
+    }
 }
 
 fn first_line(text: &str) -> &str {

@@ -48,18 +48,24 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let rig = studio(ctx);
     let mut tally = Tally::default();
     let mut examiner = examiner(ctx)?;
-    let main = Stage { requests: asks::workload(ctx.options, capabilities), before: None };
+    let main = main_stage(ctx, 1);
     let whole = rig.run(&main, &Plan::none(), true)?;
     finished(&whole.driven.end, "a workload was recorded without a failure")?;
     let judge = Judge::new(&whole.history, capabilities);
     Prover::new(&ctx.setup())?.is_all_there(&whole.left, &judge, &whole.trace)?;
     let unmodelled = whole.trace.unmodelled.clone();
     let mut all = vec![main];
+    let at_once = ctx.options.threads.min(capabilities.threads);
+    all.extend((at_once > 1).then(|| main_stage(ctx, at_once)));
     all.extend(stages::recoveries(&whole, capabilities, device(ctx), &ctx.rng));
 
     let mut first = vec![whole];
     for stage in &all[1..] {
-        first.push(rig.run(stage, &Plan::none(), true)?);
+        let run = rig.run(stage, &Plan::none(), true)?;
+        if stage.before.is_none() {
+            finished(&run.driven.end, "a workload was recorded without a failure")?;
+        }
+        first.push(run);
     }
     let list = List::new(all, &first, &ctx.rng);
     let scene = Scene {
@@ -101,12 +107,6 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         _ => "failures not tried: over the number of cases",
     };
     outcome.totals.skip(why, (list.attempts.len() - visited) as u64);
-    if ctx.options.threads > 1 && capabilities.threads > 1 {
-        outcome.notes.push(
-            "io: one request at a time: what a failure does to several outstanding ones was not tried"
-                .into(),
-        );
-    }
     outcome.notes.push(format!(
         "io: {told}{runs} of {} failures tried ({tried}), {:.0} runs a second",
         list.attempts.len(),
@@ -115,12 +115,20 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     Ok(outcome)
 }
 
+/// The workload on a new store, at most so many requests at once.
+fn main_stage(ctx: &Context<'_>, threads: u32) -> Stage {
+    let requests = asks::workload(ctx.options, &ctx.control.capabilities, threads);
+    Stage { requests, threads, before: None }
+}
+
 /// `the workload: 93 operations and 40 looks; `
 fn words(stage: usize, run: &Run, list: &List) -> String {
     let (operations, looks) = counts(&run.trace);
-    let name = match &list.stages[stage].before {
-        None => "the workload".to_owned(),
-        Some(_) => format!("recovery {stage}"),
+    let before = |stage: &&Stage| stage.before.is_some();
+    let name = match &list.stages[stage] {
+        Stage { before: None, threads: 1, .. } => "the workload".to_owned(),
+        Stage { before: None, threads, .. } => format!("the workload, {threads} at once"),
+        _ => format!("recovery {}", list.stages[..=stage].iter().filter(before).count()),
     };
     format!("{name}: {operations} operations and {looks} reads, closes and listings; ")
 }
@@ -129,11 +137,12 @@ impl List {
     /// Every failure of every call of each stage. In each of its turns the stages take turns, the workload
     /// as often as all recoveries.
     fn new(stages: Vec<Stage>, first: &[Run], rng: &Rng) -> List {
-        let recoveries = (first.len() - 1).max(1);
+        let is_recovery = |stage: &&Stage| stage.before.is_some();
+        let recoveries = stages.iter().filter(is_recovery).count().max(1);
         let mut all: Vec<(u32, usize, usize, Attempt)> = Vec::new();
         for (stage, run) in first.iter().enumerate() {
             let mut rng = rng.fork(&format!("stage {stage}"));
-            let turns = if stage == 0 { 1 } else { recoveries };
+            let turns = if stages[stage].before.is_none() { 1 } else { recoveries };
             let (mut turn, mut place) = (0, 0);
             for attempt in attempts(&run.trace, &mut rng) {
                 if attempt.turn() != turn {

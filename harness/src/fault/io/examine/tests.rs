@@ -79,7 +79,7 @@ fn examined(work: impl FnOnce(&mut Script), change: impl FnOnce(&mut Run)) -> Ex
         hangs: Hangs::default(),
         interrupted: Arc::default(),
     };
-    let stage = Stage { requests: Vec::new(), before: None };
+    let stage = Stage { requests: Vec::new(), threads: 1, before: None };
     let mut examiner = Examiner::new(&setup, ProfileSet::ALL, Device::default()).unwrap();
     examiner.examine(&stage, &run, &Rng::new(1), false, &|| false).unwrap()
 }
