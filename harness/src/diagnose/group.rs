@@ -40,6 +40,8 @@ pub struct Scene<'a> {
     pub device: Device,
     /// What makes a write durable by promise.
     pub durable: Durable,
+    /// Where the recovery after a kill begins, if the recording is one of that.
+    pub recovery: Option<EventNo>,
 }
 
 /// One failing state.

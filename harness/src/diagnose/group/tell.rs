@@ -49,7 +49,7 @@ pub(super) fn tell(
     cause.detail = detail(scene, sites, one, &cause, latest);
     let members: Vec<&Failing<'_>> = found.members.iter().map(|at| &failing[*at]).collect();
     if !lost.is_empty() {
-        cause.counterfactual = remedy::find(scene, sites, &found.lost, &members, one);
+        cause.counterfactual = remedy::find(scene, sites, (&found.lost, found.torn), &members, one);
     }
     Group { kind: found.kind, members: found.members, cause }
 }

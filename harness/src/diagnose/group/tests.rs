@@ -1,6 +1,8 @@
 //! Recordings written by hand, every legal single loss of which is judged by a rule, and what the
 //! diagnosis says.
 
+mod remedies;
+
 use super::*;
 use crate::persistence::tests::script::Script;
 use crate::persistence::{Form, Loss};
@@ -34,7 +36,7 @@ impl Recording {
     fn scene<'a>(&'a self, model: &'a Model, durable: Durable) -> Scene<'a> {
         static NONE: Overlay = Overlay::NONE;
         let trace = &self.script.trace;
-        Scene { trace, model, overlay: &NONE, device: Device::default(), durable }
+        Scene { trace, model, overlay: &NONE, device: Device::default(), durable, recovery: None }
     }
 
     /// Every state at `point` that lost one effect that is pending there, or some of them.

@@ -16,6 +16,7 @@ use crate::diagnose::{self, Cause, Failing, Remedy, Scene};
 use crate::driver::Durable;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{Device, Profile, ProfileSet};
+use crate::trace::EventNo;
 use crate::workload::{Moment, Workload};
 
 /// How many recoveries the search for causes on one ground may take.
@@ -171,6 +172,7 @@ fn on_ground(
         overlay: &ground.overlay,
         device,
         durable,
+        recovery: (ground.offset > 0).then_some(EventNo(ground.offset)),
     };
     let failing: Vec<Failing<'_>> = members
         .iter()
@@ -244,7 +246,8 @@ impl Group {
             _ => return Ok(()),
         }
         // What was tried on all failing states says more, but not with an event of another recording.
-        if let Some(old) = self.cause.counterfactual.take().filter(|old| !old.once) {
+        let whole = |old: &Remedy| old.detail.is_empty() && !old.gone.is_empty();
+        if let Some(old) = self.cause.counterfactual.take().filter(whole) {
             let gone = format!("{} in the recording of the whole workload", old.gone);
             small.cause.counterfactual = Some(Remedy { gone, ..old });
         }

@@ -228,6 +228,7 @@ fn findings(
         overlay: &ground.overlay,
         device: device(ctx),
         durable: Durable::Ack,
+        recovery: None,
     };
     let failing: Vec<Failing<'_>> = failed
         .iter()
