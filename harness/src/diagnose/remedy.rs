@@ -30,6 +30,8 @@ pub struct Remedy {
     pub place: String,
     /// Where in this recording, in event numbers; empty where that says no more.
     pub detail: String,
+    /// True if the place is a rule, and not one place of one recording.
+    pub is_rule: bool,
     /// `all 12 failures vanish`; empty where it was not tried.
     pub gone: String,
 }
@@ -37,13 +39,13 @@ pub struct Remedy {
 impl Remedy {
     /// One that goes without saying.
     pub fn untried(place: &str) -> Remedy {
-        Remedy { place: place.into(), detail: String::new(), gone: String::new() }
+        Remedy { place: place.into(), detail: String::new(), is_rule: true, gone: String::new() }
     }
 }
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, detail, gone } = self;
+        let Self { place, detail, gone, .. } = self;
         let and = if gone.is_empty() { "" } else { " and " };
         write!(f, "{place}{detail}{and}{gone}")
     }
@@ -76,14 +78,19 @@ pub(super) fn find(
         else {
             continue;
         };
+        // A process that was killed does nothing more.
+        if scene.recovery.is_some_and(|killed| found.event < killed) {
+            continue;
+        }
         places.retain(|(_, other)| *other != file);
         places.push((found.event, file));
     }
     for (after, file) in &places {
-        if gone(scene, sites, lost, &[(*after, *file)], &tried) == tried.len() {
+        if gone(scene, sites, (lost, &|_| true), &[(*after, *file)], &tried) == tried.len() {
             return Some(Remedy {
                 place: format!("add {}", fsync(sites, *file, *after)),
                 detail: format!(" after event {}", after.0),
+                is_rule: false,
                 gone: all(&tried, members),
             });
         }
@@ -116,7 +123,7 @@ fn everywhere(
     if everywhere.is_empty() {
         return None;
     }
-    let gone = gone(scene, sites, lost, &everywhere, tried);
+    let gone = gone(scene, sites, (lost, &|_| true), &everywhere, tried);
     let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
     let what = fsyncs(sites, &everywhere);
     let calls: BTreeSet<&str> = lost.iter().map(|site| site.call.as_str()).collect();
@@ -128,13 +135,19 @@ fn everywhere(
         }
         false => format!("after each such {calls} ({count} of them)"),
     };
-    let gone = match gone {
-        // What most of them do not need helps nobody.
-        _ if gone * 2 < tried.len() => return None,
-        _ if gone == tried.len() => all(tried, members),
-        _ => format!("{gone} of {} failures vanish", tried.len()),
-    };
-    Some(Remedy { place: format!("add {what} {places}"), detail: String::new(), gone })
+    let gone = most(gone, tried, members)?;
+    let place = format!("add {what} {places}");
+    Some(Remedy { place, detail: String::new(), is_rule: true, gone })
+}
+
+/// How many of the failures vanish; nothing where most do not: that helps nobody.
+fn most(gone: usize, tried: &[&Failing<'_>], members: &[&Failing<'_>]) -> Option<String> {
+    match gone {
+        0 => None,
+        _ if gone * 2 < tried.len() => None,
+        _ if gone == tried.len() => Some(all(tried, members)),
+        _ => Some(format!("{gone} of {} failures vanish", tried.len())),
+    }
 }
 
 /// The last place of each file before each promise; what no promise follows needs no sync.

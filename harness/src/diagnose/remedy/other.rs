@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use super::tried::{Added, gone};
-use super::{Remedy, all, fsyncs, lost_effects};
+use super::{Remedy, fsyncs, lost_effects, most};
 use crate::diagnose::cause::Lost;
 use crate::diagnose::group::{Failing, Scene};
 use crate::diagnose::promise::promise;
 use crate::diagnose::site::Sites;
 use crate::persistence::EffectNo;
-use crate::trace::{EventKind, EventNo};
+use crate::trace::{EventKind, EventNo, FileId};
 use crate::workload::Request;
 
 /// What helps where only a part of a write arrives and nothing had promised that write itself.
@@ -21,8 +21,7 @@ pub(super) fn torn() -> Remedy {
     )
 }
 
-/// An acknowledgement that waits for a sync that is made anyway: each of the states was cut between the
-/// two.
+/// An acknowledgement that waits for a sync that is made anyway: the states were cut between the two.
 pub(super) fn later(
     scene: &Scene<'_>,
     sites: &Sites<'_>,
@@ -33,33 +32,37 @@ pub(super) fn later(
     let waits = |one: &&Failing<'_>| -> Option<(EventNo, EventNo)> {
         let op = one.operations.first()?;
         let promised = promise(scene.trace, scene.durable, *op, one.state.point)?;
-        let by = lost_effects(one.state)
-            .into_iter()
-            .filter(|effect| sites.of(*effect).is_some_and(|site| lost.contains(site)))
-            .map(|effect| scene.model.durable_by(effect, one.profile))
-            .collect::<Option<Vec<EventNo>>>()?;
-        let by = by.into_iter().max().filter(|by| *by >= one.state.point)?;
-        (!asked_between(scene, promised.answered, by)).then_some((promised.answered, by))
+        let effects = lost_effects(one.state).into_iter();
+        let of_it =
+            effects.filter(|effect| sites.of(*effect).is_some_and(|site| lost.contains(site)));
+        let last = of_it.max()?;
+        let by = scene.model.durable_by(last, one.profile).filter(|by| *by >= one.state.point)?;
+        let done = scene.model.effect(last)?.event;
+        is_its_own(scene, promised.asked, done, by).then_some((promised.answered, by))
     };
     let (answered, by) = waits(tried.first()?)?;
-    let call = sites.call(by)?;
-    if !tried.iter().all(|one| waits(one).is_some()) {
-        return None;
-    }
+    let gone = tried.iter().filter(|one| waits(one).is_some()).count();
     Some(Remedy {
-        place: format!("acknowledge only after the {call} that follows"),
+        place: format!("acknowledge only after the {} that follows", sites.call(by)?),
         detail: format!(" (event {}; acknowledged at {})", by.0, answered.0),
-        gone: all(tried, members),
+        is_rule: true,
+        gone: most(gone, tried, members)?,
     })
 }
 
-/// True if anything was asked between these events: a sync that comes only then is another request's.
-fn asked_between(scene: &Scene<'_>, from: EventNo, to: EventNo) -> bool {
-    let events = scene.trace.events.get(from.0 as usize..to.0 as usize).unwrap_or_default();
-    events.iter().any(|event| matches!(event.kind, EventKind::Request { .. }))
+/// True if this sync is that of the request which was asked here and made the call: the next thing that is
+/// done after the call, and nothing but writes was asked meanwhile.
+fn is_its_own(scene: &Scene<'_>, asked: EventNo, call: EventNo, sync: EventNo) -> bool {
+    let done = (call.0 + 1..sync.0).any(|at| scene.model.changes_files(EventNo(at)));
+    let events = scene.trace.events.get(asked.0 as usize..sync.0 as usize).unwrap_or_default();
+    let only_writes = events.iter().all(|event| match &event.kind {
+        EventKind::Request { request, .. } => !request.mutations().is_empty(),
+        _ => true,
+    });
+    asked < call && !done && only_writes
 }
 
-/// Where all that was lost had been done before a kill: a sync of it in the recovery that comes after.
+/// Where what was lost had been done before a kill: a sync of it in the recovery that comes after.
 pub(super) fn recovering(
     scene: &Scene<'_>,
     sites: &Sites<'_>,
@@ -68,25 +71,28 @@ pub(super) fn recovering(
     members: &[&Failing<'_>],
 ) -> Option<Remedy> {
     let killed = scene.recovery?;
-    let before_open = EventNo(opened(scene, killed)?.0.checked_sub(1)?);
-    let mut places: BTreeSet<Added> = BTreeSet::new();
-    for effect in tried.iter().flat_map(|one| lost_effects(one.state)) {
-        if !sites.of(effect).is_some_and(|site| lost.contains(site)) {
-            continue;
-        }
-        if scene.model.effect(effect).is_none_or(|found| found.event >= killed) {
-            return None;
-        }
-        places.extend(sites.synced_by(effect).map(|file| (before_open, file)));
-    }
-    let places: Vec<Added> = places.into_iter().collect();
-    if places.is_empty() || gone(scene, sites, lost, &places, tried) < tried.len() {
-        return None;
-    }
-    Some(Remedy {
-        place: format!("add {} in recovery, before `open` is answered", fsyncs(sites, &places)),
-        detail: format!(" (after event {})", before_open.0),
-        gone: all(tried, members),
+    let before_kill =
+        |effect: EffectNo| scene.model.effect(effect).is_some_and(|found| found.event < killed);
+    let left = |effect: &EffectNo| {
+        before_kill(*effect) && sites.of(*effect).is_some_and(|site| lost.contains(site))
+    };
+    let effects = tried.iter().flat_map(|one| lost_effects(one.state)).filter(left);
+    let files: BTreeSet<FileId> = effects.filter_map(|effect| sites.synced_by(effect)).collect();
+    let moments = [
+        (opened(scene, killed)?, "in recovery, before `open` is answered"),
+        (killed, "at the start of recovery"),
+    ];
+    moments.into_iter().find_map(|(before, when)| {
+        let after = EventNo(before.0.checked_sub(1)?);
+        let places: Vec<Added> = files.iter().map(|file| (after, *file)).collect();
+        let gone = most(gone(scene, sites, (lost, &before_kill), &places, tried), tried, members)?;
+        let what = fsyncs(sites, &places);
+        Some(Remedy {
+            place: format!("add {what} {when}"),
+            detail: format!(" (before event {})", before.0),
+            is_rule: true,
+            gone,
+        })
     })
 }
 

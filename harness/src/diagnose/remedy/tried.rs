@@ -11,12 +11,13 @@ use crate::trace::{EventNo, FileId, SyncScope};
 pub(super) type Added = (EventNo, FileId);
 
 /// How many of the states cannot fail so with these syncs: of one of the sites of `lost`, all that the
-/// state lost of it was durable then. A state of which less is lost would fail for what is left. A power
-/// cut between a call and the sync that is added after it loses what that call did as before.
+/// state lost of it was durable then, as far as it counts. A state of which less is lost would fail for what
+/// is left. A power cut between a call and the sync that is added after it loses what that call did as
+/// before.
 pub(super) fn gone(
     scene: &Scene<'_>,
     sites: &Sites<'_>,
-    lost: &Lost,
+    (lost, counts): (&Lost, &dyn Fn(EffectNo) -> bool),
     syncs: &[Added],
     states: &[&Failing<'_>],
 ) -> usize {
@@ -40,7 +41,9 @@ pub(super) fn gone(
             None => true,
         };
         lost.iter().any(|site| {
-            let mut of_it = effects.iter().filter(|effect| sites.of(**effect) == Some(site));
+            let is_of_it =
+                |effect: &&EffectNo| sites.of(**effect) == Some(site) && counts(**effect);
+            let mut of_it = effects.iter().filter(is_of_it);
             of_it.clone().next().is_some() && of_it.all(durable)
         })
     });

@@ -246,10 +246,12 @@ impl Group {
             _ => return Ok(()),
         }
         // What was tried on all failing states says more, but not with an event of another recording.
-        let whole = |old: &Remedy| old.detail.is_empty() && !old.gone.is_empty();
-        if let Some(old) = self.cause.counterfactual.take().filter(whole) {
+        let tried = |old: &Remedy| old.is_rule && !old.gone.is_empty();
+        if let Some(old) = self.cause.counterfactual.take().filter(tried) {
             let gone = format!("{} in the recording of the whole workload", old.gone);
-            small.cause.counterfactual = Some(Remedy { gone, ..old });
+            let same = small.cause.counterfactual.filter(|new| new.place == old.place);
+            let detail = same.map_or(String::new(), |new| new.detail);
+            small.cause.counterfactual = Some(Remedy { gone, detail, ..old });
         }
         self.spot = small.spot;
         self.violation = small.violation;
