@@ -43,7 +43,7 @@ fn a_sync_whose_error_was_ignored_is_named_with_its_source_line_and_what_would_h
     let cause = &finding["cause"];
     let sentence = text(cause, "sentence");
     assert!(sentence.starts_with("fdatasync of log-# failed"), "{cause}");
-    assert!(sentence.contains("(EIO"), "{cause}");
+    assert!(sentence.contains(" EIO, "), "{cause}");
     assert!(text(cause, "counterfactual").contains("with `err`"), "{cause}");
     assert_eq!(text(cause, "error"), "EIO");
     assert!(line(&finding).contains("sync_data"), "{finding}");
