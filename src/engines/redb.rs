@@ -16,7 +16,7 @@ const TABLE: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::ne
 /// The names.
 pub const ENTRIES: [Entry; 1] = [Entry {
     name: "redb",
-    about: "redb 4.4: one transaction a request, Durability::Immediate",
+    about: "redb 4.5: one transaction a request, Durability::Immediate",
     opener: |threads| Box::new(Redb { threads }),
 }];
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::case::case_of;
 use super::examined::{Failing, Place, alike};
-use super::rejudge::case_of;
 use super::run::{Hit, Run, Stage};
 use crate::driver::Capabilities;
 use crate::fault::{Cause, Finding};

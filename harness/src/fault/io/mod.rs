@@ -14,6 +14,7 @@
 
 pub mod asks;
 mod blame;
+mod case;
 pub mod choose;
 pub mod court;
 pub mod examine;

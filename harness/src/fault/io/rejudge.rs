@@ -1,13 +1,12 @@
-//! One saved case: made from a run, and judged again from nothing. What a restart or a power cut
-//! showed is judged from the recording, so that the very same bytes are recovered from; what the running
-//! store showed is run again with the same plan, or judged from the recording where several requests were
-//! outstanding.
+//! One saved case, judged again from nothing. What a restart or a power cut showed is judged from the
+//! recording, so that the very same bytes are recovered from; what the running store showed is run again
+//! with the same plan, or judged from the recording where several requests were outstanding.
 
 use std::collections::BTreeMap;
 
+use super::case::loss_word;
 use super::court::Court;
-use super::examined::{Examined, Place};
-use super::group::Scene;
+use super::examined::Examined;
 use super::run::{Before, Hit, Run, Stage, first_hit};
 use super::running::{living, running};
 use crate::base::{HarnessError, Result, limits};
@@ -17,85 +16,14 @@ use crate::fault::power::record::Studio;
 use crate::fault::power::{device, studio};
 use crate::fault::{Context, Rejudged, second, stored};
 use crate::image::Builder;
-use crate::oracle::{Kind, Verdict};
+use crate::oracle::Verdict;
 use crate::persistence::{CrashState, Model, Profile, ProfileSet, View};
 use crate::record::{Extent, Plan, Strike as Blow};
 use crate::recover::{Recovery, Worker};
-use crate::scenario::{
-    BeforeText, Case, Files, HistoryText, IoStrike, PowerStrike, ShownText, Strike,
-};
+use crate::scenario::{Case, IoStrike, PowerStrike, ShownText, Strike};
 use crate::trace::{Trace, file};
-use crate::workload::text::{parse_key, parse_value, print_request, print_value};
+use crate::workload::text::{parse_key, parse_value};
 use crate::workload::{Contents, History, Moment, OpNo, Workload};
-
-/// The file with the recording.
-const TRACE: &str = "trace.bin";
-/// The folder with the directory that the store was found in.
-const BEFORE: &str = "before";
-
-/// The case of a failing run.
-pub fn case_of(
-    stage: &Stage,
-    run: &Run,
-    plan: &Plan,
-    (kind, place): (Kind, &Place),
-    scene: &Scene<'_>,
-) -> Case {
-    let mut files = Files::new();
-    let before = stage.before.as_ref().map(|before| {
-        stored::put(&mut files, BEFORE, &before.image);
-        BeforeText { history: HistoryText::of(&before.history), image: BEFORE.into() }
-    });
-    let (mut power, mut trace, mut shown) = (None, None, Vec::new());
-    match place {
-        Place::State(state) => {
-            power = Some(PowerStrike {
-                trace: TRACE.into(),
-                point: state.point.0,
-                loss: loss_word(state).into(),
-                state: state.to_string(),
-                nested: Vec::new(),
-            });
-        }
-        // How a program ends is seen by running it.
-        Place::Running if stage.threads > 1 && !is_end(kind) => trace = Some(TRACE.into()),
-        Place::Running => {}
-    }
-    if power.is_some() || trace.is_some() {
-        files.insert(TRACE.into(), file::encode(&run.trace).into());
-        shown = run.driven.dumps.iter().map(|(op, dump)| shown_text(*op, dump)).collect();
-    }
-    Case {
-        capabilities: scene.capabilities.words().join(" "),
-        control_warned: scene.warned,
-        strike: Strike::Io(IoStrike {
-            workload: stage.requests.iter().map(print_request).collect(),
-            threads: (stage.threads > 1).then_some(stage.threads),
-            plan: plan.to_string(),
-            before,
-            shown,
-            trace,
-            power,
-        }),
-        files,
-    }
-}
-
-/// True for what is wrong with how the program ended.
-fn is_end(kind: Kind) -> bool {
-    matches!(kind, Kind::CrashedOnError | Kind::RecoveryHung)
-}
-
-fn loss_word(state: &CrashState) -> &'static str {
-    if state.is_kill() { "kill" } else { "power" }
-}
-
-fn shown_text(op: OpNo, dump: &Dump) -> ShownText {
-    let pair = |(key, value): (&crate::workload::Key, &crate::workload::Value)| {
-        (key.to_string(), print_value(value))
-    };
-    ShownText { op: op.0, pairs: dump.contents.iter().map(pair).collect() }
-}
 
 /// Judges the case.
 pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
