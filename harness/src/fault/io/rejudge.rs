@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::case::loss_word;
 use super::court::Court;
 use super::examined::Examined;
-use super::run::{Before, Hit, Run, Stage, first_hit};
+use super::run::{Before, Hit, Stage, first_hit};
 use super::running::{living, running};
 use crate::base::{HarnessError, Result, limits};
 use crate::driver::Dump;
