@@ -1,5 +1,5 @@
-//! Programs that are not ours under the power fault, from end to end: a statically linked driver in C,
-//! and a driver that starts a real server. A server that is not installed, and that this machine does
+//! Programs that are not ours, from end to end: a statically linked driver in C, one in Go, and a driver
+//! that starts a real server. A server that is not installed, and that this machine does
 //! not let us install, is a test skipped loudly.
 
 #[allow(dead_code, reason = "each test file uses a part of it")]
@@ -12,25 +12,31 @@ use support::Place;
 
 const SMALL: [&str; 6] = ["--faults", "power", "--value-size", "1..900", "--reopen-every", "9"];
 
-/// True if `program` is there, or could be installed as `package` by whoever runs this.
+/// True if `program` is there; said loudly where it is not.
+fn is_here(program: &str) -> bool {
+    let there = found(program);
+    if !there {
+        // Not through `eprintln!`: what a passed test prints is kept back.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not here and not to be had");
+    }
+    there
+}
+
+fn found(program: &str) -> bool {
+    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+    found.is_ok_and(|found| found.status.success())
+}
+
+/// The same, or it could be installed as `package` by whoever runs this.
 fn have(program: &str, package: &str) -> bool {
-    let there = || {
-        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
-        found.is_ok_and(|found| found.status.success())
-    };
-    if !there() && nix::unistd::geteuid().is_root() {
+    if !found(program) && nix::unistd::geteuid().is_root() {
         let _ = Command::new("timeout")
             .args(["120", "apt-get", "install", "-y", "--no-install-recommends", package])
             .env("DEBIAN_FRONTEND", "noninteractive")
             .stdin(Stdio::null())
             .output();
     }
-    let there = there();
-    if !there {
-        // Not through `eprintln!`: what a passed test prints is kept back.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not here and not to be had");
-    }
-    there
+    is_here(program)
 }
 
 #[test]
@@ -124,4 +130,34 @@ fn what_a_store_keeps_where_no_image_has_it_is_not_measured_and_accuses_nobody()
         assert!(ran.stdout.contains("setxattr"), "{fault}: {}", ran.stdout);
         assert_eq!(place.report()["findings"], serde_json::json!([]), "{fault}");
     }
+}
+
+#[test]
+fn a_driver_in_go_with_group_commit_holds_and_without_its_sync_is_found() {
+    // Not installed by us: what distributions have is often too old for it (1.21).
+    if !is_here("go") {
+        return;
+    }
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("group_commit");
+    let built = Command::new("go")
+        .args(["build", "-o"])
+        .args([program.as_os_str(), "harness/drivers/group_commit.go".as_ref()])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("HOME", folder.path())
+        .env("GOCACHE", folder.path().join("cache"))
+        .env("GO111MODULE", "off")
+        .env("GOTOOLCHAIN", "local")
+        .status();
+    assert!(built.unwrap().success());
+    let program = program.to_str().unwrap();
+    let some = ["--faults", "power,io", "--ops", "30", "--value-size", "1..900", "--cases", "150"];
+    place.torture(&[&some[..], &["--", program]].concat()).exits(0);
+    let ran = place.torture(&[&some[..], &["--", program, "nosync"]].concat());
+    ran.exits(1);
+    let own = "at: ";
+    let line = ran.stdout.lines().find_map(|line| line.trim().strip_prefix(own)).expect("a line");
+    assert!(line.contains("group_commit.go:") && line.ends_with("main.commit"), "{line}");
+    assert!(place.processes().is_empty() && place.leftovers().is_empty());
 }

@@ -25,10 +25,11 @@ impl SourceLine {
     /// True if it is code of the program's author, as far as one can tell: with a known line, not of
     /// the language's own library, the C library or a package of a registry.
     pub fn is_own(&self) -> bool {
-        const FOREIGN: [&str; 7] = [
+        const FOREIGN: [&str; 8] = [
             "/rustc/",
             "/rust/deps/",
             "/.cargo/registry/",
+            "/pkg/mod/",
             "/sysdeps/",
             "/glibc",
             "/nptl/",
@@ -36,7 +37,18 @@ impl SourceLine {
         ];
         let Some(file) = &self.file else { return false };
         let library = self.module.components().any(|part| part.as_os_str() == "lib");
-        self.line.is_some() && !library && !FOREIGN.iter().any(|foreign| file.contains(foreign))
+        let foreign = FOREIGN.iter().any(|foreign| file.contains(foreign));
+        self.line.is_some() && !library && !foreign && !self.is_of_go()
+    }
+
+    /// True for Go's own library: package `os` lies in `…/src/os/`.
+    fn is_of_go(&self) -> bool {
+        let (Some(file), Some(function)) = (&self.file, &self.function) else { return false };
+        let start = function.rfind('/').map_or(0, |at| at + 1);
+        let Some(dot) = function[start..].find('.') else { return false };
+        let package = &function[..start + dot];
+        let is_go = file.ends_with(".go") || file.ends_with(".s");
+        is_go && package != "main" && file.contains(&format!("/src/{package}/"))
     }
 }
 
@@ -90,5 +102,43 @@ impl Recording {
     pub fn source(&self, event: EventNo) -> Vec<SourceLine> {
         let stack = self.trace.events.get(event.0 as usize).map(|event| &event.stack[..]);
         resolve(&self.modules, stack.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_of_a_language_is_nobodys_own() {
+        let line = |file: &str, function: &str| SourceLine {
+            function: Some(function.into()),
+            file: Some(file.into()),
+            line: Some(7),
+            module: "/home/me/store".into(),
+        };
+        let foreign = [
+            ("/usr/local/go/src/os/file_posix.go", "os.(*File).Sync"),
+            ("/opt/go/src/internal/poll/fd_unix.go", "internal/poll.(*FD).Write"),
+            (
+                "/opt/go/src/internal/runtime/syscall/linux/asm.s",
+                "internal/runtime/syscall/linux.Syscall6",
+            ),
+            ("/root/go/pkg/mod/go.etcd.io/bbolt@v1.4/db.go", "go.etcd.io/bbolt.(*DB).Update"),
+            ("/root/.cargo/registry/src/redb/src/db.rs", "redb::db::commit"),
+            ("/rustc/5980/library/std/src/fs.rs", "std::fs::File::sync_data"),
+        ];
+        for (file, function) in foreign {
+            assert!(!line(file, function).is_own(), "{file}");
+        }
+        let own = [
+            ("/home/me/src/main/store.go", "main.commit"),
+            ("/home/me/store/log.go", "example.org/store/log.(*Log).Append"),
+            ("/home/me/src/store.rs", "store::put"),
+            ("src/store.c", "put"),
+        ];
+        for (file, function) in own {
+            assert!(line(file, function).is_own(), "{file}");
+        }
     }
 }
