@@ -179,6 +179,8 @@ flaws! {
         "a failed write keeps its place in the sequence, and replay stops at the gap";
     "close-error-ignored" CloseErrorIgnored Relaxed LostAck [Io] ALL,
         "an error of the sync that close makes is ignored";
+    "group-followers-believe" GroupFollowersBelieve Group LostAck [Io] ALL,
+        "where a group commit's sync fails its leader says so and the others acknowledge";
     "read-error-is-end" ReadErrorIsEnd Plain LostAck [Io] NONE,
         "recovery takes a read error for the end of the log";
 }

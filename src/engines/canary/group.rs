@@ -51,7 +51,7 @@ impl Shared {
                 std::thread::yield_now();
             }
             let mut store = self.store();
-            match result {
+            match &result {
                 // A rotation has synced the old segment itself.
                 Ok(()) if store.segment == segment => {
                     let covered = if late { store.last } else { covered };
@@ -59,13 +59,16 @@ impl Shared {
                 }
                 Ok(()) => {}
                 Err(error) => {
-                    let text = error.to_string();
-                    store.poisoned.get_or_insert(text);
+                    store.poisoned.get_or_insert(error.to_string());
+                    if store.flaw == Some(Flaw::GroupFollowersBelieve) {
+                        store.synced = store.synced.max(covered);
+                    }
                 }
             }
             drop(store);
             *self.syncing.lock().unwrap_or_else(PoisonError::into_inner) = false;
             self.changed.notify_all();
+            result.map_err(|error| error.to_string())?;
         }
     }
 }

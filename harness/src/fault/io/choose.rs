@@ -13,21 +13,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use libc::{EDQUOT, EFBIG, EINTR, EIO, EMFILE, ENOSPC, EOPNOTSUPP, EROFS};
+mod failures;
+
+use failures::failures;
 
 use super::run::about;
 use crate::base::Rng;
 use crate::diagnose::plain;
-use crate::record::{Extent, Plan, Strike, can_be_short, errors_of};
+use crate::record::{Plan, Strike, can_be_short};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
 use crate::trace::{Call, EventKind, FileId, FileOp, NodeKind, Trace, TreeNode};
 
-/// After so many operations there is room again.
-const ROOM_AFTER: [u32; 2] = [3, 12];
-
 /// How many failing syncs each turn has: what a store makes of one is told only by the requests after it.
+/// Where several are outstanding it matters most which of them a sync was made for.
 const SYNCS: u32 = 3;
+const SYNCS_AT_ONCE: u32 = 12;
 /// How many failing reads: what is read decides what is believed to be there.
 const READS: u32 = 2;
 
@@ -76,13 +77,16 @@ pub fn counts(trace: &Trace) -> (u64, u64) {
 }
 
 /// Every failure of every call of `trace`, a recording without failures but with its looks; the turns
-/// in their order, each by itself in a seeded one.
-pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
-    let calls = numbered(trace);
+/// in their order, each by itself in a seeded one. Where several requests are outstanding (`at_once`) only
+/// writes and syncs: what other calls do is told one request at a time.
+pub fn attempts(trace: &Trace, rng: &mut Rng, at_once: bool) -> Vec<Attempt> {
+    let mut calls = numbered(trace);
+    calls.retain(|call| !at_once || is_sync(call.name) || is_write(call));
     let of = |call| failures(call).into_iter().map(move |attempt: Attempt| (call, attempt));
     let mut all: Vec<(&Numbered<'_>, Attempt)> = calls.iter().flat_map(of).collect();
     // Shuffled first and then sorted by a stable sort: each turn keeps a seeded order.
     rng.shuffle(&mut all);
+    let syncs = if at_once { SYNCS_AT_ONCE } else { SYNCS };
     // An open that makes a file is another call than one that does not.
     let mut sorts: BTreeMap<((&str, bool), String, u8), u32> = BTreeMap::new();
     let mut files: BTreeSet<((&str, bool), String, u8, &str)> = BTreeSet::new();
@@ -92,7 +96,7 @@ pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
         let rank = sorts.entry((name, what.clone(), round)).or_default();
         *rank += 1;
         let new_file = files.insert((name, what, round, &call.file));
-        attempt.turn = turn(attempt, *rank, new_file);
+        attempt.turn = turn(attempt, *rank, new_file, syncs);
     }
     let mut all: Vec<Attempt> = all.into_iter().map(|(_, attempt)| attempt).collect();
     all.sort_by_key(|attempt| (attempt.turn, attempt.round));
@@ -101,10 +105,10 @@ pub fn attempts(trace: &Trace, rng: &mut Rng) -> Vec<Attempt> {
 
 /// The turn of the `rank`-th attempt of a sort, which may be the first on a file: the first of each
 /// sort and the first for each file early, the further ones of a sort in every so many turns.
-fn turn(attempt: &Attempt, rank: u32, new_file: bool) -> u32 {
+fn turn(attempt: &Attempt, rank: u32, new_file: bool, syncs: u32) -> u32 {
     let round = u32::from(attempt.round);
     let of_sort = match (attempt.strike, round) {
-        (Strike::Fail { nth, .. }, 0) if nth & LOOK == 0 => rank.div_ceil(SYNCS),
+        (Strike::Fail { nth, .. }, 0) if nth & LOOK == 0 => rank.div_ceil(syncs),
         (Strike::Fail { .. }, 0) => rank.div_ceil(READS),
         _ if rank == 1 => 1 + round / 2,
         _ => rank * (2 * round + 1),
@@ -147,102 +151,17 @@ fn numbered(trace: &Trace) -> Vec<Numbered<'_>> {
     calls.into_values().collect()
 }
 
+fn is_sync(name: &str) -> bool {
+    matches!(name, "fsync" | "fdatasync" | "msync")
+}
+
+fn is_write(call: &Numbered<'_>) -> bool {
+    call.no & LOOK == 0 && can_be_short(call.name)
+}
+
 fn is_plain_open(call: &Call) -> bool {
     let open = matches!(&*call.name, "open" | "openat" | "openat2" | "creat");
     open && matches!(call.op, FileOp::Nothing { .. })
-}
-
-/// Every failure of one call.
-fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
-    let nth = call.no;
-    let mut all = Vec::new();
-    for &errno in errors_of(call.name) {
-        let space = matches!(errno, ENOSPC | EDQUOT);
-        if call.makes_nothing && (space || errno == EROFS) {
-            continue;
-        }
-        for (extent, round) in extents(call, errno) {
-            let name = crate::record::plan::errno_name(errno);
-            let lasts = match extent {
-                Extent::Once => "once",
-                Extent::FromThenOn => "from then on",
-                Extent::Until(_) => "until there is room",
-            };
-            // A sync that fails once comes before everything else, and a read.
-            let sync = matches!(call.name, "fsync" | "fdatasync" | "msync");
-            let read = matches!(call.name, "read" | "pread64" | "readv" | "preadv" | "preadv2");
-            let first = (sync || read) && errno == EIO && extent == Extent::Once;
-            let round = if first { 0 } else { round + 1 };
-            let strike = Strike::Fail { nth, errno, extent };
-            all.push(Attempt {
-                strike,
-                then: None,
-                what: format!("{name} {lasts}"),
-                round,
-                turn: 0,
-            });
-        }
-    }
-    if can_be_short(call.name) && call.result > 1 {
-        let moved = call.result as u64;
-        let mut shorts = vec![(moved / 2, 0), (1, 4), (moved - 1, 4)];
-        shorts.dedup_by_key(|(bytes, _)| *bytes);
-        for (bytes, round) in shorts {
-            let what = "cut short".to_owned();
-            let strike = Strike::Short { nth, bytes };
-            all.push(Attempt { strike, then: None, what, round, turn: 0 });
-            if bytes == moved / 2 {
-                let (errno, what) = rest(call);
-                let then = Some(Strike::Fail { nth: nth + 1, errno, extent: Extent::Once });
-                all.push(Attempt { strike, then, what: what.to_owned(), round: 1, turn: 0 });
-            }
-        }
-    }
-    all
-}
-
-/// What befalls the rest of a call that was cut short, which is the program's next call: a full disk
-/// takes what fits first, and a read ends before the bad block that the next one meets.
-fn rest(call: &Numbered<'_>) -> (i32, &'static str) {
-    match call.no & LOOK {
-        0 => (ENOSPC, "cut short, then ENOSPC"),
-        _ => (EIO, "cut short, then EIO"),
-    }
-}
-
-/// How long an error lasts, with the round in which it is tried.
-fn extents(call: &Numbered<'_>, errno: i32) -> Vec<(Extent, u8)> {
-    let nth = call.no;
-    let look = nth & LOOK != 0;
-    let once = |round| vec![(Extent::Once, round)];
-    match errno {
-        EIO => {
-            let round = match call.name {
-                "close" => 2,
-                _ if call.makes_nothing => 1,
-                _ => 0,
-            };
-            vec![(Extent::Once, round), (Extent::FromThenOn, 1)]
-        }
-        ENOSPC if look || call.name == "fsync" || call.name == "fdatasync" => once(3),
-        ENOSPC => {
-            let until = |after: u32| Extent::Until(nth.saturating_add(after));
-            vec![
-                (Extent::Once, 0),
-                (Extent::FromThenOn, 1),
-                (until(ROOM_AFTER[0]), 2),
-                (until(ROOM_AFTER[1]), 3),
-            ]
-        }
-        EDQUOT if look => once(4),
-        EDQUOT => vec![(Extent::Once, 4), (Extent::FromThenOn, 4)],
-        EINTR => once(2),
-        EOPNOTSUPP => vec![(Extent::FromThenOn, 1), (Extent::Once, 3)],
-        EMFILE => vec![(Extent::Once, 1), (Extent::FromThenOn, 3)],
-        EFBIG => once(3),
-        EROFS if call.creates => once(3),
-        _ => once(4),
-    }
 }
 
 #[cfg(test)]

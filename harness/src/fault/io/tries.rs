@@ -144,7 +144,7 @@ impl List {
             let mut rng = rng.fork(&format!("stage {stage}"));
             let turns = if stages[stage].before.is_none() { 1 } else { recoveries };
             let (mut turn, mut place) = (0, 0);
-            for attempt in attempts(&run.trace, &mut rng) {
+            for attempt in attempts(&run.trace, &mut rng, stages[stage].threads > 1) {
                 if attempt.turn() != turn {
                     (turn, place) = (attempt.turn(), 0);
                 }

@@ -21,7 +21,7 @@ fn trace(calls: &[(u32, &str, i64, FileOp)]) -> Trace {
 }
 
 fn texts(trace: &Trace) -> Vec<String> {
-    attempts(trace, &mut Rng::new(1)).iter().map(|one| one.strike.to_string()).collect()
+    attempts(trace, &mut Rng::new(1), false).iter().map(|one| one.strike.to_string()).collect()
 }
 
 fn nothing() -> FileOp {
@@ -78,7 +78,7 @@ fn calls_that_failed_and_stores_into_mappings_are_left_out() {
 fn the_same_seed_gives_the_same_order() {
     let calls: Vec<_> = (1..9).map(|no| (no, "pwrite64", 40, nothing())).collect();
     let trace = trace(&calls);
-    let order = |seed| attempts(&trace, &mut Rng::new(seed));
+    let order = |seed| attempts(&trace, &mut Rng::new(seed), false);
     assert_eq!(order(3), order(3));
     assert_ne!(order(3), order(4));
     assert!(order(3).is_sorted_by_key(Attempt::turn));
@@ -86,14 +86,14 @@ fn the_same_seed_gives_the_same_order() {
 
 #[test]
 fn a_full_disk_takes_what_fits_and_then_nothing() {
-    let all = attempts(&trace(&[(3, "write", 40, nothing())]), &mut Rng::new(1));
+    let all = attempts(&trace(&[(3, "write", 40, nothing())]), &mut Rng::new(1), false);
     let plans: Vec<String> = all.iter().map(|one| one.plan().to_string()).collect();
     assert!(plans.contains(&"short:3:20,fail:4:ENOSPC:once".to_owned()), "{plans:?}");
 }
 
 #[test]
 fn a_read_ends_before_a_bad_block_and_the_next_one_meets_it() {
-    let all = attempts(&trace(&[(LOOK | 3, "read", 40, nothing())]), &mut Rng::new(1));
+    let all = attempts(&trace(&[(LOOK | 3, "read", 40, nothing())]), &mut Rng::new(1), false);
     let plans: Vec<String> = all.iter().map(|one| one.plan().to_string()).collect();
     assert!(plans.contains(&"short:r3:20,fail:r4:EIO:once".to_owned()), "{plans:?}");
     assert!(plans.iter().all(|plan| !plan.contains("ENOSPC")), "a read needs no room");
@@ -103,7 +103,7 @@ fn a_read_ends_before_a_bad_block_and_the_next_one_meets_it() {
 fn a_budget_that_ends_early_has_seen_each_sort_of_failure() {
     let mut calls: Vec<_> = (1..40).map(|no| (no, "fsync", 0, nothing())).collect();
     calls.extend((40..60).map(|no| (no, "pwrite64", 40, nothing())));
-    let all = attempts(&trace(&calls), &mut Rng::new(5));
+    let all = attempts(&trace(&calls), &mut Rng::new(5), false);
     let early: BTreeSet<String> = all[..40].iter().map(|one| one.what.clone()).collect();
     for sort in ["EIO once", "EIO from then on", "ENOSPC once", "EINTR once", "cut short"] {
         assert!(early.contains(sort), "{sort} is not among {early:?}");
@@ -127,8 +127,8 @@ fn a_budget_that_ends_early_has_seen_each_sort_of_failure_on_each_file() {
     calls.extend((1..30).map(|no| (LOOK | no, "openat", 3, look(1))));
     calls.extend([(LOOK | 30, "openat", 3, look(2)), (LOOK | 31, "openat", 3, look(3))]);
     calls.extend((32..300).map(|no| (LOOK | no, "pread64", 40, look(1))));
-    let all = attempts(&trace(&calls), &mut Rng::new(5));
-    let opened = |one: &&Attempt| matches!(one.strike, Strike::Fail { nth, errno: EMFILE, .. } if nth & LOOK != 0);
+    let all = attempts(&trace(&calls), &mut Rng::new(5), false);
+    let opened = |one: &&Attempt| matches!(one.strike, Strike::Fail { nth, errno: libc::EMFILE, .. } if nth & LOOK != 0);
     let soon = all.partition_point(|one| one.turn() <= 4);
     assert!(soon < 120, "{soon} of {} come before the fifth turn", all.len());
     let early: BTreeSet<u32> =
@@ -137,4 +137,18 @@ fn a_budget_that_ends_early_has_seen_each_sort_of_failure_on_each_file() {
         assert!(early.contains(&no), "{no} is not among {early:?}");
     }
     assert!(early.len() < 12, "files with numbers are one: {early:?}");
+}
+
+#[test]
+fn where_several_requests_are_outstanding_syncs_and_writes_fail_and_syncs_first() {
+    let mut calls: Vec<_> = (1..25).map(|no| (no, "fdatasync", 0, nothing())).collect();
+    calls.extend((25..50).map(|no| (no, "pwrite64", 40, nothing())));
+    calls.extend((50..60).map(|no| (no, "rename", 0, nothing())));
+    calls.extend((1..30).map(|no| (LOOK | no, "pread64", 40, nothing())));
+    let all = attempts(&trace(&calls), &mut Rng::new(5), true);
+    assert!(all.iter().all(|one| one.strike.nth() < 50));
+    assert!(all.iter().any(|one| one.strike.nth() >= 25));
+    let soon = all.iter().filter(|one| one.turn() <= 2 && one.what == "EIO once");
+    let syncs: BTreeSet<u32> = soon.map(|one| one.strike.nth()).filter(|nth| *nth < 25).collect();
+    assert_eq!(syncs.len(), 24, "each sync once");
 }
