@@ -2,12 +2,16 @@
 //! that was written until then, the others wait for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use unplug_harness::driver::Engine;
 use unplug_harness::workload::Mutation;
 
 use super::flaw::{Flaw, Variant};
 use super::store::Store;
+
+/// How long a leader waits for company.
+const COMMIT_DELAY: Duration = Duration::from_millis(1);
 
 /// A store that threads share.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ impl Shared {
             store.healthy()?;
             *syncing = true;
             drop(syncing);
+            let store = self.gathered(store);
             let (log, segment, covered) = (Arc::clone(&store.log), store.segment, store.last);
             let late = store.flaw == Some(Flaw::GroupAcksLateWrites);
             drop(store);
@@ -70,6 +75,18 @@ impl Shared {
             self.changed.notify_all();
             result.map_err(|error| error.to_string())?;
         }
+    }
+}
+
+impl Shared {
+    /// The store once others have had a moment to write, where the mistake needs company: a commit delay.
+    fn gathered<'a>(&'a self, store: MutexGuard<'a, Store>) -> MutexGuard<'a, Store> {
+        if store.flaw != Some(Flaw::GroupFollowersBelieve) {
+            return store;
+        }
+        drop(store);
+        std::thread::sleep(COMMIT_DELAY);
+        self.store()
     }
 }
 
