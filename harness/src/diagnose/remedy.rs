@@ -9,7 +9,7 @@ use std::fmt;
 mod other;
 mod tried;
 
-use tried::{Added, gone};
+use tried::Added;
 
 use super::cause::Lost;
 use super::group::{Failing, Scene};
@@ -51,102 +51,122 @@ impl fmt::Display for Remedy {
     }
 }
 
+/// Failing states of one cause, for which a remedy is looked for.
+struct Search<'a> {
+    scene: &'a Scene<'a>,
+    sites: &'a Sites<'a>,
+    /// What they lost.
+    lost: &'a Lost,
+    /// As many of them as a remedy is tried on.
+    tried: Vec<&'a Failing<'a>>,
+    /// How many there are.
+    count: usize,
+}
+
 /// Finds what makes `members` impossible; `first` stands for them, and lost what it did only in part if
 /// `torn`.
-pub(super) fn find(
-    scene: &Scene<'_>,
-    sites: &Sites<'_>,
-    (lost, torn): (&Lost, bool),
-    members: &[&Failing<'_>],
+pub(super) fn find<'a>(
+    scene: &'a Scene<'a>,
+    sites: &'a Sites<'a>,
+    (lost, torn): (&'a Lost, bool),
+    members: &[&'a Failing<'a>],
     first: &Failing<'_>,
 ) -> Option<Remedy> {
-    let mut effects: Vec<EffectNo> = lost_effects(first.state);
-    effects.retain(|effect| sites.of(*effect).is_some_and(|site| lost.contains(site)));
-    let tried: Vec<&Failing<'_>> = members.iter().copied().take(TRIED).collect();
-    if torn && !other::is_promised(scene, first, &effects) {
+    let tried = members.iter().copied().take(TRIED).collect();
+    let search = Search { scene, sites, lost, tried, count: members.len() };
+    if torn && !search.is_promised(first) {
         return Some(other::torn());
     }
-    if let Some(remedy) = other::later(scene, sites, lost, &tried, members)
-        .or_else(|| other::recovering(scene, sites, lost, &tried, members))
-    {
-        return Some(remedy);
+    search
+        .later()
+        .or_else(|| search.recovering())
+        .or_else(|| search.once(first))
+        .or_else(|| search.everywhere())
+}
+
+impl Search<'_> {
+    /// What a state lost of what counts.
+    fn effects(&self, one: &Failing<'_>) -> impl Iterator<Item = EffectNo> {
+        lost_effects(one.state).into_iter().filter(|effect| self.counts(*effect))
     }
-    // After the last effect of each file that counts.
-    let mut places: Vec<Added> = Vec::new();
-    for effect in effects {
-        let (Some(file), Some(found)) = (sites.synced_by(effect), scene.model.effect(effect))
-        else {
-            continue;
+
+    fn counts(&self, effect: EffectNo) -> bool {
+        self.sites.of(effect).is_some_and(|site| self.lost.contains(site))
+    }
+
+    /// One sync, after the last effect of a file that counts.
+    fn once(&self, first: &Failing<'_>) -> Option<Remedy> {
+        let mut places: Vec<Added> = Vec::new();
+        for effect in self.effects(first) {
+            let found = self.sites.synced_by(effect).zip(self.scene.model.effect(effect));
+            let Some((file, found)) = found else { continue };
+            // A process that was killed does nothing more.
+            if self.scene.recovery.is_some_and(|killed| found.event < killed) {
+                continue;
+            }
+            places.retain(|(_, other)| *other != file);
+            places.push((found.event, file));
+        }
+        let helps = |place: &&Added| self.gone(&|_| true, &[**place]) == self.tried.len();
+        let (after, file) = places.iter().find(helps)?;
+        Some(Remedy {
+            place: format!("add {}", fsync(self.sites, *file, *after)),
+            detail: format!(" after event {}", after.0),
+            is_rule: false,
+            gone: self.all(),
+        })
+    }
+
+    /// A sync after every call that does what was lost, or after the last of them before each promise.
+    fn everywhere(&self) -> Option<Remedy> {
+        let mut everywhere: BTreeSet<Added> = BTreeSet::new();
+        let effects = (0..self.scene.model.effects().len() as u32).map(EffectNo);
+        for effect in effects.filter(|effect| self.counts(*effect)) {
+            let event = self.scene.model.effect(effect).map(|found| found.event);
+            everywhere.extend(event.zip(self.sites.synced_by(effect)));
+        }
+        let promised = match self.scene.durable {
+            Durable::Sync => before_each(&barriers(self.scene.trace), &everywhere),
+            Durable::Ack | Durable::None => Vec::new(),
         };
-        // A process that was killed does nothing more.
-        if scene.recovery.is_some_and(|killed| found.event < killed) {
-            continue;
+        let late = !promised.is_empty();
+        let everywhere = if late { promised } else { everywhere.into_iter().collect() };
+        if everywhere.is_empty() {
+            return None;
         }
-        places.retain(|(_, other)| *other != file);
-        places.push((found.event, file));
+        let gone = self.most(self.gone(&|_| true, &everywhere))?;
+        let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
+        let what = fsyncs(self.sites, &everywhere);
+        let calls: BTreeSet<&str> = self.lost.iter().map(|site| site.call.as_str()).collect();
+        let calls: Vec<&str> = calls.into_iter().collect();
+        let (calls, count) = (calls.join(" and "), events.len());
+        let places = match late {
+            true => format!(
+                "after the last such {calls} before each `sync` and `close` ({count} of them)"
+            ),
+            false => format!("after each such {calls} ({count} of them)"),
+        };
+        let place = format!("add {what} {places}");
+        Some(Remedy { place, detail: String::new(), is_rule: true, gone })
     }
-    for (after, file) in &places {
-        if gone(scene, sites, (lost, &|_| true), &[(*after, *file)], &tried) == tried.len() {
-            return Some(Remedy {
-                place: format!("add {}", fsync(sites, *file, *after)),
-                detail: format!(" after event {}", after.0),
-                is_rule: false,
-                gone: all(&tried, members),
-            });
-        }
-    }
-    everywhere(scene, sites, lost, &tried, members)
-}
 
-/// A sync after every call that does what was lost, or after the last of them before each promise.
-fn everywhere(
-    scene: &Scene<'_>,
-    sites: &Sites<'_>,
-    lost: &Lost,
-    tried: &[&Failing<'_>],
-    members: &[&Failing<'_>],
-) -> Option<Remedy> {
-    let mut everywhere: BTreeSet<Added> = BTreeSet::new();
-    for number in 0..scene.model.effects().len() as u32 {
-        let effect = EffectNo(number);
-        if sites.of(effect).is_some_and(|site| lost.contains(site)) {
-            let event = scene.model.effect(effect).map(|found| found.event);
-            everywhere.extend(event.zip(sites.synced_by(effect)));
+    /// How many of the failures vanish; nothing where most do not: that helps nobody.
+    fn most(&self, gone: usize) -> Option<String> {
+        let tried = self.tried.len();
+        match gone {
+            0 => None,
+            _ if gone * 2 < tried => None,
+            _ if gone == tried => Some(self.all()),
+            _ => Some(format!("{gone} of {tried} failures vanish")),
         }
     }
-    let promised = match scene.durable {
-        Durable::Sync => before_each(&barriers(scene.trace), &everywhere),
-        Durable::Ack | Durable::None => Vec::new(),
-    };
-    let late = !promised.is_empty();
-    let everywhere = if late { promised } else { everywhere.into_iter().collect() };
-    if everywhere.is_empty() {
-        return None;
-    }
-    let gone = gone(scene, sites, (lost, &|_| true), &everywhere, tried);
-    let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
-    let what = fsyncs(sites, &everywhere);
-    let calls: BTreeSet<&str> = lost.iter().map(|site| site.call.as_str()).collect();
-    let calls: Vec<&str> = calls.into_iter().collect();
-    let (calls, count) = (calls.join(" and "), events.len());
-    let places = match late {
-        true => {
-            format!("after the last such {calls} before each `sync` and `close` ({count} of them)")
-        }
-        false => format!("after each such {calls} ({count} of them)"),
-    };
-    let gone = most(gone, tried, members)?;
-    let place = format!("add {what} {places}");
-    Some(Remedy { place, detail: String::new(), is_rule: true, gone })
-}
 
-/// How many of the failures vanish; nothing where most do not: that helps nobody.
-fn most(gone: usize, tried: &[&Failing<'_>], members: &[&Failing<'_>]) -> Option<String> {
-    match gone {
-        0 => None,
-        _ if gone * 2 < tried.len() => None,
-        _ if gone == tried.len() => Some(all(tried, members)),
-        _ => Some(format!("{gone} of {} failures vanish", tried.len())),
+    fn all(&self) -> String {
+        match (self.tried.len(), self.count) {
+            (1, 1) => "this failure vanishes".into(),
+            (some, whole) if some == whole => format!("all {whole} failures vanish"),
+            (some, whole) => format!("all {some} failures that were tried of {whole} vanish"),
+        }
     }
 }
 
@@ -159,14 +179,6 @@ fn before_each(barriers: &[Promise], everywhere: &BTreeSet<Added>) -> Vec<Added>
         }
     }
     last.into_iter().map(|((_, file), event)| (event, file)).collect()
-}
-
-fn all(tried: &[&Failing<'_>], members: &[&Failing<'_>]) -> String {
-    match (tried.len(), members.len()) {
-        (1, 1) => "this failure vanishes".into(),
-        (some, whole) if some == whole => format!("all {whole} failures vanish"),
-        (some, whole) => format!("all {some} failures that were tried of {whole} vanish"),
-    }
 }
 
 fn fsync(sites: &Sites<'_>, file: FileId, at: EventNo) -> String {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use libc::{c_int, pid_t};
 
 use super::calls::Class;
+use super::errors::is_open;
 use super::handle;
 use super::handle::Borrowed;
 use super::pending::{Pending, Work};
@@ -105,7 +106,7 @@ impl Tracer {
             "sync" => Ok(Decision::run(name, Work::SyncAll)),
             // Paths are resolved when nobody else changes them.
             _ if !self.token.is_free() => Ok(Decision::Hold),
-            "open" | "openat" | "openat2" | "creat" => self.decide_open(tid, name, args),
+            _ if is_open(name) => self.decide_open(tid, name, args),
             _ => self.decide_names(tid, name, args),
         }
     }

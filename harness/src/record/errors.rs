@@ -18,9 +18,7 @@ pub fn errors_of(name: &str) -> &'static [i32] {
         "fsync" | "fdatasync" => &[EIO, ENOSPC, EDQUOT],
         "msync" | "syncfs" => &[EIO],
         "sync_file_range" => &[EIO, ENOSPC],
-        "open" | "openat" | "openat2" | "creat" => {
-            &[EMFILE, ENFILE, EINTR, EROFS, ENOSPC, EDQUOT, EIO]
-        }
+        name if is_open(name) => &[EMFILE, ENFILE, EINTR, EROFS, ENOSPC, EDQUOT, EIO],
         "mkdir" | "mkdirat" | "mknod" | "mknodat" | "symlink" | "symlinkat" | "link" | "linkat"
         | "rename" | "renameat" | "renameat2" => &[EIO, ENOSPC, EDQUOT, EROFS],
         "unlink" | "unlinkat" | "rmdir" => &[EIO, EROFS],
@@ -49,6 +47,11 @@ pub fn can_be_short(name: &str) -> bool {
             | "preadv"
             | "preadv2"
     )
+}
+
+/// Calls that open a file by its name, and may make it.
+pub fn is_open(name: &str) -> bool {
+    matches!(name, "open" | "openat" | "openat2" | "creat")
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ mod warden;
 pub mod whole;
 mod world;
 
-pub use errors::{can_be_short, errors_of};
+pub use errors::{can_be_short, errors_of, is_open};
 pub use options::RecordOptions;
 pub use plan::{Extent, Plan, Strike};
 pub use recorder::Recorder;

@@ -1,6 +1,6 @@
 //! A plan while it runs: what strikes the call of a given number.
 
-use super::errors::{can_be_short, errors_of};
+use super::errors::{can_be_short, errors_of, is_open};
 use super::plan::{Extent, Plan, Strike};
 use crate::trace::event::LOOK;
 
@@ -87,8 +87,7 @@ impl Strikes {
 
 /// True for an error that only an open that makes a file can have.
 fn needs_room(errno: i32, name: &str) -> bool {
-    let open = matches!(name, "open" | "openat" | "openat2" | "creat");
-    open && matches!(errno, libc::ENOSPC | libc::EDQUOT | libc::EROFS)
+    is_open(name) && matches!(errno, libc::ENOSPC | libc::EDQUOT | libc::EROFS)
 }
 
 #[cfg(test)]

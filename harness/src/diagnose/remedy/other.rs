@@ -3,12 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::tried::{Added, gone};
-use super::{Remedy, fsyncs, lost_effects, most};
-use crate::diagnose::cause::Lost;
+use super::tried::Added;
+use super::{Remedy, Search, fsyncs};
 use crate::diagnose::group::{Failing, Scene};
-use crate::diagnose::promise::promise;
-use crate::diagnose::site::Sites;
+use crate::diagnose::promise::{Promise, promise};
 use crate::persistence::EffectNo;
 use crate::trace::{EventKind, EventNo, FileId};
 use crate::workload::Request;
@@ -21,33 +19,68 @@ pub(super) fn torn() -> Remedy {
     )
 }
 
-/// An acknowledgement that waits for a sync that is made anyway: the states were cut between the two.
-pub(super) fn later(
-    scene: &Scene<'_>,
-    sites: &Sites<'_>,
-    lost: &Lost,
-    tried: &[&Failing<'_>],
-    members: &[&Failing<'_>],
-) -> Option<Remedy> {
-    let waits = |one: &&Failing<'_>| -> Option<(EventNo, EventNo)> {
-        let op = one.operations.first()?;
-        let promised = promise(scene.trace, scene.durable, *op, one.state.point)?;
-        let effects = lost_effects(one.state).into_iter();
-        let of_it =
-            effects.filter(|effect| sites.of(*effect).is_some_and(|site| lost.contains(site)));
-        let last = of_it.max()?;
-        let by = scene.model.durable_by(last, one.profile).filter(|by| *by >= one.state.point)?;
-        let done = scene.model.effect(last)?.event;
-        is_its_own(scene, promised.asked, done, by).then_some((promised.answered, by))
-    };
-    let (answered, by) = waits(tried.first()?)?;
-    let gone = tried.iter().filter(|one| waits(one).is_some()).count();
-    Some(Remedy {
-        place: format!("acknowledge only after the {} that follows", sites.call(by)?),
-        detail: format!(" (event {}; acknowledged at {})", by.0, answered.0),
-        is_rule: true,
-        gone: most(gone, tried, members)?,
-    })
+impl Search<'_> {
+    /// An acknowledgement that waits for a sync that is made anyway: the states were cut between the two.
+    pub(super) fn later(&self) -> Option<Remedy> {
+        let scene = self.scene;
+        let waits = |one: &&Failing<'_>| -> Option<(EventNo, EventNo)> {
+            let last = self.effects(one).max()?;
+            let by = scene.model.durable_by(last, one.profile);
+            let by = by.filter(|by| *by >= one.state.point)?;
+            let done = scene.model.effect(last)?.event;
+            let promised = promised(scene, one)?;
+            is_its_own(scene, promised.asked, done, by).then_some((promised.answered, by))
+        };
+        let (answered, by) = waits(self.tried.first()?)?;
+        let gone = self.tried.iter().filter(|one| waits(one).is_some()).count();
+        Some(Remedy {
+            place: format!("acknowledge only after the {} that follows", self.sites.call(by)?),
+            detail: format!(" (event {}; acknowledged at {})", by.0, answered.0),
+            is_rule: true,
+            gone: self.most(gone)?,
+        })
+    }
+
+    /// Where what was lost had been done before a kill: a sync of it in the recovery that comes after.
+    pub(super) fn recovering(&self) -> Option<Remedy> {
+        let scene = self.scene;
+        let killed = scene.recovery?;
+        let before_kill =
+            |effect: EffectNo| scene.model.effect(effect).is_some_and(|found| found.event < killed);
+        let effects = self.tried.iter().flat_map(|one| self.effects(one));
+        let left = effects.filter(|effect| before_kill(*effect));
+        let files: BTreeSet<FileId> =
+            left.filter_map(|effect| self.sites.synced_by(effect)).collect();
+        let moments = [
+            (opened(scene, killed)?, "in recovery, before `open` is answered"),
+            (killed, "at the start of recovery"),
+        ];
+        moments.into_iter().find_map(|(before, when)| {
+            let after = EventNo(before.0.checked_sub(1)?);
+            let places: Vec<Added> = files.iter().map(|file| (after, *file)).collect();
+            let gone = self.most(self.gone(&before_kill, &places))?;
+            Some(Remedy {
+                place: format!("add {} {when}", fsyncs(self.sites, &places)),
+                detail: format!(" (before event {})", before.0),
+                is_rule: true,
+                gone,
+            })
+        })
+    }
+
+    /// True if the write that was torn had been promised itself, and not only what it replaces.
+    pub(super) fn is_promised(&self, one: &Failing<'_>) -> bool {
+        let event = |effect| self.scene.model.effect(effect).map(|found| found.event);
+        promised(self.scene, one).is_some_and(|promised| {
+            let asked_for = |at: EventNo| promised.asked <= at && at < promised.answered;
+            self.effects(one).filter_map(event).all(asked_for)
+        })
+    }
+}
+
+/// What promised the first operation that a failing state violates.
+fn promised(scene: &Scene<'_>, one: &Failing<'_>) -> Option<Promise> {
+    promise(scene.trace, scene.durable, *one.operations.first()?, one.state.point)
 }
 
 /// True if this sync is that of the request which was asked here and made the call: the next thing that is
@@ -62,40 +95,6 @@ fn is_its_own(scene: &Scene<'_>, asked: EventNo, call: EventNo, sync: EventNo) -
     asked < call && !done && only_writes
 }
 
-/// Where what was lost had been done before a kill: a sync of it in the recovery that comes after.
-pub(super) fn recovering(
-    scene: &Scene<'_>,
-    sites: &Sites<'_>,
-    lost: &Lost,
-    tried: &[&Failing<'_>],
-    members: &[&Failing<'_>],
-) -> Option<Remedy> {
-    let killed = scene.recovery?;
-    let before_kill =
-        |effect: EffectNo| scene.model.effect(effect).is_some_and(|found| found.event < killed);
-    let left = |effect: &EffectNo| {
-        before_kill(*effect) && sites.of(*effect).is_some_and(|site| lost.contains(site))
-    };
-    let effects = tried.iter().flat_map(|one| lost_effects(one.state)).filter(left);
-    let files: BTreeSet<FileId> = effects.filter_map(|effect| sites.synced_by(effect)).collect();
-    let moments = [
-        (opened(scene, killed)?, "in recovery, before `open` is answered"),
-        (killed, "at the start of recovery"),
-    ];
-    moments.into_iter().find_map(|(before, when)| {
-        let after = EventNo(before.0.checked_sub(1)?);
-        let places: Vec<Added> = files.iter().map(|file| (after, *file)).collect();
-        let gone = most(gone(scene, sites, (lost, &before_kill), &places, tried), tried, members)?;
-        let what = fsyncs(sites, &places);
-        Some(Remedy {
-            place: format!("add {what} {when}"),
-            detail: format!(" (before event {})", before.0),
-            is_rule: true,
-            gone,
-        })
-    })
-}
-
 /// The event at which the first `open` from here on was answered.
 fn opened(scene: &Scene<'_>, from: EventNo) -> Option<EventNo> {
     let numbered = || (from.0..).zip(scene.trace.events.iter().skip(from.0 as usize));
@@ -105,17 +104,4 @@ fn opened(scene: &Scene<'_>, from: EventNo) -> Option<EventNo> {
     })?;
     let answers = |kind: &EventKind| matches!(kind, EventKind::Reply { op, .. } if *op == asked);
     numbered().find(|(_, event)| answers(&event.kind)).map(|(at, _)| EventNo(at))
-}
-
-/// True if the write that was torn had been promised itself, and not only what it replaces.
-pub(super) fn is_promised(scene: &Scene<'_>, one: &Failing<'_>, effects: &[EffectNo]) -> bool {
-    let promised = one
-        .operations
-        .first()
-        .and_then(|op| promise(scene.trace, scene.durable, *op, one.state.point));
-    let event = |effect: &EffectNo| scene.model.effect(*effect).map(|found| found.event);
-    promised.is_some_and(|promised| {
-        let asked_for = |at: EventNo| promised.asked <= at && at < promised.answered;
-        effects.iter().filter_map(event).all(asked_for)
-    })
 }

@@ -1,53 +1,48 @@
 //! Trying a remedy in the model: the states are looked at again with syncs that were not made.
 
-use super::lost_effects;
-use crate::diagnose::cause::Lost;
-use crate::diagnose::group::{Failing, Scene};
-use crate::diagnose::site::Sites;
+use super::{Search, lost_effects};
 use crate::persistence::{AddedSync, EffectNo, Model};
 use crate::trace::{EventNo, FileId, SyncScope};
 
 /// A sync that is added after an event.
 pub(super) type Added = (EventNo, FileId);
 
-/// How many of the states cannot fail so with these syncs: of one of the sites of `lost`, all that the
-/// state lost of it was durable then, as far as it counts. A state of which less is lost would fail for what
-/// is left. A power cut between a call and the sync that is added after it loses what that call did as
-/// before.
-pub(super) fn gone(
-    scene: &Scene<'_>,
-    sites: &Sites<'_>,
-    (lost, counts): (&Lost, &dyn Fn(EffectNo) -> bool),
-    syncs: &[Added],
-    states: &[&Failing<'_>],
-) -> usize {
-    let mut overlay = scene.overlay.clone();
-    overlay.added_syncs.extend(syncs.iter().map(|(after, file)| AddedSync {
-        after: *after,
-        file: Some(*file),
-        scope: SyncScope::Full,
-    }));
-    let model = Model::with(scene.trace, &overlay, scene.device);
-    let gone = states.iter().filter(|failing| {
-        let (point, profile) = (failing.state.point, failing.profile);
-        let effects = lost_effects(failing.state);
-        let last = point.0.checked_sub(1).map(EventNo);
-        let unsynced = |effect: &EffectNo| scene.model.effect(*effect).map(|at| at.event) == last;
-        if effects.iter().all(unsynced) {
-            return false;
-        }
-        let durable = |effect: &EffectNo| match number(scene.model, &model, *effect) {
-            Some(same) => model.is_durable(same, profile, point),
-            None => true,
-        };
-        lost.iter().any(|site| {
-            let is_of_it =
-                |effect: &&EffectNo| sites.of(**effect) == Some(site) && counts(**effect);
-            let mut of_it = effects.iter().filter(is_of_it);
-            of_it.clone().next().is_some() && of_it.all(durable)
-        })
-    });
-    gone.count()
+impl Search<'_> {
+    /// How many of the states cannot fail so with these syncs: of one of the sites of `lost`, all that the
+    /// state lost of it was durable then, as far as it counts. A state of which less is lost would fail for what
+    /// is left. A power cut between a call and the sync that is added after it loses what that call did as
+    /// before.
+    pub(super) fn gone(&self, counts: &dyn Fn(EffectNo) -> bool, syncs: &[Added]) -> usize {
+        let Self { scene, sites, lost, .. } = self;
+        let mut overlay = scene.overlay.clone();
+        overlay.added_syncs.extend(syncs.iter().map(|(after, file)| AddedSync {
+            after: *after,
+            file: Some(*file),
+            scope: SyncScope::Full,
+        }));
+        let model = Model::with(scene.trace, &overlay, scene.device);
+        let gone = self.tried.iter().filter(|failing| {
+            let (point, profile) = (failing.state.point, failing.profile);
+            let effects = lost_effects(failing.state);
+            let last = point.0.checked_sub(1).map(EventNo);
+            let unsynced =
+                |effect: &EffectNo| scene.model.effect(*effect).map(|at| at.event) == last;
+            if effects.iter().all(unsynced) {
+                return false;
+            }
+            let durable = |effect: &EffectNo| match number(scene.model, &model, *effect) {
+                Some(same) => model.is_durable(same, profile, point),
+                None => true,
+            };
+            lost.iter().any(|site| {
+                let is_of_it =
+                    |effect: &&EffectNo| sites.of(**effect) == Some(site) && counts(**effect);
+                let mut of_it = effects.iter().filter(is_of_it);
+                of_it.clone().next().is_some() && of_it.all(durable)
+            })
+        });
+        gone.count()
+    }
 }
 
 /// An effect's number in another model of the same trace. Syncs may leave an effect out (a punch into

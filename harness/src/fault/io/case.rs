@@ -69,7 +69,7 @@ pub fn case_of(
 }
 
 /// True for what is wrong with how the program ended.
-fn is_end(kind: Kind) -> bool {
+pub(super) fn is_end(kind: Kind) -> bool {
     matches!(kind, Kind::CrashedOnError | Kind::RecoveryHung)
 }
 

@@ -20,7 +20,7 @@ use failures::failures;
 use super::run::about;
 use crate::base::Rng;
 use crate::diagnose::plain;
-use crate::record::{Plan, Strike, can_be_short};
+use crate::record::{Plan, Strike, can_be_short, is_open};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
 use crate::trace::{Call, EventKind, FileId, FileOp, NodeKind, Trace, TreeNode};
@@ -160,8 +160,7 @@ fn is_write(call: &Numbered<'_>) -> bool {
 }
 
 fn is_plain_open(call: &Call) -> bool {
-    let open = matches!(&*call.name, "open" | "openat" | "openat2" | "creat");
-    open && matches!(call.op, FileOp::Nothing { .. })
+    is_open(&call.name) && matches!(call.op, FileOp::Nothing { .. })
 }
 
 #[cfg(test)]

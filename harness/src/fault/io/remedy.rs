@@ -8,6 +8,7 @@
 //!
 //! Where none of these is so, nothing is said.
 
+use super::case::is_end;
 use super::court::Court;
 use super::examined::Place;
 use super::group::{Group, Scene};
@@ -69,7 +70,7 @@ fn of_running(
     kind: Kind,
     court: &dyn Fn(History) -> Court,
 ) -> Option<String> {
-    if matches!(kind, Kind::CrashedOnError | Kind::RecoveryHung) {
+    if is_end(kind) {
         return None;
     }
     let helps = |(ops, denied): &&Denial| {
