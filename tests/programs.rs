@@ -59,6 +59,40 @@ fn a_statically_linked_driver_in_c_is_recorded_and_holds() {
 }
 
 #[test]
+fn a_process_that_is_careless_with_a_later_store_only_accuses_nobody() {
+    if !have("cc", "gcc") {
+        return;
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let honest = std::fs::read_to_string(root.join("harness/drivers/append_log.c")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let beyond = "failing states of recoveries that go otherwise in a process of their own";
+    // Its second store goes otherwise than its first: each recovery is recorded in its own process.
+    // Only the third does: what is found there is recorded again.
+    for (first, falls) in [(2, false), (3, true)] {
+        let sync = "fdatasync(log_fd)";
+        let careless = honest
+            .replace(
+                "static int open_store(void) {",
+                "static int stores;\nstatic int open_store(void) {\n    stores++;",
+            )
+            .replace(sync, &format!("(stores < {first} && {sync})"));
+        assert_ne!(careless, honest);
+        let source = folder.path().join("careless.c");
+        std::fs::write(&source, careless).unwrap();
+        let program = folder.path().join(format!("careless{first}"));
+        let cc = [source.as_os_str(), "-O2".as_ref(), "-o".as_ref(), program.as_os_str()];
+        assert!(Command::new("cc").args(cc).status().unwrap().success());
+        let place = Place::new();
+        let some = ["--faults", "power", "--ops", "12", "--value-size", "1..900"];
+        let rest = ["--reopen-every", "0", "--cases", "200", "--", program.to_str().unwrap()];
+        let ran = place.torture(&[&some[..], &rest].concat());
+        ran.exits(0);
+        assert_eq!(ran.stdout.contains(beyond), falls, "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_driver_that_starts_a_real_redis_server_is_recorded_and_judged() {
     if !have("redis-server", "redis-server") || !have("python3", "python3") {
         return;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{assert_true, calls, compile};
-use unplug_harness::driver::{End, Plan as Workload, Target};
+use unplug_harness::driver::{End, Plan as Workload, Target, drive};
 use unplug_harness::record::{
-    Plan, RecordOptions, Recording, errors_of, record_whole, record_workload, shell,
+    Plan, RecordOptions, Recorder, Recording, errors_of, record_whole, record_workload, shell,
 };
 use unplug_harness::trace::{Call, EventKind, FileOp};
 use unplug_harness::workload::{Answer, Mutation, Request};
@@ -101,6 +101,49 @@ fn a_single_threaded_driver_gives_the_same_timeline_every_time() {
     let history = first.trace.history();
     assert_eq!(history.operations.len(), 22);
     assert!(history.operations.iter().all(|op| matches!(&op.answered, Some((_, Answer::Ack)))));
+}
+
+#[test]
+fn a_process_that_waits_for_another_store_is_recorded_as_if_it_were_new() {
+    let bench = Bench::new("driver");
+    let (alone, _, _) = bench.record(&["reopen"], &puts(1), "");
+    let root = bench.root();
+    let options = RecordOptions::new(&root).pinned();
+    let mut recorder = Recorder::new(&bench.target(&["reopen"]), &options).expect("made").keeping();
+    let requests = puts(1);
+    let plan = Workload { dir: &root, requests: &requests, threads: 1, capabilities: None };
+    for round in 0..3 {
+        let mut watcher = recorder.watcher();
+        let driven = drive(&mut recorder, &mut watcher, &plan).expect("driven");
+        assert_eq!(driven.end, End::Finished);
+        let recording = recorder.take().expect("it waits");
+        assert_true(&recording, &root);
+        // The end of the program is no part of it.
+        let mut whole = shape(&alone);
+        assert!(whole.pop().is_some_and(|exit| exit.contains("Exit")));
+        assert_eq!(shape(&recording), whole, "round {round}");
+        assert_eq!(recording.operations, alone.operations);
+        // Whoever owns the directory makes it another.
+        for file in ["log", "later"] {
+            std::fs::remove_file(root.join(file)).expect("removed");
+        }
+    }
+    let last = recorder.into_recording().expect("recorded");
+    assert!(last.clean, "it may end by itself: {}", last.exit);
+}
+
+#[test]
+fn a_process_that_may_not_be_asked_again_does_not_wait() {
+    let bench = Bench::new("driver");
+    let root = bench.root();
+    let options = RecordOptions::new(&root).pinned();
+    let mut recorder = Recorder::new(&bench.target(&[]), &options).expect("made").keeping();
+    let requests = puts(1);
+    let plan = Workload { dir: &root, requests: &requests, threads: 1, capabilities: None };
+    let mut watcher = recorder.watcher();
+    drive(&mut recorder, &mut watcher, &plan).expect("driven");
+    assert!(recorder.take().is_none());
+    assert!(recorder.into_recording().expect("recorded").clean);
 }
 
 #[test]

@@ -60,6 +60,11 @@ impl Rng {
         self.below(100) < percent
     }
 
+    /// Many small decisions from one draw; each is true in `percent` of a hundred.
+    pub fn tosses(&mut self, percent: u64) -> Tosses {
+        Tosses { state: self.next_u64(), limit: (1 << 32) * percent.min(100) / 100 }
+    }
+
     /// Fisher-Yates.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -85,9 +90,40 @@ impl Rng {
     }
 }
 
+/// Tosses of one unfair coin (SplitMix64, Steele, Lea and Flood 2014): for choices that need many and
+/// no more than to differ.
+#[derive(Clone, Debug)]
+pub struct Tosses {
+    state: u64,
+    /// Of 2 to the power of 32.
+    limit: u64,
+}
+
+impl Tosses {
+    /// The next one.
+    pub fn toss(&mut self) -> bool {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) >> 32 < self.limit
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tosses_come_up_as_often_as_they_should_and_differ_from_draw_to_draw() {
+        let mut rng = Rng::new(3);
+        for percent in [0, 3, 50, 97, 100] {
+            let mut tosses = rng.tosses(percent);
+            let up = (0..10_000).filter(|_| tosses.toss()).count() as u64;
+            assert!(up.abs_diff(percent * 100) < 300, "{percent}: {up}");
+        }
+        let (mut one, mut other) = (rng.tosses(50), rng.tosses(50));
+        assert!((0..64).any(|_| one.toss() != other.toss()));
+    }
 
     #[test]
     fn golden_vectors_never_change() {

@@ -37,16 +37,14 @@ fn draw(site: &mut Site<'_, '_>, profile: Profile) -> Vec<u32> {
     let pending = view.pending(profile);
     let metadata = view.metadata(profile);
     let percent = [3, 10, 30, 50, 70, 90, 97][rng.index(7)];
+    let mut tosses = rng.tosses(percent);
     let kind = |effect: u32| &view.model().effects()[effect as usize].kind;
     match rng.below(4) {
         // Lost at random, with what depends on it.
-        0 => {
-            let lost: Vec<u32> = pending.iter().copied().filter(|_| rng.percent(percent)).collect();
-            view.closed_loss(profile, lost)
-        }
+        0 => view.closed_loss(profile, pending.iter().copied().filter(|_| tosses.toss())),
         // Kept at random, with what it depends on.
         1 => {
-            let kept: Vec<u32> = pending.iter().copied().filter(|_| rng.percent(percent)).collect();
+            let kept = pending.iter().copied().filter(|_| tosses.toss());
             view.keeping(profile, kept).lost().map(|effect| effect.0).collect()
         }
         // The metadata cut somewhere, the rest at random.
@@ -54,12 +52,8 @@ fn draw(site: &mut Site<'_, '_>, profile: Profile) -> Vec<u32> {
             let cut = rng.index(metadata.len() + 1);
             let first = metadata.get(cut).copied();
             let is_metadata = |effect: &u32| metadata.binary_search(effect).is_ok();
-            let lost: Vec<u32> = pending
-                .iter()
-                .copied()
-                .filter(|effect| !is_metadata(effect) && rng.percent(percent))
-                .chain(first)
-                .collect();
+            let lost = pending.iter().copied();
+            let lost = lost.filter(|effect| !is_metadata(effect) && tosses.toss()).chain(first);
             view.closed_loss(profile, lost)
         }
         // Each file lost, kept or mixed.
@@ -67,15 +61,12 @@ fn draw(site: &mut Site<'_, '_>, profile: Profile) -> Vec<u32> {
             let salt = rng.next_u64();
             let fate =
                 |file: u32| (salt ^ u64::from(file)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 62;
-            let lost: Vec<u32> = pending
-                .iter()
-                .copied()
-                .filter(|effect| match fate(kind(*effect).file().0) {
+            let lost =
+                pending.iter().copied().filter(|effect| match fate(kind(*effect).file().0) {
                     0 => true,
-                    1 => rng.percent(percent),
+                    1 => tosses.toss(),
                     _ => false,
-                })
-                .collect();
+                });
             view.closed_loss(profile, lost)
         }
     }

@@ -28,8 +28,10 @@ impl<'a> Marks<'a> {
     }
 
     fn effects(&self, marked: bool) -> Vec<u32> {
+        let mut effects = Vec::with_capacity(self.pending.len());
         let with = self.pending.iter().zip(&self.marked);
-        with.filter(|(_, mark)| **mark == marked).map(|(effect, _)| *effect).collect()
+        effects.extend(with.filter(|(_, mark)| **mark == marked).map(|(effect, _)| *effect));
+        effects
     }
 }
 

@@ -53,7 +53,7 @@ impl Tracer {
             }
             return self.enter(thread, pending);
         };
-        self.seen.struck += 1;
+        self.shared.lock().seen.struck += 1;
         match blow {
             Blow::KillBefore => self.kill_before(thread),
             Blow::KillInside(bytes) => match page_cut(&pending.work, bytes) {
@@ -99,21 +99,23 @@ impl Tracer {
     }
 
     fn next_call(&mut self, name: &str) -> u32 {
+        let seen = &mut self.shared.lock().seen;
         if calls::class(name) == Some(Class::Observed) {
-            self.seen.looks += 1;
-            self.seen.looks | LOOK
+            seen.looks += 1;
+            seen.looks | LOOK
         } else {
-            self.seen.operations += 1;
-            self.seen.operations
+            seen.operations += 1;
+            seen.operations
         }
     }
 
     /// A call was interrupted before it did anything: its number is free again.
     pub(super) fn give_back(&mut self, no: u32) {
+        let seen = &mut self.shared.lock().seen;
         if no & LOOK != 0 {
-            self.seen.looks -= u32::from(no & !LOOK == self.seen.looks);
+            seen.looks -= u32::from(no & !LOOK == seen.looks);
         } else {
-            self.seen.operations -= u32::from(no != 0 && no == self.seen.operations);
+            seen.operations -= u32::from(no != 0 && no == seen.operations);
         }
     }
 

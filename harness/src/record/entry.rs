@@ -76,7 +76,7 @@ impl Tracer {
             Class::Observed => self.decide_observed(tid, name, &entry.args),
             Class::Unmodelled(_) => {
                 if self.touches_root(tid, name, &entry.args) {
-                    *self.seen.unmodelled.entry(name.to_string()).or_default() += 1;
+                    self.unmodelled(name);
                 }
                 Ok(Decision::Pass)
             }
@@ -202,7 +202,8 @@ impl Tracer {
     ) -> io::Result<Decision> {
         if name == "read" && fd(args[0]) == 0 && self.is_idle(tid) {
             self.compare_mappings(Some(tid))?;
-            self.shared.set_idle();
+            let alone = self.threads.len() == 1 && self.mappings.is_empty();
+            self.shared.set_idle(alone);
             return Ok(Decision::Pass);
         }
         if !self.reads {

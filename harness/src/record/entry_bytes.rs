@@ -109,7 +109,7 @@ impl Tracer {
         let file = self.world.find(&status.identity).filter(|_| status.is_file_or_dir());
         let Some(file) = file else { return Ok(Decision::Pass) };
         if name == "ioctl" && !CLONE_IOCTLS.contains(&(args[1] as u32)) {
-            *self.seen.unmodelled.entry(format!("ioctl {:#x}", args[1] as u32)).or_default() += 1;
+            self.unmodelled(format!("ioctl {:#x}", args[1] as u32));
             return Ok(Decision::Pass);
         }
         if status.kind != Kind::File {

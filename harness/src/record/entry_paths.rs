@@ -95,7 +95,7 @@ impl Tracer {
         if writes {
             Decision::free(name, Work::Outside(path))
         } else {
-            self.seen.outside_read.insert(path);
+            self.shared.lock().seen.outside_read.insert(path);
             Decision::Pass
         }
     }

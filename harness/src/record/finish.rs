@@ -76,7 +76,7 @@ impl Tracer {
             }
             Work::Outside(path) => {
                 if result >= 0 {
-                    self.seen.outside_written.insert(path.clone());
+                    self.shared.lock().seen.outside_written.insert(path.clone());
                 }
                 return Ok(());
             }
@@ -106,7 +106,7 @@ impl Tracer {
             self.output.push(bytes, &mut state)
         };
         let lines = said.iter().filter(|kind| matches!(kind, EventKind::Line(_))).count();
-        self.seen.weakened += lines.saturating_sub(1) as u32;
+        self.shared.lock().seen.weakened += lines.saturating_sub(1) as u32;
         for kind in said {
             self.push(tid, kind, Arc::default());
         }
@@ -198,7 +198,7 @@ impl Tracer {
             // Told as what it looks like afterwards; that its effects are other ones is said.
             let which =
                 if mode & libc::FALLOC_FL_COLLAPSE_RANGE != 0 { "collapse" } else { "insert" };
-            *self.seen.unmodelled.entry(format!("fallocate {which} range")).or_default() += 1;
+            self.unmodelled(format!("fallocate {which} range"));
             let now = status::of(handle)?.size;
             let bytes = read_back(handle, offset, now.saturating_sub(offset))?;
             return Ok(vec![

@@ -63,7 +63,7 @@ impl Tracer {
         if tgid == self.main {
             let mut shared = self.shared.lock();
             shared.status = Some(status);
-            self.seen.cut_off = shared.processes.len() as u32;
+            shared.seen.cut_off = shared.processes.len() as u32;
             drop(shared);
             // The program's children belong to it: they are killed with it.
             self.shared.kill_all();

@@ -122,6 +122,11 @@ impl Mappings {
         Ok(())
     }
 
+    /// Another directory is looked at from now on, of which nothing is mapped.
+    pub fn forget_files(&mut self) {
+        *self = Self { may_gain: self.may_gain, ..Self::default() };
+    }
+
     /// The program does something that is no sync.
     pub fn went_on(&mut self) {
         self.anew.clone_from(&self.failed);

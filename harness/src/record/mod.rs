@@ -8,6 +8,7 @@
 
 mod arch;
 mod begin;
+mod beginning;
 pub mod calls;
 mod entry;
 mod entry_bytes;
@@ -31,6 +32,7 @@ pub mod recorder;
 pub mod recording;
 mod resolve;
 mod run;
+mod seen;
 mod service;
 pub mod source;
 mod spawn;

@@ -93,7 +93,7 @@ impl Tracer {
         flags: u32,
     ) -> io::Result<Vec<FileOp>> {
         if flags & libc::RENAME_WHITEOUT != 0 {
-            *self.seen.unmodelled.entry("renameat2 whiteout".to_string()).or_default() += 1;
+            self.unmodelled("renameat2 whiteout");
         }
         let (from_place, to_place) = (from.place(), to.place());
         let (from_at, to_at) = match (from_place, to_place) {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
+use super::beginning::Beginning;
 use super::lives::say;
 use super::options::RecordOptions;
 use super::output::Speech;
@@ -21,8 +22,6 @@ use super::recording::Recording;
 use super::service::{self, Start};
 use super::spawn::{Command, Spawned, Standard};
 use super::timeline::{Shared, Watcher};
-use super::tracer::Seen;
-use super::world::World;
 use crate::base::limits::STDERR_BYTES;
 use crate::base::{HarnessError, Result};
 use crate::driver::process::RUN_VARIABLE;
@@ -41,9 +40,13 @@ pub struct Recorder {
     options: RecordOptions,
     shared: Arc<Shared>,
     orders: Option<mpsc::Sender<Start>>,
-    tracing: Option<JoinHandle<std::io::Result<Seen>>>,
+    tracing: Option<JoinHandle<std::io::Result<()>>>,
     initial: Tree,
     process: Option<Process>,
+    /// A process that has finished with its store may be asked for another.
+    keeps: bool,
+    /// It waits for that.
+    waiting: Option<Session>,
     run_folders: Vec<PathBuf>,
     stderr: String,
     overdue: bool,
@@ -64,14 +67,13 @@ impl Recorder {
     }
 
     pub(super) fn with(target: &Target, options: &RecordOptions, speech: Speech) -> Result<Self> {
-        let (world, initial) = World::read(&options.root)
-            .map_err(|error| HarnessError::at("reading", &options.root, error))?;
+        let (beginning, initial) = begin(options)?;
         let shared = Arc::new(Shared::default());
         let (orders, received) = mpsc::channel();
         let (theirs, wanted) = (shared.clone(), options.clone());
         let tracing = thread::Builder::new()
             .name("tracer".into())
-            .spawn(move || service::serve(&theirs, &received, world, &wanted, speech))
+            .spawn(move || service::serve(&theirs, &received, beginning, &wanted, speech))
             .map_err(|error| HarnessError::machine("starting the tracing thread", error))?;
         Ok(Self {
             target: target.clone(),
@@ -81,10 +83,26 @@ impl Recorder {
             tracing: Some(tracing),
             initial,
             process: None,
+            keeps: false,
+            waiting: None,
             run_folders: Vec::new(),
             stderr: String::new(),
             overdue: false,
         })
+    }
+
+    /// The same, and a process that says that it may be asked for several stores (`reopen`) is not ended
+    /// when it has finished with one, but waits: see [`Recorder::take`].
+    pub fn keeping(mut self) -> Self {
+        self.keeps = true;
+        self
+    }
+
+    /// The recording, where the process waits to be asked for another store. Whatever is done to the
+    /// directory until then is not recorded: the next recording begins with what it holds then. Nothing
+    /// if no process waits.
+    pub fn take(&mut self) -> Option<Recording> {
+        self.waiting.is_some().then(|| self.gather())
     }
 
     /// Places requests on the recording's timeline.
@@ -165,19 +183,31 @@ impl Recorder {
         DriverFault::Died { how, stderr: self.stderr.clone() }
     }
 
-    /// The recording, once no process is there any more; one that is left is killed.
+    /// The recording, once no process is there any more; one that waits may end by itself, and any other
+    /// is killed.
     pub fn into_recording(mut self) -> Result<Recording> {
+        if let Some(session) = self.waiting.take() {
+            // How it ended is in the recording.
+            let _ = self.end(session);
+        }
         self.wait(Duration::ZERO);
         self.orders = None;
         let context = format!("tracing {}", self.target.name);
         let joined = self.tracing.take().map(JoinHandle::join);
-        let seen = match joined {
-            Some(Ok(Ok(seen))) => seen,
-            Some(Ok(Err(error))) => return Err(HarnessError::machine(context, error)),
-            _ => return Err(HarnessError::broken(format!("{context}: the tracer panicked"))),
-        };
+        match joined {
+            Some(Ok(Ok(()))) => Ok(self.gather()),
+            Some(Ok(Err(error))) => Err(HarnessError::machine(context, error)),
+            _ => Err(HarnessError::broken(format!("{context}: the tracer panicked"))),
+        }
+    }
+
+    /// What was recorded since the begin. Nothing of it is left for a later recording, but what the
+    /// program did once and for all so that nothing is certain any more.
+    fn gather(&mut self) -> Recording {
         let mut state = self.shared.lock();
         let events = std::mem::take(&mut state.events);
+        let seen = std::mem::take(&mut state.seen);
+        state.seen.blind.clone_from(&seen.blind);
         let status = state.status;
         drop(state);
         // The private folders are the program's to use: they are gone before any recovery.
@@ -188,7 +218,7 @@ impl Recorder {
                 .filter(|path| !own.iter().any(|folder| path.starts_with(folder)))
                 .collect()
         };
-        Ok(Recording {
+        Recording {
             trace: Trace {
                 initial: std::mem::take(&mut self.initial),
                 events,
@@ -208,12 +238,35 @@ impl Recorder {
             stderr: std::mem::take(&mut self.stderr),
             outside_written: paths(seen.outside_written),
             outside_read: paths(seen.outside_read),
-        })
+        }
     }
+
+    /// Ends the program's input and waits for its exit.
+    fn end(&mut self, mut session: Session) -> Result<(), DriverFault> {
+        session.end_input();
+        let limit = self.options.timeouts.op;
+        if !self.wait(limit) {
+            self.overdue = true;
+            let waiting_for = "its exit after the end of its input".into();
+            return Err(DriverFault::Hung { waiting_for, after_ms: limit.as_millis() as u64 });
+        }
+        if self.shared.lock().status == Some(0) { Ok(()) } else { Err(self.died()) }
+    }
+}
+
+/// The begin of a recording, with the first picture of its directory.
+fn begin(options: &RecordOptions) -> Result<(Beginning, Tree)> {
+    Beginning::read(options).map_err(|error| HarnessError::at("reading", &options.root, error))
 }
 
 impl Host for Recorder {
     fn start(&mut self) -> Result<Session> {
+        if let Some(session) = self.waiting.take() {
+            let (beginning, initial) = begin(&self.options)?;
+            self.initial = initial;
+            self.shared.lock().next = Some(beginning);
+            return Ok(session);
+        }
         let name = self.target.name.clone();
         let machine =
             |errno: nix::errno::Errno| HarnessError::machine(format!("a pipe for {name}"), errno);
@@ -225,14 +278,13 @@ impl Host for Recorder {
     }
 
     fn finish(&mut self, mut session: Session) -> Result<(), DriverFault> {
-        session.end_input();
-        let limit = self.options.timeouts.op;
-        if !self.wait(limit) {
-            self.overdue = true;
-            let waiting_for = "its exit after the end of its input".into();
-            return Err(DriverFault::Hung { waiting_for, after_ms: limit.as_millis() as u64 });
+        let may_stay = self.keeps && session.capabilities().is_some_and(|caps| caps.reopen);
+        if may_stay && self.shared.wait_alone() {
+            session.take_warnings();
+            self.waiting = Some(session);
+            return Ok(());
         }
-        if self.shared.lock().status == Some(0) { Ok(()) } else { Err(self.died()) }
+        self.end(session)
     }
 
     fn explain(&mut self, _session: &mut Session, fault: DriverFault) -> DriverFault {

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, mpsc};
 
+use super::beginning::Beginning;
 use super::mapping::Mappings;
 use super::options::RecordOptions;
 use super::output::{Output, Speech};
@@ -13,13 +14,9 @@ use super::owed::Owed;
 use super::recorder::Started;
 use super::spawn::{self, Command, Standard};
 use super::stack::Unwinding;
-use super::strikes::Strikes;
 use super::timeline::Shared;
-use super::token::Token;
-use super::tracer::{Seen, Tracer};
-use super::world::World;
+use super::tracer::Tracer;
 use super::{filter, status};
-use crate::base::Rng;
 
 /// One order.
 #[derive(Debug)]
@@ -45,10 +42,10 @@ impl Drop for Over {
 pub fn serve(
     shared: &Arc<Shared>,
     orders: &mpsc::Receiver<Start>,
-    world: World,
+    Beginning { world, token, strikes }: Beginning,
     options: &RecordOptions,
     speech: Speech,
-) -> io::Result<Seen> {
+) -> io::Result<()> {
     let _over = Over(shared.clone());
     let own_mask = options.cpu.map(pin).transpose()?;
     let filter = filter::program(options.trace_reads);
@@ -57,9 +54,9 @@ pub fn serve(
         shared: shared.clone(),
         world,
         threads: BTreeMap::new(),
-        token: Token::new(Rng::new(options.seed).fork("token")),
+        token,
         mappings: Mappings::default(),
-        strikes: Strikes::new(options.plan.clone()),
+        strikes,
         owed: Owed::default(),
         output: Output::new(speech),
         stdout: root.identity,
@@ -69,7 +66,6 @@ pub fn serve(
         reads: options.trace_reads,
         stacks: options.stacks,
         unwinding: Unwinding::default(),
-        seen: Seen::default(),
         main: 0,
         killed: false,
         backlog: Default::default(),
@@ -102,8 +98,8 @@ pub fn serve(
             return Err(error);
         }
     }
-    tracer.seen.modules = tracer.unwinding.into_modules();
-    Ok(tracer.seen)
+    shared.lock().seen.modules = tracer.unwinding.into_modules();
+    Ok(())
 }
 
 /// Moves this thread to one processor. Returns the processors that it had before.

@@ -31,7 +31,7 @@ impl Tracer {
     pub(super) fn compare_before(&mut self, tid: pid_t, work: &Work) -> io::Result<()> {
         let syncs = matches!(work, Work::Sync { .. } | Work::SyncRanges(_) | Work::SyncAll);
         let own = work.file(|_| None).is_some_and(|file| self.mappings.has(file));
-        self.seen.coarse |= !syncs && self.mappings.is_coarse();
+        self.shared.lock().seen.coarse |= !syncs && self.mappings.is_coarse();
         if !syncs {
             self.mappings.went_on();
         }

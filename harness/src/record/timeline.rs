@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use libc::pid_t;
 
+use super::beginning::Beginning;
+use super::seen::Seen;
 use crate::driver::protocol::Id;
 use crate::driver::{Timeline, Watch};
 use crate::trace::{Event, EventKind};
@@ -24,8 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct State {
     /// What happened.
     pub events: Vec<Event>,
+    /// What was noticed besides.
+    pub seen: Seen,
     /// The program waits at its empty standard input.
     pub idle: bool,
+    /// It did so alone, as one thread that has nothing of the directory mapped.
+    pub alone: bool,
+    /// The recording that begins with whatever happens next.
+    pub next: Option<Beginning>,
     /// How many stops were handled: a sign of life.
     pub steps: u64,
     /// Threads that are alive.
@@ -70,9 +78,12 @@ impl Shared {
         state.status = None;
     }
 
-    /// The program has come to its empty standard input.
-    pub fn set_idle(&self) {
-        self.lock().idle = true;
+    /// The program has come to its empty standard input, as its only thread or not.
+    pub fn set_idle(&self, alone: bool) {
+        let mut state = self.lock();
+        state.idle = true;
+        state.alone = alone;
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -106,6 +117,13 @@ impl Shared {
             // SAFETY: a plain kill of a process of our own.
             unsafe { libc::kill(*process, libc::SIGKILL) };
         }
+    }
+
+    /// Waits until the program has nothing left to do. True if it is one thread that waits for a request
+    /// and has nothing of the directory mapped.
+    pub fn wait_alone(&self) -> bool {
+        let state = self.wait_idle();
+        state.idle && state.alone && !state.over && !state.killed
     }
 
     /// Waits until the program has nothing left to do. Returns with the state locked.

@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 
 use libc::{c_int, pid_t};
 
+use super::beginning::Beginning;
 use super::calls::{self, Class};
 use super::filter;
 use super::mapping::Mappings;
@@ -49,33 +50,6 @@ pub struct Thread {
     pub at: At,
 }
 
-/// What the tracer gives back.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// Unmodelled calls.
-    pub unmodelled: BTreeMap<String, u64>,
-    /// What could not be seen.
-    pub blind: Vec<String>,
-    /// Numbered operations.
-    pub operations: u32,
-    /// Numbered looks.
-    pub looks: u32,
-    /// Lines that came in one write with a later one.
-    pub weakened: u32,
-    /// Stores into a large mapping were looked for only where it decides what is durable or promised.
-    pub coarse: bool,
-    /// The programs and libraries that call stacks are in.
-    pub modules: Vec<std::path::PathBuf>,
-    /// Processes that still ran when the first one ended, and were ended with it.
-    pub cut_off: u32,
-    /// Planned strikes that struck.
-    pub struck: u32,
-    /// Files outside the recorded directory that were opened for writing.
-    pub outside_written: std::collections::BTreeSet<Vec<u8>>,
-    /// Files outside that were opened for reading.
-    pub outside_read: std::collections::BTreeSet<Vec<u8>>,
-}
-
 /// Everything that the tracing thread knows.
 #[derive(Debug)]
 pub struct Tracer {
@@ -94,7 +68,6 @@ pub struct Tracer {
     pub(super) reads: bool,
     pub(super) stacks: Stacks,
     pub(super) unwinding: Unwinding,
-    pub(super) seen: Seen,
     pub(super) main: pid_t,
     pub(super) killed: bool,
     /// Stops that were reported while another thread's was waited for.
@@ -118,7 +91,7 @@ impl Tracer {
                 None => ptrace::wait()?,
             };
             let Some((tid, change)) = next else { break };
-            self.shared.lock().steps += 1;
+            self.begin_again();
             if let Err(error) = self.handle(tid, change)
                 && error.raw_os_error() != Some(libc::ESRCH)
             {
@@ -131,6 +104,21 @@ impl Tracer {
             self.watch_holder();
         }
         Ok(())
+    }
+
+    /// Something happened: in another recording than before, if one was begun meanwhile.
+    fn begin_again(&mut self) {
+        let mut shared = self.shared.lock();
+        shared.steps += 1;
+        let Some(Beginning { world, token, strikes }) = shared.next.take() else { return };
+        drop(shared);
+        (self.world, self.token, self.strikes) = (world, token, strikes);
+        self.owed = Owed::default();
+        self.mappings.forget_files();
+        self.next_number = 0;
+        for thread in self.threads.values_mut() {
+            thread.number = None;
+        }
     }
 
     fn handle(&mut self, tid: pid_t, change: Change) -> io::Result<()> {
@@ -258,9 +246,15 @@ impl Tracer {
     /// Something happened that the recorder cannot see past.
     pub(super) fn blind(&mut self, what: impl Into<String>) {
         let what = what.into();
-        if !self.seen.blind.contains(&what) {
-            self.seen.blind.push(what);
+        let seen = &mut self.shared.lock().seen;
+        if !seen.blind.contains(&what) {
+            seen.blind.push(what);
         }
+    }
+
+    /// A call changed files in a way that is not modelled.
+    pub(super) fn unmodelled(&mut self, what: impl Into<String>) {
+        *self.shared.lock().seen.unmodelled.entry(what.into()).or_default() += 1;
     }
 
     /// The thread's number in the trace.

@@ -11,6 +11,7 @@ int main(int argc, char **argv) {
     static char line[1 << 20];
     char path[8192], id[32], verb[32], rest[4096];
     int log = -1, later = -1, careless = argc > 1 && !strcmp(argv[1], "careless");
+    const char *words = argc > 1 && !strcmp(argv[1], "reopen") ? "del reopen" : "del";
     while (fgets(line, sizeof line, stdin)) {
         rest[0] = 0;
         if (sscanf(line, "%31s %31s %4095[^\n]", id, verb, rest) < 2) return 2;
@@ -20,7 +21,7 @@ int main(int argc, char **argv) {
             snprintf(path, sizeof path, "%s/later", rest);
             later = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
             if (log < 0 || later < 0) { printf("err %s open\n", id); fflush(stdout); continue; }
-            printf("ack %s del\n", id);
+            printf("ack %s %s\n", id, words);
         } else if (!strcmp(verb, "put") || !strcmp(verb, "del")) {
             int failed = write(log, line, strlen(line)) != (ssize_t)strlen(line) || fsync(log) != 0;
             if (failed && !careless) printf("err %s failed\n", id); else printf("ack %s\n", id);

@@ -70,7 +70,7 @@ impl Studio<'_> {
     /// Asks the requests of `stage` while `plan` strikes. With `looks`, reads, closes and listings are
     /// numbered too.
     pub fn run(&self, stage: &Stage, plan: &Plan, looks: bool) -> Result<Run> {
-        let folder = self.folder()?;
+        let folder = self.folder("io-")?;
         let dir = folder.path().join("store");
         let (recording, driven) = self.struck(&dir, stage, plan, looks, Stacks::None)?;
         let left = Image::load(&dir)?;
@@ -89,7 +89,7 @@ impl Studio<'_> {
     /// The program's own source line at the call that failed, from one more run; nothing where that went
     /// otherwise or no line is known.
     pub fn line(&self, stage: &Stage, plan: &Plan, hit: &Hit) -> Result<Option<String>> {
-        let folder = self.folder()?;
+        let folder = self.folder("io-")?;
         let dir = folder.path().join("store");
         let stacks = Stacks::At(hit.no);
         let (recording, _) = self.struck(&dir, stage, plan, hit.no & LOOK != 0, stacks)?;
@@ -101,13 +101,6 @@ impl Studio<'_> {
         let at = u32::try_from(at).map_or(hit.event, EventNo);
         let own = recording.source(at).into_iter().find(SourceLine::is_own);
         Ok(own.map(|line| line.to_string()))
-    }
-
-    fn folder(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new()
-            .prefix("io-")
-            .tempdir_in(self.root)
-            .map_err(|error| HarnessError::at("making a folder in", self.root, error))
     }
 
     fn struck(

@@ -165,8 +165,8 @@ impl<'a, T: Clone> Bench<'a, T> {
                 }
             }
             Known::Recovered(_, recovery) if first => {
-                let shown = self.memory.recovery(recovery);
-                if reads && matches!(shown, Recovery::Opened(_)) {
+                let shown = self.memory.shown(recovery);
+                if reads && matches!(*shown, Recovery::Opened(_)) {
                     self.note(visit, &ask, image, no, recovery);
                 }
                 self.judge(no, recovery, visit, ask, &shown);

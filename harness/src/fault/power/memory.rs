@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::recover::{Recovered, Recovery};
@@ -60,6 +61,8 @@ pub struct Memory {
     values: Texts,
     kept: Vec<Kept>,
     by_hash: ByHash<RecoveryNo>,
+    /// The recovery that was asked for last: the states of one crash mostly recover to the same.
+    latest: Option<(RecoveryNo, Rc<Recovery>)>,
 }
 
 impl Memory {
@@ -106,6 +109,18 @@ impl Memory {
     /// How many different recoveries were seen.
     pub fn recoveries(&self) -> u64 {
         self.kept.len() as u64
+    }
+
+    /// What was kept, whole again; at hand where it is asked for again and again.
+    pub fn shown(&mut self, no: RecoveryNo) -> Rc<Recovery> {
+        match &self.latest {
+            Some((latest, shown)) if *latest == no => Rc::clone(shown),
+            _ => {
+                let shown = Rc::new(self.recovery(no));
+                self.latest = Some((no, Rc::clone(&shown)));
+                shown
+            }
+        }
     }
 
     /// What was kept, whole again.

@@ -13,8 +13,10 @@
 //!
 //! Not judged here: damage to what was durable (the media fault), failing calls (io).
 
-pub mod ask;
+pub mod afresh;
+mod ask;
 pub mod bench;
+mod booth;
 pub mod court;
 mod fewer;
 mod findings;

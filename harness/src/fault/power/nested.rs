@@ -11,8 +11,9 @@ use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::ask::Candidate;
+use super::booth::{Booth, Take};
 use super::ground::{Ground, Spot};
-use super::record::{Recorded, Studio};
+use super::record::Studio;
 use super::shape::Shape;
 use super::visit::{Ended, Share, Visitor};
 use crate::base::{Result, Rng};
@@ -20,7 +21,6 @@ use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
 use crate::image::Image;
 use crate::persistence::{Device, ProfileSet};
-use crate::recover::Recovery;
 use crate::scenario::FaultName;
 use crate::trace::EventNo;
 
@@ -94,12 +94,12 @@ impl Nesting<'_> {
         &'s self,
         scope: &'s std::thread::Scope<'s, 'e>,
         images: Vec<Image>,
-    ) -> Receiver<Result<(Recorded, Recovery)>> {
+    ) -> Receiver<Result<Take>> {
         let (tell, told) = sync_channel(AHEAD);
-        let studio = &self.studio;
+        let mut booth = Booth::new(self.studio);
         scope.spawn(move || {
             for image in images {
-                if tell.send(studio.recovery(&image)).is_err() {
+                if tell.send(booth.recovery(&image)).is_err() {
                     break;
                 }
             }
@@ -113,7 +113,7 @@ impl Nesting<'_> {
         visitor: &mut Visitor<'_, '_>,
         outcome: &mut FaultOutcome,
         candidates: &[Candidate<Spot>],
-        recordings: &Receiver<Result<(Recorded, Recovery)>>,
+        recordings: &Receiver<Result<Take>>,
         (done, upto): (&mut CutAgain, f64),
     ) -> Result<u64> {
         for (nth, candidate) in candidates.iter().enumerate() {
@@ -176,7 +176,7 @@ impl Nesting<'_> {
         visitor: &mut Visitor<'_, '_>,
         outcome: &mut FaultOutcome,
         candidate: &Candidate<Spot>,
-        (recorded, recovery): (Recorded, Recovery),
+        Take { recorded, recovery, is_used }: Take,
         upto: f64,
     ) -> Result<Option<Ended>> {
         let spot = &candidate.ask.what;
@@ -207,6 +207,7 @@ impl Nesting<'_> {
         if !changes {
             return Ok(None);
         }
+        ground.in_used_process = is_used;
         ground.number = visitor.bench.seat(Rc::clone(&ground.court));
         let deep = ground.depth() >= DEPTH;
         let ground = Rc::new(ground);

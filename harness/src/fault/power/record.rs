@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Driven, Plan, Target, Timeouts, drive};
 use crate::image::{Image, Workdir};
-use crate::record::{RecordOptions, Recorder, SourceLine, Stacks};
+use crate::record::{RecordOptions, Recorder, Recording, SourceLine, Stacks};
 use crate::recover::{REQUESTS, Recovery, of_driven};
 use crate::trace::{Call, EventKind, EventNo, Trace};
 use crate::workload::{Answer, History, Key, Mutation, Request, Value};
@@ -75,10 +75,7 @@ impl Studio<'_> {
         requests: &[Request],
         threads: u32,
     ) -> Result<Recorded> {
-        let folder = tempfile::Builder::new()
-            .prefix("record-")
-            .tempdir_in(self.root)
-            .map_err(|error| HarnessError::at("making a folder in", self.root, error))?;
+        let folder = self.folder("record-")?;
         let dir = folder.path().join("store");
         match image {
             Some(image) => drop(Workdir::new(&dir)?.become_image(image)?),
@@ -91,25 +88,18 @@ impl Studio<'_> {
         let plan = Plan { dir: &dir, requests, threads, capabilities: Some(self.capabilities) };
         let driven = drive(&mut recorder, &mut watcher, &plan)?;
         let recording = recorder.into_recording()?;
-        let blind = recording.trace.blind.clone();
-        let history = recording.trace.history();
-        let left = Image::load(&dir)?;
-        let stderr = recording.stderr;
-        let coarse = recording.coarse;
-        let outside = Outside { written: recording.outside_written, read: recording.outside_read };
-        Ok(Recorded {
-            coarse,
-            trace: recording.trace,
-            history,
-            driven,
-            blind,
-            outside,
-            left,
-            stderr,
-        })
+        Ok(Recorded::new(recording, driven, Image::load(&dir)?))
     }
 
-    fn options(&self, dir: &Path, run_root: &Path) -> RecordOptions {
+    /// A folder of its own below the root.
+    pub(in crate::fault) fn folder(&self, prefix: &str) -> Result<tempfile::TempDir> {
+        tempfile::Builder::new()
+            .prefix(prefix)
+            .tempdir_in(self.root)
+            .map_err(|error| HarnessError::at("making a folder in", self.root, error))
+    }
+
+    pub(super) fn options(&self, dir: &Path, run_root: &Path) -> RecordOptions {
         let mut options = RecordOptions::new(dir).pinned();
         options.seed = self.seed;
         // A recorded program is slower: it is the control that says whether it hangs.
@@ -126,10 +116,7 @@ impl Studio<'_> {
         threads: u32,
         call: &Call,
     ) -> Result<Option<String>> {
-        let folder = tempfile::Builder::new()
-            .prefix("source-")
-            .tempdir_in(self.root)
-            .map_err(|error| HarnessError::at("making a folder in", self.root, error))?;
+        let folder = self.folder("source-")?;
         let dir = folder.path().join("store");
         std::fs::create_dir(&dir).map_err(|error| HarnessError::at("making", &dir, error))?;
         let mut options = self.options(&dir, folder.path());
@@ -151,21 +138,43 @@ impl Studio<'_> {
     /// Records the recovery of `image`, and a first write after it: what is promised then may rest on
     /// something that recovery found and that is not durable.
     pub fn recovery(&self, image: &Image) -> Result<(Recorded, Recovery)> {
+        let recorded = self.record(Some(image), &self.recovering(), 1)?;
+        let recovery = recorded.recovery();
+        Ok((recorded, recovery))
+    }
+
+    /// What a recovery that is recorded is asked.
+    pub(super) fn recovering(&self) -> Vec<Request> {
         let put = Mutation::Put(Key::from("unplug.after"), Value::from("written-after-recovery"));
         let sync = self.capabilities.sync.then_some(Request::Sync);
         let [open, dump, close] = REQUESTS;
         let write = [open, dump, Request::Write(put)].into_iter();
-        let requests: Vec<Request> = write.chain(sync).chain([close]).collect();
-        let recorded = self.record(Some(image), &requests, 1)?;
-        let answers: Vec<Answer> = recorded
-            .history
-            .operations
-            .iter()
-            .filter_map(|operation| Some(operation.answered.as_ref()?.1.clone()))
-            .collect();
-        let warnings = warnings(&recorded.trace);
-        let recovery = of_driven(&recorded.driven, &answers, warnings);
-        Ok((recorded, recovery))
+        write.chain(sync).chain([close]).collect()
+    }
+}
+
+impl Recorded {
+    /// What was recorded, and what the program left.
+    pub(super) fn new(recording: Recording, driven: Driven, left: Image) -> Self {
+        let outside = Outside { written: recording.outside_written, read: recording.outside_read };
+        Self {
+            history: recording.trace.history(),
+            blind: recording.trace.blind.clone(),
+            coarse: recording.coarse,
+            stderr: recording.stderr,
+            trace: recording.trace,
+            driven,
+            outside,
+            left,
+        }
+    }
+
+    /// What a recorded recovery showed.
+    pub(super) fn recovery(&self) -> Recovery {
+        let answers = self.history.operations.iter();
+        let answers: Vec<Answer> =
+            answers.filter_map(|operation| Some(operation.answered.as_ref()?.1.clone())).collect();
+        of_driven(&self.driven, &answers, warnings(&self.trace))
     }
 }
 

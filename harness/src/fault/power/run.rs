@@ -9,7 +9,7 @@ use super::nested::Nesting;
 use super::prove::Prover;
 use super::stage::Stage;
 use super::visit::{Ended, Share};
-use super::{device, fewer, findings, group, own_name, profiles, settle, studio};
+use super::{afresh, device, fewer, findings, group, own_name, profiles, settle, studio};
 use crate::base::Result;
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
@@ -121,6 +121,7 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
     let Stage { mut visitor, mut prover, requests, cut_again, .. } = stage;
     visitor.bench.settle()?;
     settle::settle(&mut visitor, &mut prover, &mut outcome)?;
+    afresh::afresh(&mut visitor, &mut outcome)?;
     let ctx = visitor.ctx;
     let counted = visitor.totals();
     let totals = &mut outcome.totals;
