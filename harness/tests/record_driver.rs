@@ -123,10 +123,12 @@ fn a_process_that_waits_for_another_store_is_recorded_as_if_it_were_new() {
         assert!(whole.pop().is_some_and(|exit| exit.contains("Exit")));
         assert_eq!(shape(&recording), whole, "round {round}");
         assert_eq!(recording.operations, alone.operations);
+        assert_eq!(recording.trace.blind, [""; 0]);
         // Whoever owns the directory makes it another.
         for file in ["log", "later"] {
             std::fs::remove_file(root.join(file)).expect("removed");
         }
+        std::fs::write(root.join("log"), "of before").expect("written");
     }
     let last = recorder.into_recording().expect("recorded");
     assert!(last.clean, "it may end by itself: {}", last.exit);
