@@ -135,17 +135,25 @@ fn a_process_that_waits_for_another_store_is_recorded_as_if_it_were_new() {
 }
 
 #[test]
-fn a_process_that_may_not_be_asked_again_does_not_wait() {
+fn a_process_that_may_not_be_asked_again_or_is_not_at_rest_does_not_wait() {
     let bench = Bench::new("driver");
-    let root = bench.root();
-    let options = RecordOptions::new(&root).pinned();
-    let mut recorder = Recorder::new(&bench.target(&[]), &options).expect("made").keeping();
     let requests = puts(1);
-    let plan = Workload { dir: &root, requests: &requests, threads: 1, capabilities: None };
-    let mut watcher = recorder.watcher();
-    drive(&mut recorder, &mut watcher, &plan).expect("driven");
-    assert!(recorder.take().is_none());
-    assert!(recorder.into_recording().expect("recorded").clean);
+    for (words, waits) in [
+        (&[][..], false),
+        (&["threaded"][..], false),
+        (&["mapped"][..], false),
+        (&["reopen"][..], true),
+    ] {
+        let root = bench.root();
+        let options = RecordOptions::new(&root).pinned();
+        let mut recorder = Recorder::new(&bench.target(words), &options).expect("made").keeping();
+        let plan = Workload { dir: &root, requests: &requests, threads: 1, capabilities: None };
+        let mut watcher = recorder.watcher();
+        let driven = drive(&mut recorder, &mut watcher, &plan).expect("driven");
+        assert_eq!(driven.end, End::Finished, "{words:?}");
+        assert_eq!(recorder.take().is_some(), waits, "{words:?}");
+        assert!(recorder.into_recording().expect("recorded").clean, "{words:?}");
+    }
 }
 
 #[test]
