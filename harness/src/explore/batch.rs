@@ -30,6 +30,12 @@ impl Batch {
         self.states.push_back((digest(&state), state));
     }
 
+    /// Forgets all of them; what they took up is used again.
+    pub(super) fn clear(&mut self) {
+        self.states.clear();
+        self.seen.clear();
+    }
+
     /// The next one, with its digest.
     pub(super) fn next(&mut self) -> Option<(u64, CrashState)> {
         self.states.pop_front()

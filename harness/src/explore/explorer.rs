@@ -208,7 +208,7 @@ impl<'m> Explorer<'m> {
             return;
         }
         self.view.advance(point.at);
-        self.batch = Batch::default();
+        self.batch.clear();
         let mut left_for_later = Skipped::new();
         let mut site = Site {
             view: &self.view,

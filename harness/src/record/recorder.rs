@@ -1,11 +1,13 @@
 //! A recorder: starts driver processes under trace, one after the other, on one timeline, and gives
 //! the recording at the end. Nothing that it started outlives it, on any way out.
 
+mod gather;
+mod host;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -18,22 +20,19 @@ use super::beginning::Beginning;
 use super::lives::say;
 use super::options::RecordOptions;
 use super::output::Speech;
-use super::recording::Recording;
 use super::service::{self, Start};
 use super::spawn::{Command, Spawned, Standard};
 use super::timeline::{Shared, Watcher};
 use crate::base::limits::STDERR_BYTES;
 use crate::base::{HarnessError, Result};
 use crate::driver::process::RUN_VARIABLE;
-use crate::driver::{DriverFault, Host, Session, Target};
-use crate::trace::{Trace, Tree};
+use crate::driver::{DriverFault, Session, Target};
+use crate::trace::Tree;
 
 /// How long a killed tree may take to be gone.
 const GRAVE: Duration = Duration::from_secs(30);
-/// How long a program that closed its output may take to die of what ails it.
-const DYING: Duration = Duration::from_secs(1);
 
-/// A recorder of one directory. It is a [`Host`]: whoever drives a workload can drive it recorded.
+/// A recorder of one directory. It is a [`Host`](crate::driver::Host): whoever drives a workload can drive it recorded.
 #[derive(Debug)]
 pub struct Recorder {
     target: Target,
@@ -59,7 +58,6 @@ struct Process {
     _run_folder: Option<tempfile::TempDir>,
 }
 
-/// What `target`'s own start needs besides its pipes.
 impl Recorder {
     /// Reads the directory as it stands and prepares to trace `target`.
     pub fn new(target: &Target, options: &RecordOptions) -> Result<Self> {
@@ -96,13 +94,6 @@ impl Recorder {
     pub fn keeping(mut self) -> Self {
         self.keeps = true;
         self
-    }
-
-    /// The recording, where the process waits to be asked for another store. Whatever is done to the
-    /// directory until then is not recorded: the next recording begins with what it holds then. Nothing
-    /// if no process waits.
-    pub fn take(&mut self) -> Option<Recording> {
-        self.waiting.is_some().then(|| self.gather())
     }
 
     /// Places requests on the recording's timeline.
@@ -182,120 +173,11 @@ impl Recorder {
         };
         DriverFault::Died { how, stderr: self.stderr.clone() }
     }
-
-    /// The recording, once no process is there any more; one that waits may end by itself, and any other
-    /// is killed.
-    pub fn into_recording(mut self) -> Result<Recording> {
-        if let Some(session) = self.waiting.take() {
-            // How it ended is in the recording.
-            let _ = self.end(session);
-        }
-        self.wait(Duration::ZERO);
-        self.orders = None;
-        let context = format!("tracing {}", self.target.name);
-        let joined = self.tracing.take().map(JoinHandle::join);
-        match joined {
-            Some(Ok(Ok(()))) => Ok(self.gather()),
-            Some(Ok(Err(error))) => Err(HarnessError::machine(context, error)),
-            _ => Err(HarnessError::broken(format!("{context}: the tracer panicked"))),
-        }
-    }
-
-    /// What was recorded since the begin. Nothing of it is left for a later recording, but what the
-    /// program did once and for all so that nothing is certain any more.
-    fn gather(&mut self) -> Recording {
-        let mut state = self.shared.lock();
-        let events = std::mem::take(&mut state.events);
-        let seen = std::mem::take(&mut state.seen);
-        state.seen.blind.clone_from(&seen.blind);
-        let status = state.status;
-        drop(state);
-        // The private folders are the program's to use: they are gone before any recovery.
-        let own = &self.run_folders;
-        let paths = |set: std::collections::BTreeSet<Vec<u8>>| {
-            set.into_iter()
-                .map(|path| PathBuf::from(OsString::from_vec(path)))
-                .filter(|path| !own.iter().any(|folder| path.starts_with(folder)))
-                .collect()
-        };
-        Recording {
-            trace: Trace {
-                initial: std::mem::take(&mut self.initial),
-                events,
-                unmodelled: seen.unmodelled,
-                blind: seen.blind,
-            },
-            exit: status.map_or_else(|| "never ended".into(), say),
-            clean: status == Some(0),
-            overdue: self.overdue,
-            operations: seen.operations,
-            looks: seen.looks,
-            struck: seen.struck,
-            cut_off: seen.cut_off,
-            weakened: seen.weakened,
-            modules: seen.modules,
-            coarse: seen.coarse,
-            stderr: std::mem::take(&mut self.stderr),
-            outside_written: paths(seen.outside_written),
-            outside_read: paths(seen.outside_read),
-        }
-    }
-
-    /// Ends the program's input and waits for its exit.
-    fn end(&mut self, mut session: Session) -> Result<(), DriverFault> {
-        session.end_input();
-        let limit = self.options.timeouts.op;
-        if !self.wait(limit) {
-            self.overdue = true;
-            let waiting_for = "its exit after the end of its input".into();
-            return Err(DriverFault::Hung { waiting_for, after_ms: limit.as_millis() as u64 });
-        }
-        if self.shared.lock().status == Some(0) { Ok(()) } else { Err(self.died()) }
-    }
 }
 
 /// The begin of a recording, with the first picture of its directory.
 fn begin(options: &RecordOptions) -> Result<(Beginning, Tree)> {
     Beginning::read(options).map_err(|error| HarnessError::at("reading", &options.root, error))
-}
-
-impl Host for Recorder {
-    fn start(&mut self) -> Result<Session> {
-        if let Some(session) = self.waiting.take() {
-            let (beginning, initial) = begin(&self.options)?;
-            self.initial = initial;
-            self.shared.lock().next = Some(beginning);
-            return Ok(session);
-        }
-        let name = self.target.name.clone();
-        let machine =
-            |errno: nix::errno::Errno| HarnessError::machine(format!("a pipe for {name}"), errno);
-        let (stdin, to) = pipe2(OFlag::O_CLOEXEC).map_err(machine)?;
-        let (from, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(machine)?;
-        let death = self.spawn(stdin, stdout)?;
-        Session::new(to, from, Some(death), self.options.timeouts)
-            .map_err(|error| HarnessError::machine(format!("talking to {name}"), error))
-    }
-
-    fn finish(&mut self, mut session: Session) -> Result<(), DriverFault> {
-        let may_stay = self.keeps && session.capabilities().is_some_and(|caps| caps.reopen);
-        if may_stay && self.shared.wait_alone() {
-            session.take_warnings();
-            self.waiting = Some(session);
-            return Ok(());
-        }
-        self.end(session)
-    }
-
-    fn explain(&mut self, _session: &mut Session, fault: DriverFault) -> DriverFault {
-        let died = matches!(fault, DriverFault::Died { .. });
-        let ended = self.wait(if died { DYING } else { Duration::ZERO });
-        match fault {
-            DriverFault::Died { .. } if ended => self.died(),
-            DriverFault::Died { how, .. } => DriverFault::Died { how, stderr: self.stderr.clone() },
-            other => other,
-        }
-    }
 }
 
 impl Drop for Recorder {
