@@ -67,7 +67,9 @@ impl ValueName {
 /// `key.number.length.crc` with everything in its one spelling.
 fn parse_header(header: &str) -> Option<(ValueName, u32)> {
     let mut fields = header.rsplitn(4, '.');
-    let crc = fields.next().filter(|crc| crc.len() == 8)?;
+    // Capitals and a sign would be read too, and a value with a flipped bit would pass for whole.
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let crc = fields.next().filter(|crc| crc.len() == 8 && crc.bytes().all(is_digit))?;
     let len_bytes = canonical(fields.next()?)?;
     let number = canonical(fields.next()?)?;
     let key = fields.next().filter(|key| !key.is_empty())?;
@@ -126,6 +128,15 @@ mod tests {
         assert_eq!(name("k", 39).value(), None);
         assert_eq!(name(&"k".repeat(64), 50).value(), None);
         assert!(name(&"k".repeat(64), 100).value().is_some());
+    }
+
+    #[test]
+    fn a_checksum_has_one_spelling() {
+        let name = ValueName { key: Key::from("k17"), number: 3, len_bytes: 40 };
+        let text = name.value().unwrap().as_str().to_owned();
+        assert!(ValueName::of(&Value::new(text.clone())).is_some());
+        let capital = text.replace("b2b327b5", "B2b327b5");
+        assert_eq!(ValueName::of(&Value::new(capital)), None);
     }
 
     #[test]
