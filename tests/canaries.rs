@@ -67,6 +67,27 @@ fn every_flaw_has_a_scenario_for_each_fault_that_shows_it() {
 }
 
 #[test]
+fn a_recovery_in_place_is_shown_by_crashes_inside_recovery_alone_and_its_line_is_named() {
+    let place = Place::new();
+    let engine = "canary:recovery-in-place";
+    let some = ["--ops", "60", "--value-size", "1..3000", "--checkpoint-every", "20"];
+    let arguments = [&[engine, "--faults", "power", "--cases", "600"], &some[..]].concat();
+    place.torture(&arguments).exits(1);
+    let report = place.report();
+    let findings = report["findings"].as_array().unwrap();
+    for finding in findings {
+        let replay = finding["replay"].as_str().unwrap().split(' ').next_back().unwrap();
+        let scenario = std::fs::read_to_string(replay).unwrap();
+        let scenario: serde_json::Value = serde_json::from_str(&scenario).unwrap();
+        let nested = scenario["case"]["strike"]["nested"].as_array();
+        assert!(nested.is_some_and(|nested| !nested.is_empty()), "{finding}");
+    }
+    let source = findings.iter().find_map(|finding| finding["source"].as_str());
+    let line = source.expect("a call inside the recovery is guilty");
+    assert!(line.contains("canary/open.rs") && line.ends_with("in in_place"), "{line}");
+}
+
+#[test]
 fn a_flaw_that_only_some_profiles_show_holds_under_the_others() {
     let some = |row: &&unplug::engines::canary::Row| {
         row.faults.contains(&FaultName::Power) && row.profiles.len() < Profile::ALL.len()

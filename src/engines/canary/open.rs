@@ -186,24 +186,31 @@ fn unclean(store: &mut Store, replayed: &Replayed) -> Result<(), NotOpened> {
     Ok(())
 }
 
-/// The flawed way: the first segment is emptied and everything written to it again.
+/// The flawed way: the first segment is emptied and everything written to it again. But for a crash
+/// inside it nothing is wrong: what the snapshot has and is no longer shown is deleted again, and the
+/// head is made durable.
 fn in_place(store: &mut Store) -> io::Result<()> {
     let slot = store.head.slot();
     let log =
         File::options().read(true).write(true).open(replay::path(&store.dir, slot.segment))?;
     log.set_len(START as u64)?;
-    let changes: Vec<Mutation> = store
+    let before = match slot.snapshot {
+        0 => Pairs::new(),
+        number => snapshot::read(&store.dir, number)?.unwrap_or_default(),
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let gone = before.keys().filter(|key| !store.pairs.contains_key(*key));
+    let gone = gone.map(|key| Mutation::Del(text(key).as_str().into()));
+    let shown = store
         .pairs
         .iter()
-        .map(|(key, value)| {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            Mutation::Put(text(key).as_str().into(), text(value).as_str().into())
-        })
-        .collect();
+        .map(|(key, value)| Mutation::Put(text(key).as_str().into(), text(value).as_str().into()));
+    let changes: Vec<Mutation> = gone.chain(shown).collect();
     let place = Place { segment: slot.segment, sequence: slot.base + 1, synced: slot.base };
     let bytes = frame::encode(place, Role::Changes, &changes, align(store.variant), store.flaw);
     log.write_all_at(&bytes, START as u64)?;
     log.sync_all()?;
+    store.head.write(&store.dir, Slot { sealed: None, ..slot })?;
     for segment in slot.segment + 1..=store.segment {
         std::fs::remove_file(replay::path(&store.dir, segment))?;
     }

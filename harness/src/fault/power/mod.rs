@@ -34,6 +34,7 @@ pub mod run;
 mod settle;
 pub mod shape;
 mod shrink;
+mod source;
 mod stage;
 pub mod visit;
 mod volatile;

@@ -77,18 +77,53 @@ impl Studio<'_> {
     ) -> Result<Recorded> {
         let folder = self.folder("record-")?;
         let dir = folder.path().join("store");
+        let stacks = Stacks::None;
+        let (recording, driven) = self.recording(&dir, image, requests, threads, stacks)?;
+        Ok(Recorded::new(recording, driven, Image::load(&dir)?))
+    }
+
+    /// The program's own source line at one numbered call, from a recording of the same once more;
+    /// nothing where that went otherwise or no line is known.
+    pub fn source(
+        &self,
+        image: Option<&Image>,
+        requests: &[Request],
+        threads: u32,
+        call: &Call,
+    ) -> Result<Option<String>> {
+        let folder = self.folder("source-")?;
+        let dir = folder.path().join("store");
+        let (recording, _) = self.recording(&dir, image, requests, threads, Stacks::At(call.no))?;
+        let same = |event: &crate::trace::Event| match &event.kind {
+            EventKind::Call(other) => other.no == call.no && other.name == call.name,
+            _ => false,
+        };
+        let Some(at) = recording.trace.events.iter().position(same) else { return Ok(None) };
+        let lines = recording.source(EventNo(at as u32));
+        Ok(lines.into_iter().find(SourceLine::is_own).map(|line| line.to_string()))
+    }
+
+    fn recording(
+        &self,
+        dir: &Path,
+        image: Option<&Image>,
+        requests: &[Request],
+        threads: u32,
+        stacks: Stacks,
+    ) -> Result<(Recording, Driven)> {
         match image {
-            Some(image) => drop(Workdir::new(&dir)?.become_image(image)?),
-            None => std::fs::create_dir(&dir)
-                .map_err(|error| HarnessError::at("making", &dir, error))?,
+            Some(image) => drop(Workdir::new(dir)?.become_image(image)?),
+            None => {
+                std::fs::create_dir(dir).map_err(|error| HarnessError::at("making", dir, error))?
+            }
         }
-        let options = self.options(&dir, folder.path());
+        let run_root = dir.parent().unwrap_or(self.root);
+        let options = RecordOptions { stacks, ..self.options(dir, run_root) };
         let mut recorder = Recorder::new(self.target, &options)?;
         let mut watcher = recorder.watcher();
-        let plan = Plan { dir: &dir, requests, threads, capabilities: Some(self.capabilities) };
+        let plan = Plan { dir, requests, threads, capabilities: Some(self.capabilities) };
         let driven = drive(&mut recorder, &mut watcher, &plan)?;
-        let recording = recorder.into_recording()?;
-        Ok(Recorded::new(recording, driven, Image::load(&dir)?))
+        Ok((recorder.into_recording()?, driven))
     }
 
     /// A folder of its own below the root.
@@ -106,33 +141,6 @@ impl Studio<'_> {
         options.timeouts = self.timeouts.to_confirm();
         options.run_root = Some(run_root.to_path_buf());
         options
-    }
-
-    /// The program's own source line at one numbered call of the workload, from a second recording;
-    /// nothing where that went otherwise or no line is known.
-    pub fn source(
-        &self,
-        requests: &[Request],
-        threads: u32,
-        call: &Call,
-    ) -> Result<Option<String>> {
-        let folder = self.folder("source-")?;
-        let dir = folder.path().join("store");
-        std::fs::create_dir(&dir).map_err(|error| HarnessError::at("making", &dir, error))?;
-        let mut options = self.options(&dir, folder.path());
-        options.stacks = Stacks::At(call.no);
-        let mut recorder = Recorder::new(self.target, &options)?;
-        let mut watcher = recorder.watcher();
-        let plan = Plan { dir: &dir, requests, threads, capabilities: Some(self.capabilities) };
-        drive(&mut recorder, &mut watcher, &plan)?;
-        let recording = recorder.into_recording()?;
-        let same = |event: &crate::trace::Event| match &event.kind {
-            EventKind::Call(other) => other.no == call.no && other.name == call.name,
-            _ => false,
-        };
-        let Some(at) = recording.trace.events.iter().position(same) else { return Ok(None) };
-        let lines = recording.source(EventNo(at as u32));
-        Ok(lines.into_iter().find(SourceLine::is_own).map(|line| line.to_string()))
     }
 
     /// Records the recovery of `image`, and a first write after it: what is promised then may rest on

@@ -9,13 +9,12 @@ use super::nested::Nesting;
 use super::prove::Prover;
 use super::stage::Stage;
 use super::visit::{Ended, Share};
-use super::{afresh, device, fewer, findings, group, own_name, profiles, settle, studio};
+use super::{afresh, device, fewer, findings, group, own_name, profiles, settle, source, studio};
 use crate::base::Result;
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
 use crate::oracle::{Loss, called_for};
 use crate::scenario::FaultName;
-use crate::trace::EventKind;
 
 /// The strategies have this part of the budget before crashes inside recovery are tried, …
 const STRATEGIES: f64 = 0.75;
@@ -158,7 +157,7 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         }
         let mut finding = findings::finding(ctx, visitor.fault, &group);
         if outcome.findings.len() < SOURCES && !finding.note && !ctx.budget.interrupted() {
-            finding.source = source(ctx, &group)?;
+            finding.source = source::of(ctx, &group)?;
         }
         outcome.findings.push(finding);
     }
@@ -172,19 +171,4 @@ fn with_fewer(ctx: &Context<'_>, prover: &mut Prover, group: &mut group::Group) 
         Some(found) => group.adopt(found, prover, device(ctx), ctx.control.capabilities.durable),
         None => Ok(()),
     }
-}
-
-/// The source line of the call whose effect was lost, where it is one of the workload's recording.
-fn source(ctx: &Context<'_>, group: &group::Group) -> Result<Option<String>> {
-    let ground = &group.spot.ground;
-    let event = group.cause.guilty.and_then(|event| ground.trace.events.get(event.0 as usize));
-    let Some(EventKind::Call(call)) = event.map(|event| &event.kind) else { return Ok(None) };
-    if ground.depth() > 0 || call.no == 0 {
-        return Ok(None);
-    }
-    let workload = match &group.requests {
-        Some((some, _)) => some.clone(),
-        None => asked::round(ctx.options, &ctx.control.capabilities, ground.round),
-    };
-    studio(ctx).source(&workload.requests, ctx.options.threads, call)
 }
