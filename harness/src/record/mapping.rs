@@ -12,35 +12,21 @@
 //!
 //! Not here: who is stopped meanwhile ([`super::stores`]).
 
+mod shadow;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::base::holes::data_after;
-use crate::base::limits::PAGE_BYTES;
+use shadow::Shadow;
+
 use crate::trace::{FileId, FileOp};
 
-/// The unit in which a file is read and compared first.
-const CHUNK_BYTES: u64 = 64 * PAGE_BYTES;
-/// Files with more bytes than this are compared only where it decides what is durable or promised:
-/// their states in between are not known.
-const LARGE_BYTES: u64 = 32 << 20;
 /// So many bytes in all are compared where it decides nothing; then every file counts as large, or a
 /// program with a few megabytes mapped and many calls would stand still. Bytes and no time: the same
 /// program is recorded alike again.
 const EFFORT_BYTES: u64 = 4 << 30;
-
-/// One file with a live mapping.
-#[derive(Debug)]
-struct Shadow {
-    file: File,
-    ino: u64,
-    size: u64,
-    /// What is known of it, by chunk; a chunk that is missing is all zeros.
-    chunks: BTreeMap<u64, Vec<u8>>,
-}
 
 /// Every file with a live shared writable mapping.
 #[derive(Debug, Default)]
@@ -112,13 +98,7 @@ impl Mappings {
         if self.files.contains_key(&file) {
             return Ok(());
         }
-        let data = handle.metadata()?;
-        let mut shadow =
-            Shadow { file: handle, ino: data.ino(), size: data.len(), chunks: BTreeMap::new() };
-        for (chunk, bytes) in shadow.read()? {
-            shadow.chunks.insert(chunk, bytes);
-        }
-        self.files.insert(file, shadow);
+        self.files.insert(file, Shadow::of(handle)?);
         Ok(())
     }
 
@@ -138,24 +118,19 @@ impl Mappings {
         for id in std::mem::take(&mut self.anew) {
             let Some(shadow) = self.files.get(&id) else { continue };
             self.failed.remove(&id);
-            for (chunk, bytes) in &shadow.chunks {
-                let offset = chunk * CHUNK_BYTES;
-                let len = shadow.size.saturating_sub(offset).min(CHUNK_BYTES) as usize;
-                let bytes = bytes.get(..len).unwrap_or(bytes).to_vec();
-                stores.push(Store { file: id, offset, bytes });
-            }
+            stores.extend(shadow.all().map(|(offset, bytes)| Store { file: id, offset, bytes }));
         }
         stores
     }
 
     /// Keeps only the files whose inode number is among `live`.
     pub fn keep(&mut self, live: &[u64]) {
-        self.files.retain(|_, shadow| live.contains(&shadow.ino));
+        self.files.retain(|_, shadow| live.contains(&shadow.ino()));
     }
 
     /// The file with this inode number, if it has a live mapping.
     pub fn by_inode(&self, ino: u64) -> Option<FileId> {
-        self.files.iter().find(|(_, shadow)| shadow.ino == ino).map(|(file, _)| *file)
+        self.files.iter().find(|(_, shadow)| shadow.ino() == ino).map(|(file, _)| *file)
     }
 
     /// What was stored since the last comparison. Large files only if `must`.
@@ -188,7 +163,6 @@ impl Mappings {
             FileOp::Write { file, offset, bytes, .. } => {
                 if let Some(shadow) = self.files.get_mut(file) {
                     shadow.put(*offset, bytes);
-                    shadow.size = shadow.size.max(offset + bytes.len() as u64);
                 }
             }
             FileOp::Zero { file, offset, len } => {
@@ -198,114 +172,11 @@ impl Mappings {
             }
             FileOp::Resize { file, from, to, .. } => {
                 if let Some(shadow) = self.files.get_mut(file) {
-                    shadow.zero(*to, from.saturating_sub(*to));
-                    shadow.size = *to;
+                    shadow.resize(*from, *to);
                 }
             }
             _ => {}
         }
-    }
-}
-
-impl Shadow {
-    /// What of it is no hole.
-    fn data_bytes(&self) -> u64 {
-        self.chunks.len() as u64 * CHUNK_BYTES
-    }
-
-    fn is_large(&self) -> bool {
-        self.data_bytes() > LARGE_BYTES
-    }
-
-    /// The chunks that hold data now, whole, in order.
-    fn read(&self) -> io::Result<Vec<(u64, Vec<u8>)>> {
-        let mut chunks = Vec::new();
-        let mut from = 0;
-        let mut last = None;
-        while let Some((start, end)) = data_after(&self.file, from, self.size) {
-            for chunk in start / CHUNK_BYTES..end.div_ceil(CHUNK_BYTES) {
-                if last != Some(chunk) {
-                    chunks.push((chunk, self.read_chunk(chunk)?));
-                    last = Some(chunk);
-                }
-            }
-            from = end;
-        }
-        Ok(chunks)
-    }
-
-    fn read_chunk(&self, chunk: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; CHUNK_BYTES as usize];
-        let at = chunk * CHUNK_BYTES;
-        let end = self.size.saturating_sub(at).min(CHUNK_BYTES) as usize;
-        let mut filled = 0;
-        while filled < end {
-            match self.file.read_at(&mut bytes[filled..end], at + filled as u64)? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn compare(&mut self, id: FileId, stores: &mut Vec<Store>) -> io::Result<()> {
-        for (chunk, now) in self.read()? {
-            let known = self.chunks.entry(chunk).or_insert_with(|| vec![0; now.len()]);
-            if *known != now {
-                differences(id, chunk * CHUNK_BYTES, known, &now, stores);
-                *known = now;
-            }
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, offset: u64, bytes: &[u8]) {
-        let mut done = 0;
-        while done < bytes.len() {
-            let at = offset + done as u64;
-            let (chunk, inside) = (at / CHUNK_BYTES, (at % CHUNK_BYTES) as usize);
-            let known = self.chunks.entry(chunk).or_insert_with(|| vec![0; CHUNK_BYTES as usize]);
-            let count = (known.len() - inside).min(bytes.len() - done);
-            known[inside..inside + count].copy_from_slice(&bytes[done..done + count]);
-            done += count;
-        }
-    }
-
-    fn zero(&mut self, offset: u64, len: u64) {
-        let end = offset.saturating_add(len);
-        for (chunk, known) in &mut self.chunks {
-            let at = chunk * CHUNK_BYTES;
-            let from = offset.clamp(at, at + CHUNK_BYTES) - at;
-            let to = end.clamp(at, at + CHUNK_BYTES) - at;
-            known[from as usize..to as usize].fill(0);
-        }
-    }
-}
-
-/// The stores between two pictures of one chunk: neighbouring changed pages are one store.
-fn differences(file: FileId, at: u64, before: &[u8], now: &[u8], stores: &mut Vec<Store>) {
-    const PAGE: usize = PAGE_BYTES as usize;
-    let mut open = false;
-    for (page, (old, new)) in before.chunks(PAGE).zip(now.chunks(PAGE)).enumerate() {
-        let Some(first) = old.iter().zip(new).position(|(a, b)| a != b) else {
-            open = false;
-            continue;
-        };
-        let last = old.iter().zip(new).rposition(|(a, b)| a != b).unwrap_or(first);
-        let start = at + (page * PAGE) as u64;
-        match stores.last_mut() {
-            // The rest of the page before is unchanged: what stands there joins the two.
-            Some(store) if open && store.file == file => {
-                let have = (store.offset + store.bytes.len() as u64 - at) as usize;
-                store.bytes.extend_from_slice(&now[have..page * PAGE + last + 1]);
-            }
-            _ => stores.push(Store {
-                file,
-                offset: start + first as u64,
-                bytes: new[first..=last].to_vec(),
-            }),
-        }
-        open = true;
     }
 }
 

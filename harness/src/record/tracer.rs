@@ -8,7 +8,6 @@ use std::sync::{Arc, mpsc};
 
 use libc::{c_int, pid_t};
 
-use super::beginning::Beginning;
 use super::calls::{self, Class};
 use super::filter;
 use super::mapping::Mappings;
@@ -104,21 +103,6 @@ impl Tracer {
             self.watch_holder();
         }
         Ok(())
-    }
-
-    /// Something happened: in another recording than before, if one was begun meanwhile.
-    fn begin_again(&mut self) {
-        let mut shared = self.shared.lock();
-        shared.steps += 1;
-        let Some(Beginning { world, token, strikes }) = shared.next.take() else { return };
-        drop(shared);
-        (self.world, self.token, self.strikes) = (world, token, strikes);
-        self.owed = Owed::default();
-        self.mappings.forget_files();
-        self.next_number = 0;
-        for thread in self.threads.values_mut() {
-            thread.number = None;
-        }
     }
 
     fn handle(&mut self, tid: pid_t, change: Change) -> io::Result<()> {

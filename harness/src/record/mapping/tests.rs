@@ -1,5 +1,7 @@
 //! Stores into mappings found by comparing, small files and sparse ones.
 
+use std::os::unix::fs::FileExt;
+
 use super::*;
 use crate::trace::{SyncScope, Via, WriteSync};
 use std::io::Write;
