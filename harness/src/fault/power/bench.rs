@@ -5,18 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+mod judged;
 mod opinions;
 
 use super::ask::{Ask, Candidate, Disagreement, Failure, Like};
 use super::court::Court;
-use super::memory::{ImageNo, Known, Memory, RecoveryNo};
+use super::memory::{ImageNo, Known, Memory};
 use super::reopen::Reopened;
 use super::shape::{self, Shape};
 use crate::base::Result;
 use crate::fault::{Budget, second};
 use crate::image::Image;
-use crate::oracle::{Kind, Verdict, Violation};
-use crate::persistence::ProfileSet;
+use crate::oracle::{Kind, Verdict};
 use crate::recover::{Done, Extra, Pool, Recovery};
 
 /// One image in so many is also closed and opened again.
@@ -28,10 +28,6 @@ const WRITABLE_EVERY: u32 = 64;
 const CONFIRMING: u64 = 1 << 40;
 /// Jobs with numbers from here on open again what a recovery left.
 const REOPENING: u64 = 1 << 41;
-/// How many failing states are kept to be grouped; those beyond are counted.
-const FAILURES: usize = 50_000;
-/// How many images of one shape of recovery are offered for nested crashes.
-const SHAPE: usize = 2;
 
 /// Whether there is still budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,70 +230,6 @@ impl<'a, T: Clone> Bench<'a, T> {
             }
         }
         self.confirm(no, image, done.recovery, first.1, &failed)
-    }
-
-    /// Judges one pair; the kinds that failed.
-    fn judge(
-        &mut self,
-        no: ImageNo,
-        recovery_no: RecoveryNo,
-        visit: u64,
-        ask: Ask<T>,
-        recovery: &Recovery,
-    ) -> Vec<Kind> {
-        let promise = self.promise(&ask);
-        if self.failing.contains_key(&(no, promise)) {
-            self.widen(no, ask);
-            return Vec::new();
-        }
-        let Verdict { violations, judged, undecided } =
-            self.court(ask.court).at(ask.moment, ask.loss, recovery);
-        self.judged.extend(judged);
-        self.undecided += u64::from(undecided);
-        if violations.is_empty() {
-            return Vec::new();
-        }
-        self.failing.insert((no, promise), visit);
-        let kinds = violations.iter().map(|violation| violation.kind).collect();
-        self.fail(visit, recovery_no, &ask, violations);
-        kinds
-    }
-
-    fn fail(&mut self, visit: u64, recovery: RecoveryNo, ask: &Ask<T>, found: Vec<Violation>) {
-        if let Some(failure) = self.failures.get_mut(&visit) {
-            failure.violations.extend(found);
-            return;
-        }
-        let failure = Failure { asks: vec![ask.clone()], recovery, violations: found };
-        self.failures.insert(visit, failure);
-        if self.failures.len() > FAILURES {
-            self.failures.pop_last();
-            self.beyond += 1;
-        }
-    }
-
-    /// A pair that failed is legal under more profiles than was known.
-    fn widen(&mut self, no: ImageNo, ask: Ask<T>) {
-        let promise = self.promise(&ask);
-        let Some(visit) = self.failing.get(&(no, promise)) else { return };
-        let Some(failure) = self.failures.get_mut(visit) else { return };
-        let known = failure.asks.iter().fold(ProfileSet::EMPTY, |all, ask| all.union(ask.profiles));
-        if known.union(ask.profiles) != known {
-            failure.asks.push(ask);
-        }
-    }
-
-    /// Keeps a candidate for nested crashes, if there are not enough like it.
-    fn note(&mut self, visit: u64, ask: &Ask<T>, image: &Image, no: ImageNo, recovery: RecoveryNo) {
-        let shape = self.shapes.get(&no).cloned().unwrap_or_default();
-        let group = self.candidates.entry((ask.tag, ask.stage, shape)).or_default();
-        if group.len() < SHAPE || group.last_key_value().is_some_and(|(last, _)| visit < *last) {
-            let (image, ask) = (image.clone(), ask.clone());
-            group.insert(visit, Candidate { image, ask, recovery });
-            if group.len() > SHAPE {
-                group.pop_last();
-            }
-        }
     }
 }
 
