@@ -31,6 +31,18 @@ fn wrong_arguments_exit_2_and_name_the_option() {
 }
 
 #[test]
+fn audit_does_not_offer_what_it_refuses() {
+    let place = Place::new();
+    let offers = |command: &str| {
+        let help = place.run(&[command, "--help"]);
+        help.exits(0);
+        help.stdout.contains("--workload <CMD>") || help.stdout.contains("--check <CMD>")
+    };
+    assert!(offers("run") && !offers("audit"));
+    place.run(&["audit", "--workload", "true", "--check", "true"]).exits(2).says("a whole program");
+}
+
+#[test]
 fn a_scenario_that_cannot_be_used_exits_2_and_names_file_and_field() {
     let place = Place::new();
     let folder = tempfile::tempdir().unwrap();

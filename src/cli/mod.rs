@@ -41,6 +41,7 @@ enum Command {
     /// Make a scenario smaller as long as it still fails
     Shrink(shrink::ShrinkCommand),
     /// Say which syncs of an engine matter, which are redundant, which are missing
+    #[command(mut_arg("workload", hidden), mut_arg("check", hidden))]
     Audit(Box<run::RunCommand>),
     /// Render a finished run again
     Report(report::ReportCommand),
@@ -105,4 +106,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 /// True if progress may be drawn over itself.
 fn on_a_terminal() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// An argument that this command shares with `run` and has no use for.
+fn hidden(argument: clap::Arg) -> clap::Arg {
+    argument.hide(true)
 }
