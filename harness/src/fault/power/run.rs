@@ -5,11 +5,12 @@
 
 use std::rc::Rc;
 
+use super::afresh::Afresh;
 use super::nested::Nesting;
 use super::prove::Prover;
 use super::stage::Stage;
 use super::visit::{Ended, Share};
-use super::{afresh, device, fewer, findings, group, own_name, profiles, settle, source, studio};
+use super::{device, fewer, findings, group, own_name, profiles, settle, source, studio};
 use crate::base::Result;
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
@@ -120,7 +121,6 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
     let Stage { mut visitor, mut prover, requests, cut_again, .. } = stage;
     visitor.bench.settle()?;
     settle::settle(&mut visitor, &mut prover, &mut outcome)?;
-    afresh::afresh(&mut visitor, &mut outcome)?;
     let ctx = visitor.ctx;
     let counted = visitor.totals();
     let totals = &mut outcome.totals;
@@ -148,9 +148,17 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
             visitor.fault, cut_again.recorded
         ));
     }
-    let failures = std::mem::take(&mut bench.failures);
+    let mut failures = std::mem::take(&mut bench.failures);
+    let mut afresh = Afresh::new(studio(ctx));
+    let mut fallen = 0;
     let durable = ctx.control.capabilities.durable;
-    let groups = group::group(failures, &mut prover, device(ctx), durable)?;
+    let groups = loop {
+        fallen += afresh.sift(&mut failures)?;
+        let groups = group::group(failures.clone(), &mut prover, device(ctx), durable)?;
+        if afresh.all_stand(groups.iter().map(|group| &group.spot.ground))? {
+            break groups;
+        }
+    };
     for (nth, mut group) in groups.into_iter().enumerate() {
         if nth < FEWER && !group.note && visitor.fault == FaultName::Power {
             with_fewer(ctx, &mut prover, &mut group)?;
@@ -161,6 +169,8 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         }
         outcome.findings.push(finding);
     }
+    let otherwise = "failing states of recoveries that go otherwise in a process of their own";
+    outcome.totals.skip(otherwise, fallen);
     Ok(outcome)
 }
 
