@@ -21,6 +21,7 @@ pub fn resolve(text: &TargetText, threads: u32) -> Result<Target> {
                 Target::new(name.clone(), [&exe, "driver", name, "--threads", &threads]);
             // An engine that panics says why in one line; unwinding a thousand of them takes minutes.
             target.env.push(("RUST_BACKTRACE".into(), "0".into()));
+            target.bundled = true;
             Ok(target)
         }
         TargetText::Program(argv) => {

@@ -18,13 +18,16 @@ pub struct Target {
     /// left. `argv` is then the one word of the workload's command, for a shell; `{dir}` in both is
     /// the store's directory, `{out}` in the check the file of the lines printed before the crash.
     pub check: Option<String>,
+    /// It is one of unplug's own drivers: done with a store when it answers `close`, and waiting for the
+    /// next request at an empty pipe, whatever stores it had before.
+    pub bundled: bool,
 }
 
 impl Target {
     /// A target without variables of its own.
     pub fn new(name: impl Into<String>, argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let argv = argv.into_iter().map(Into::into).collect();
-        Self { name: name.into(), argv, env: Vec::new(), check: None }
+        Self { name: name.into(), argv, env: Vec::new(), check: None, bundled: false }
     }
 
     /// A whole program and its check.

@@ -30,7 +30,7 @@ pub(crate) mod tests;
 pub use effect::{Effect, EffectKind, EffectNo, Fill};
 pub use legal::Breach;
 pub use model::{Device, Model, NewNode};
-pub use nest::{Joined, after_kill};
+pub use nest::{Joined, after_kill, files_of};
 pub use overlay::{AddedSync, Overlay};
 pub use profile::{Profile, ProfileSet};
 pub use snapshot::PageBytes;

@@ -183,7 +183,7 @@ impl FileMap {
 }
 
 /// The identities that an operation names.
-fn files_of(op: &FileOp) -> Vec<FileId> {
+pub fn files_of(op: &FileOp) -> Vec<FileId> {
     let mut seen = Vec::new();
     let mut note = FileNote(&mut seen);
     note.op(op);

@@ -175,6 +175,22 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// Begins a recording of the directory as it stands now.
+    fn begin_again(&mut self) -> Result<()> {
+        let (beginning, initial) = begin(&self.options)?;
+        self.initial = initial;
+        self.shared.lock().next = Some(beginning);
+        Ok(())
+    }
+
+    /// The same, with the process that waits; false where it did anything since it began to.
+    fn begin_at_rest(&mut self) -> Result<bool> {
+        self.begin_again()?;
+        Ok(self.shared.lock().is_at_rest())
+    }
+}
+
 /// The begin of a recording, with the first picture of its directory.
 fn begin(options: &RecordOptions) -> Result<(Beginning, Tree)> {
     Beginning::read(options).map_err(|error| HarnessError::at("reading", &options.root, error))

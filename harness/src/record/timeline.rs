@@ -54,6 +54,18 @@ pub(super) struct State {
     pub status: Option<i32>,
 }
 
+impl State {
+    /// The program is one thread that waits for a request and has nothing of the directory mapped.
+    fn is_waiting(&self) -> bool {
+        self.idle && self.alone && !self.over && !self.killed
+    }
+
+    /// It did nothing since what it had done was taken.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_waiting() && self.events.is_empty() && self.next.is_some()
+    }
+}
+
 /// The shared timeline.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -123,7 +135,7 @@ impl Shared {
     /// and has nothing of the directory mapped.
     pub fn wait_alone(&self) -> bool {
         let state = self.wait_idle();
-        state.idle && state.alone && !state.over && !state.killed
+        state.is_waiting()
     }
 
     /// Waits until the program has nothing left to do. Returns with the state locked.

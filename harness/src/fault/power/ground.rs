@@ -39,8 +39,6 @@ pub struct Ground {
     pub number: u32,
     /// The same, where it stands below a crash.
     pub nested: Option<Rc<NestedCourt>>,
-    /// The recovery was recorded in a process that had recovered other stores before.
-    pub in_used_process: bool,
     /// What sort of thing was not durable at each crash point.
     stages: OnceCell<Vec<u64>>,
 }
@@ -70,7 +68,6 @@ impl Ground {
             under: None,
             number: 0,
             nested: None,
-            in_used_process: false,
             stages: OnceCell::new(),
         }
     }
@@ -119,7 +116,6 @@ impl Ground {
             under,
             number: 0,
             nested: Some(court),
-            in_used_process: false,
             stages: OnceCell::new(),
         }
     }

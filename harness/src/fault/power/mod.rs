@@ -13,8 +13,7 @@
 //!
 //! Not judged here: damage to what was durable (the media fault), failing calls (io).
 
-pub mod afresh;
-mod ask;
+pub mod ask;
 pub mod bench;
 mod booth;
 pub mod court;

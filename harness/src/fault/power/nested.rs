@@ -176,10 +176,14 @@ impl Nesting<'_> {
         visitor: &mut Visitor<'_, '_>,
         outcome: &mut FaultOutcome,
         candidate: &Candidate<Spot>,
-        Take { recorded, recovery, is_used }: Take,
+        Take { mut recorded, mut recovery, is_used }: Take,
         upto: f64,
     ) -> Result<Option<Ended>> {
         let spot = &candidate.ask.what;
+        let known = visitor.bench.memory.recovery(candidate.recovery);
+        if is_used && !known.is_like(&recovery) {
+            (recorded, recovery) = self.studio.recovery(&candidate.image)?;
+        }
         for text in recorded.blind {
             if !outcome.blind.contains(&text) {
                 outcome.blind.push(text);
@@ -188,7 +192,6 @@ impl Nesting<'_> {
         for (name, count) in &recorded.trace.unmodelled {
             *outcome.unmodelled.entry(name.clone()).or_default() += count;
         }
-        let known = visitor.bench.memory.recovery(candidate.recovery);
         if !known.is_like(&recovery) {
             outcome.totals.skip("recoveries that went otherwise when recorded", 1);
             return Ok(None);
@@ -207,7 +210,6 @@ impl Nesting<'_> {
         if !changes {
             return Ok(None);
         }
-        ground.in_used_process = is_used;
         ground.number = visitor.bench.seat(Rc::clone(&ground.court));
         let deep = ground.depth() >= DEPTH;
         let ground = Rc::new(ground);

@@ -5,7 +5,6 @@
 
 use std::rc::Rc;
 
-use super::afresh::Afresh;
 use super::nested::Nesting;
 use super::prove::Prover;
 use super::stage::Stage;
@@ -148,17 +147,9 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
             visitor.fault, cut_again.recorded
         ));
     }
-    let mut failures = std::mem::take(&mut bench.failures);
-    let mut afresh = Afresh::new(studio(ctx));
-    let mut fallen = 0;
+    let failures = std::mem::take(&mut bench.failures);
     let durable = ctx.control.capabilities.durable;
-    let groups = loop {
-        fallen += afresh.sift(&mut failures)?;
-        let groups = group::group(failures.clone(), &mut prover, device(ctx), durable)?;
-        if afresh.all_stand(groups.iter().map(|group| &group.spot.ground))? {
-            break groups;
-        }
-    };
+    let groups = group::group(failures, &mut prover, device(ctx), durable)?;
     for (nth, mut group) in groups.into_iter().enumerate() {
         if nth < FEWER && !group.note && visitor.fault == FaultName::Power {
             with_fewer(ctx, &mut prover, &mut group)?;
@@ -169,8 +160,6 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         }
         outcome.findings.push(finding);
     }
-    let otherwise = "failing states of recoveries that go otherwise in a process of their own";
-    outcome.totals.skip(otherwise, fallen);
     Ok(outcome)
 }
 

@@ -41,7 +41,7 @@ impl Recorder {
 
     /// What was recorded since the begin. Nothing of it is left for a later recording, but what the
     /// program did once and for all so that nothing is certain any more.
-    fn gather(&mut self) -> Recording {
+    pub(super) fn gather(&mut self) -> Recording {
         let mut state = self.shared.lock();
         let events = std::mem::take(&mut state.events);
         let seen = std::mem::take(&mut state.seen);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
-use super::{Recorder, begin};
+use super::Recorder;
 use crate::base::{HarnessError, Result};
 use crate::driver::{DriverFault, Host, Session};
 
@@ -15,10 +15,13 @@ const DYING: Duration = Duration::from_secs(1);
 impl Host for Recorder {
     fn start(&mut self) -> Result<Session> {
         if let Some(session) = self.waiting.take() {
-            let (beginning, initial) = begin(&self.options)?;
-            self.initial = initial;
-            self.shared.lock().next = Some(beginning);
-            return Ok(session);
+            if self.begin_at_rest()? {
+                return Ok(session);
+            }
+            // It went on unasked: what it did since is of no recording, and a new process is started.
+            self.wait(Duration::ZERO);
+            drop(self.gather());
+            self.begin_again()?;
         }
         let name = self.target.name.clone();
         let machine =
