@@ -205,3 +205,31 @@ impl Timeline for Watcher {
         self.0.lock().ids.insert(id, op);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::beginning::Beginning;
+    use crate::record::options::RecordOptions;
+
+    #[test]
+    fn a_program_that_did_anything_since_it_waited_is_not_at_rest() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let next = || Beginning::read(&RecordOptions::new(dir.path())).expect("read").0;
+        let rests = |change: &dyn Fn(&mut State)| {
+            let mut state =
+                State { idle: true, alone: true, next: Some(next()), ..State::default() };
+            change(&mut state);
+            state.is_at_rest()
+        };
+        assert!(rests(&|_| {}));
+        let exit = || EventKind::Exit("".into());
+        let event = || Event { thread: 1, kind: exit(), stack: Arc::default() };
+        assert!(!rests(&|state| state.events.push(event())));
+        assert!(!rests(&|state| state.idle = false));
+        assert!(!rests(&|state| state.alone = false));
+        assert!(!rests(&|state| state.over = true));
+        assert!(!rests(&|state| state.killed = true));
+        assert!(!rests(&|state| state.next = None), "what it did was of the recording to come");
+    }
+}
