@@ -40,6 +40,11 @@ impl Shared {
                 syncing = self.changed.wait(syncing).unwrap_or_else(PoisonError::into_inner);
             }
             let store = self.store();
+            // A rotation may have synced what a sync that failed meanwhile had covered: after a failure
+            // a success proves nothing.
+            if store.flaw != Some(Flaw::GroupFollowersBelieve) {
+                store.healthy()?;
+            }
             if store.synced >= number {
                 return Ok(());
             }
