@@ -173,9 +173,7 @@ impl Recorder {
         };
         DriverFault::Died { how, stderr: self.stderr.clone() }
     }
-}
 
-impl Recorder {
     /// Begins a recording of the directory as it stands now.
     fn begin_again(&mut self) -> Result<()> {
         let (beginning, initial) = begin(&self.options)?;

@@ -42,13 +42,13 @@ impl Shared {
             let store = self.store();
             // A rotation may have synced what a sync that failed meanwhile had covered: after a failure
             // a success proves nothing.
-            if store.flaw != Some(Flaw::GroupFollowersBelieve) {
+            let durable = store.synced >= number;
+            if !(durable && store.flaw == Some(Flaw::GroupFollowersBelieve)) {
                 store.healthy()?;
             }
-            if store.synced >= number {
+            if durable {
                 return Ok(());
             }
-            store.healthy()?;
             *syncing = true;
             drop(syncing);
             let store = self.gathered(store);

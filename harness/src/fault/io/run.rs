@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::base::{HarnessError, Result};
-use crate::driver::{Driven, drive};
+use crate::driver::Driven;
 use crate::fault::power::record::{Outside, Studio};
 use crate::image::{Image, Workdir};
-use crate::record::{Plan, RecordOptions, Recorder, Recording, SourceLine, Stacks, Strike};
+use crate::record::{Plan, RecordOptions, Recording, SourceLine, Stacks, Strike, record_workload};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
 use crate::trace::{Event, EventKind, EventNo, FileOp, Trace};
@@ -123,16 +123,13 @@ impl Studio<'_> {
         options.trace_reads = looks || plan.0.iter().any(|strike| strike.nth() & LOOK != 0);
         options.run_root = dir.parent().map(Path::to_path_buf);
         options.stacks = stacks;
-        let mut recorder = Recorder::new(self.target, &options)?;
-        let mut watcher = recorder.watcher();
         let asked = crate::driver::Plan {
             dir,
             requests: &stage.requests,
             threads: stage.threads,
             capabilities: Some(self.capabilities),
         };
-        let driven = drive(&mut recorder, &mut watcher, &asked)?;
-        Ok((recorder.into_recording()?, driven))
+        record_workload(self.target, &options, &asked)
     }
 }
 

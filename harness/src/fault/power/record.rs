@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::base::{HarnessError, Result};
-use crate::driver::{Capabilities, Driven, Plan, Target, Timeouts, drive};
+use crate::driver::{Capabilities, Driven, Plan, Target, Timeouts};
 use crate::image::{Image, Workdir};
-use crate::record::{RecordOptions, Recorder, Recording, SourceLine, Stacks};
+use crate::record::{RecordOptions, Recording, SourceLine, Stacks, record_workload};
 use crate::recover::{REQUESTS, Recovery, of_driven};
 use crate::trace::{Call, EventKind, EventNo, Trace};
 use crate::workload::{Answer, History, Key, Mutation, Request, Value};
@@ -119,11 +119,8 @@ impl Studio<'_> {
         }
         let run_root = dir.parent().unwrap_or(self.root);
         let options = RecordOptions { stacks, ..self.options(dir, run_root) };
-        let mut recorder = Recorder::new(self.target, &options)?;
-        let mut watcher = recorder.watcher();
         let plan = Plan { dir, requests, threads, capabilities: Some(self.capabilities) };
-        let driven = drive(&mut recorder, &mut watcher, &plan)?;
-        Ok((recorder.into_recording()?, driven))
+        record_workload(self.target, &options, &plan)
     }
 
     /// A folder of its own below the root.
