@@ -17,7 +17,7 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let setting = Setting::make()?;
     eprintln!("unplug {} audits {}", env!("CARGO_PKG_VERSION"), target.name);
     eprintln!("{}", said(&options));
-    let observer = Terminal::new();
+    let observer = Terminal::new(None);
     let campaign = setting.campaign(&target, &text, &options, &observer);
     let audit = audit::audit(&campaign)?;
     observer.finish();

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use unplug_harness::fault::{Budget, Finding, Observer, Progress, Totals};
-use unplug_harness::scenario::FaultName;
+use unplug_harness::fault::{Budget, Finding, Observer, Timing, Progress, Totals};
+use unplug_harness::scenario::{Extent, FaultName, Options};
 
 /// Between two lines where standard error is no terminal.
 const NOW_AND_THEN: Duration = Duration::from_secs(5);
@@ -14,6 +14,8 @@ const NOW_AND_THEN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Terminal {
     bar: Option<ProgressBar>,
+    /// The time of the run, if one was given, and how many recoveries run at once.
+    budget: Option<(Duration, u32)>,
     state: Mutex<State>,
 }
 
@@ -24,8 +26,8 @@ struct State {
 }
 
 impl Terminal {
-    /// Draws on standard error.
-    pub fn new() -> Self {
+    /// Draws on standard error, for a run with these options.
+    pub fn new(options: Option<&Options>) -> Self {
         let bar = super::on_a_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -35,7 +37,11 @@ impl Terminal {
             bar
         });
         let now = Instant::now();
-        Self { bar, state: Mutex::new(State { last: now, fault_started: now }) }
+        let budget = options.and_then(|options| match options.extent {
+            Extent::Time(time) => Some((time, options.workers as u32)),
+            Extent::Default | Extent::Cases(_) => None,
+        });
+        Self { bar, budget, state: Mutex::new(State { last: now, fault_started: now }) }
     }
 
     /// Ends the drawing.
@@ -43,6 +49,29 @@ impl Terminal {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+
+    /// How long the control took, and how far a budget of time goes at that timing.
+    fn reach(&self, timing: Timing) -> String {
+        let (took, recovery) = (timing.took.as_secs_f64(), timing.recovery.as_secs_f64());
+        if timing == Timing::default() {
+            return "control: passed".into();
+        }
+        let mut line = format!(
+            "control: passed in {took:.1} s; a start takes {}, a recovery {}",
+            short_time(timing.start.as_secs_f64()),
+            short_time(recovery)
+        );
+        if let Some((time, workers)) = self.budget
+            && recovery > 0.0
+        {
+            let most = time.as_secs_f64() / recovery * f64::from(workers);
+            line.push_str(&format!(
+                "; {} s reach at most {most:.0} recoveries, {workers} at once",
+                time.as_secs_f64()
+            ));
+        }
+        line
     }
 
     /// Something that stays readable.
@@ -72,7 +101,7 @@ impl Observer for Terminal {
     fn on(&self, progress: Progress<'_>) {
         match progress {
             Progress::ControlStarted => self.now(|_| "control: no fault".into()),
-            Progress::ControlPassed => self.line("control: passed"),
+            Progress::ControlPassed { timing } => self.line(&self.reach(timing)),
             Progress::FaultStarted(fault) => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 state.fault_started = Instant::now();
@@ -94,6 +123,11 @@ impl Observer for Terminal {
             Progress::Note(text) => self.line(&format!("note: {text}")),
         }
     }
+}
+
+/// Seconds, or milliseconds where that is little.
+fn short_time(seconds: f64) -> String {
+    if seconds < 0.1 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.2} s") }
 }
 
 fn short(finding: &Finding) -> String {

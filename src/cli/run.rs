@@ -41,8 +41,7 @@ pub struct RunCommand {
     /// The harshest profile whose findings are violations and not notes
     #[arg(long, value_parser = profile, default_value = "btrfs", value_name = "PROFILE")]
     fail_on: Profile,
-    /// Go on for this long, shared among the faults: 30s, 5m; up to three times as long where the program
-    /// is slow and little was judged by then
+    /// Go on for this long after the control, shared among the faults: 30s, 5m
     #[arg(long, value_parser = time, value_name = "TIME", conflicts_with = "cases")]
     budget: Option<Duration>,
     /// Visit this many cases of each fault
@@ -76,6 +75,9 @@ pub struct RunCommand {
     /// Time for any other request to be answered
     #[arg(long, value_parser = time, default_value = "10s", value_name = "TIME")]
     timeout_op: Duration,
+    /// Call a run not measured where a fault visited less than this share of its groups of like cases
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    min_coverage: f64,
     /// What the device writes whole: 512, or 4096 where it promises whole pages
     #[arg(long, default_value_t = 512, value_name = "BYTES")]
     atomic_write: u64,
@@ -124,6 +126,7 @@ impl RunCommand {
             reopen_every: self.reopen_every,
             timeout_open: self.timeout_open,
             timeout_op: self.timeout_op,
+            min_coverage: self.min_coverage,
             atomic_write_bytes: self.atomic_write,
             workers: cores(),
             out: self.out.clone(),
@@ -154,7 +157,7 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let folder = folder::make(&options.out, &started)?;
     eprintln!("unplug {} runs {}", env!("CARGO_PKG_VERSION"), target.name);
     eprintln!("{}", said(&options));
-    let observer = Terminal::new();
+    let observer = Terminal::new(Some(&options));
     let campaign = setting.campaign(&target, &text, &options, &observer);
     let conclusion = campaign.run()?;
     observer.finish();
@@ -185,7 +188,7 @@ pub fn said(options: &Options) -> String {
     }
     line.push_str(&format!(
         " --threads {} --writers {} --ops {} --value-size {}..{} --checkpoint-every {} \
-         --reopen-every {} --timeout-open {}s --timeout-op {}s --atomic-write {}",
+         --reopen-every {} --timeout-open {}s --timeout-op {}s --min-coverage {} --atomic-write {}",
         options.threads,
         options.writers,
         options.ops,
@@ -195,6 +198,7 @@ pub fn said(options: &Options) -> String {
         options.reopen_every,
         options.timeout_open.as_secs_f64(),
         options.timeout_op.as_secs_f64(),
+        options.min_coverage,
         options.atomic_write_bytes
     ));
     line

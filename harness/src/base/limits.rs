@@ -56,11 +56,12 @@ pub const DEFAULT_FAULT_TIME: Duration = Duration::from_secs(20);
 /// After so many recoveries without an answer a fault is ended, and after one more each later one: each
 /// takes the whole limit.
 pub const HANGS: u32 = 4;
-/// Where a program or machine is slow, a fault that was given a time tries these many cases still: kill,
-/// power, media, io.
-pub const FEWEST_CASES: [u64; 4] = [40, 400, 200, 60];
-/// For the fewest cases it has up to so many times its time.
-pub const PATIENCE: f64 = 3.0;
+/// The end of a fault's time that is kept for explaining and confirming what failed: this much, …
+pub const WRAP_UP: Duration = Duration::from_secs(5);
+/// … and the time of this many recoveries, …
+pub const WRAP_UP_RECOVERIES: u32 = 150;
+/// … and at most this share of the time.
+pub const WRAP_UP_SHARE: f64 = 0.4;
 /// A finding that fails this often in a row in fresh processes fails always.
 pub const CONFIRM_ALWAYS: u32 = 2;
 /// How often a finding that does not fail each time is judged again.

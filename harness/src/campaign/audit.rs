@@ -13,10 +13,12 @@ pub fn audit(campaign: &Campaign<'_>) -> Result<Audit> {
     if campaign.target.check.is_some() {
         return Err(HarnessError::input("audit: a whole program has no requests to audit"));
     }
-    let shares = Shares::new(campaign.options.extent, Arc::clone(&campaign.interrupted));
     campaign.observer.on(Progress::ControlStarted);
     let (control, _) = fault::control::run(campaign.target, campaign.options, campaign.run_root)?;
-    campaign.observer.on(Progress::ControlPassed);
+    let timing = control.timing;
+    campaign.observer.on(Progress::ControlPassed { timing });
+    let flag = Arc::clone(&campaign.interrupted);
+    let shares = Shares::new(campaign.options.extent, flag, timing.recovery);
     let budget = shares.of(FaultName::Power, 1);
     syncs(&campaign.context(FaultName::Power, &control, &budget))
 }

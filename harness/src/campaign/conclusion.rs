@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::echo;
-use crate::fault::{FaultOutcome, Finding, Totals};
+use crate::fault::{FaultOutcome, Finding, Timing, Totals};
 use crate::oracle::Kind;
-use crate::scenario::{FaultName, Options, Outcome, TargetText};
+use crate::scenario::{Extent, FaultName, Options, Outcome, TargetText};
+
+/// How many recoveries show something of most programs.
+const ENOUGH_RECOVERIES: u32 = 100;
 
 /// A finished run, or as much of it as was done.
 #[derive(Clone, Debug)]
@@ -38,8 +41,13 @@ pub struct Conclusion {
     pub not_judged: BTreeSet<Kind>,
     /// Of those the ones that the faults and the capabilities call for.
     pub missed: BTreeSet<Kind>,
-    /// Faults that were asked for and judged no case at all, for want of time or of anything to strike.
+    /// Faults that were asked for and judged no case that takes something from the store, for want of
+    /// time or of anything to strike.
     pub idle: Vec<FaultName>,
+    /// Faults that visited a smaller share of their groups than was asked for.
+    pub thin: Vec<FaultName>,
+    /// How fast the program was in the control.
+    pub timing: Timing,
     /// Calls that changed files and are not modelled.
     pub unmodelled: BTreeMap<String, u64>,
     /// What the recorder could not see past.
@@ -72,6 +80,8 @@ impl Conclusion {
             not_judged: BTreeSet::new(),
             missed: BTreeSet::new(),
             idle: Vec::new(),
+            thin: Vec::new(),
+            timing: Timing::default(),
             unmodelled: BTreeMap::new(),
             blind: Vec::new(),
             notes: Vec::new(),
@@ -81,20 +91,13 @@ impl Conclusion {
         }
     }
 
-    /// Takes in what one fault handed back; `called_for` collects over all faults.
-    pub fn take(
-        &mut self,
-        fault: Option<FaultName>,
-        outcome: FaultOutcome,
-        called_for: &mut BTreeSet<Kind>,
-    ) {
+    /// Takes in what one fault handed back. A property that the fault calls for counts as judged only
+    /// where that fault judged it.
+    pub fn take(&mut self, fault: Option<FaultName>, outcome: FaultOutcome) {
         self.totals.add(&outcome.totals);
         if let Some(fault) = fault {
-            if outcome.totals.states == 0 && outcome.findings.is_empty() {
-                self.idle.push(fault);
-                let help = if outcome.blind.is_empty() { "; give it more --budget" } else { "" };
-                self.notes.push(format!("{fault}: judged no case at all{help}"));
-            }
+            self.measure(fault, &outcome);
+            self.missed.extend(outcome.called_for.difference(&outcome.judged));
             self.faults.insert(fault, outcome.totals);
         }
         self.findings.extend(outcome.findings);
@@ -102,7 +105,6 @@ impl Conclusion {
         if fault.is_some() {
             self.judged.extend(&outcome.judged);
         }
-        called_for.extend(outcome.called_for);
         for (name, count) in outcome.unmodelled {
             *self.unmodelled.entry(name).or_default() += count;
         }
@@ -116,8 +118,44 @@ impl Conclusion {
         self.undecided += outcome.undecided;
     }
 
+    /// Notes a fault that saw too little for a verdict, with the option that would get there.
+    fn measure(&mut self, fault: FaultName, outcome: &FaultOutcome) {
+        let covered = &outcome.totals.covered;
+        let unseen = !outcome.blind.is_empty() || !outcome.unmodelled.is_empty();
+        if covered.lossy == 0 && outcome.findings.is_empty() {
+            self.idle.push(fault);
+            let nothing = covered.groups.all == 0 && outcome.totals.recoveries > 0;
+            let help = match nothing {
+                _ if unseen => String::new(),
+                true => ": the program left nothing that could be lost".into(),
+                false => format!("; {} would get there", self.more(&outcome.totals)),
+            };
+            self.notes.push(format!("{fault}: judged no case that takes something away{help}"));
+        } else if covered.groups.share() < self.options.min_coverage {
+            self.thin.push(fault);
+            self.notes.push(format!(
+                "{fault}: visited {:.0}% of the groups, and --min-coverage asks for {:.0}%; {} would \
+                 get further",
+                covered.groups.share() * 100.0,
+                self.options.min_coverage * 100.0,
+                self.more(&outcome.totals)
+            ));
+        }
+    }
+
+    /// The option with which a fault that was done with `totals` would see more.
+    fn more(&self, totals: &Totals) -> String {
+        if let Extent::Cases(cases) = self.options.extent {
+            return format!("--cases {}", cases.saturating_mul(4));
+        }
+        let faults = self.options.faults.len().max(1) as u32;
+        let one = totals.elapsed * 2 + self.timing.recovery * ENOUGH_RECOVERIES;
+        let seconds = (one * faults).as_secs_f64().ceil().max(1.0);
+        format!("--budget {seconds}s")
+    }
+
     /// Decides the outcome once everything is in.
-    pub fn decide(&mut self, called_for: &BTreeSet<Kind>) {
+    pub fn decide(&mut self) {
         let fail_on = self.fail_on();
         for finding in &mut self.findings {
             let too_harsh = finding.grade().is_some_and(|grade| grade > fail_on);
@@ -127,12 +165,16 @@ impl Conclusion {
         self.notes.extend(echo::fold(&mut self.findings));
         let never = |kind: &Kind| *kind != Kind::RefusedUnborn && !self.judged.contains(kind);
         self.not_judged = Kind::ALL.into_iter().filter(never).collect();
-        self.missed = called_for.difference(&self.judged).copied().collect();
-        self.outcome = if self.findings.iter().any(|finding| !finding.note) {
+        let (confirmed, not): (Vec<_>, Vec<_>) = self
+            .findings
+            .iter()
+            .filter(|finding| !finding.note)
+            .partition(|finding| finding.is_confirmed());
+        self.outcome = if !confirmed.is_empty() {
             Outcome::Violated
         } else if self.broken.is_some() {
             Outcome::HarnessBroken
-        } else if self.unmeasured() {
+        } else if !not.is_empty() || self.unmeasured() {
             Outcome::NotMeasured
         } else {
             Outcome::Held
@@ -144,7 +186,8 @@ impl Conclusion {
         !(self.unmodelled.is_empty()
             && self.blind.is_empty()
             && self.missed.is_empty()
-            && self.idle.is_empty())
+            && self.idle.is_empty()
+            && self.thin.is_empty())
     }
 
     /// The harshest profile whose findings count: where only `strict` is judged, it counts.

@@ -20,11 +20,12 @@ pub fn shows(verdict: &Verdict, kind: Kind) -> bool {
     verdict.violations.iter().any(|violation| violation.kind == kind)
 }
 
-/// Judges the finding's case again: twice, or five times where it does not fail each time.
+/// Judges the finding's case again: twice, or five times where it does not fail each time. At the deadline
+/// fewer times, or not at all.
 pub fn confirm(fault: &dyn Fault, ctx: &Context<'_>, finding: &mut Finding) -> Result<Confirmed> {
     let mut failed = 0;
     let mut tries = 0;
-    while tries < limits::CONFIRM_TRIES && !ctx.budget.interrupted() {
+    while tries < limits::CONFIRM_TRIES && !ctx.budget.is_over() {
         let again = fault.rejudge(ctx, &finding.case)?;
         tries += 1;
         if shows(&again.verdict, finding.kind) {
@@ -39,6 +40,10 @@ pub fn confirm(fault: &dyn Fault, ctx: &Context<'_>, finding: &mut Finding) -> R
             break;
         }
     }
+    // What failed alike in a fresh process while states were visited needs no further try.
+    if let (0, Some((seen, of @ 1..))) = (tries, finding.frequency) {
+        return Ok(Confirmed::Again(seen, of));
+    }
     finding.frequency = Some((failed, tries));
     Ok(if failed > 0 { Confirmed::Again(failed, tries) } else { Confirmed::Never(tries) })
 }
@@ -49,7 +54,7 @@ pub fn shrink(fault: &dyn Fault, ctx: &Context<'_>, kind: Kind, case: &mut Case)
     let mut tries = 0;
     'smaller: loop {
         for candidate in fault.smaller(case) {
-            if tries >= limits::SHRINK_TRIES || ctx.budget.interrupted() {
+            if tries >= limits::SHRINK_TRIES || ctx.budget.is_over() {
                 break 'smaller;
             }
             tries += 1;

@@ -8,7 +8,6 @@ mod echo;
 pub mod replay;
 pub mod share;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,7 +16,7 @@ use std::time::Instant;
 use crate::base::{HarnessError, Result, Rng, limits};
 use crate::driver::Target;
 use crate::fault::{
-    self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress,
+    self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Timing, Progress,
 };
 use crate::oracle::Kind;
 use crate::scenario::{FaultName, Options, Strike, TargetText};
@@ -50,8 +49,7 @@ impl Campaign<'_> {
     pub fn run(&self) -> Result<Conclusion> {
         let started = Instant::now();
         let mut conclusion = Conclusion::begin(self.text, &self.target.name, self.options);
-        let mut called_for = BTreeSet::new();
-        match self.stages(&mut conclusion, &mut called_for) {
+        match self.stages(&mut conclusion) {
             Ok(()) => {}
             Err(HarnessError::Broken(why)) => conclusion.broken = Some(why),
             Err(HarnessError::Interrupted) => conclusion.complete = false,
@@ -59,18 +57,21 @@ impl Campaign<'_> {
         }
         conclusion.complete &= !self.interrupted.load(std::sync::atomic::Ordering::Relaxed);
         conclusion.totals.elapsed = started.elapsed();
-        conclusion.decide(&called_for);
+        conclusion.decide();
         Ok(conclusion)
     }
 
-    fn stages(&self, conclusion: &mut Conclusion, called_for: &mut BTreeSet<Kind>) -> Result<()> {
-        let shares = Shares::new(self.options.extent, Arc::clone(&self.interrupted));
+    fn stages(&self, conclusion: &mut Conclusion) -> Result<()> {
         self.observer.on(Progress::ControlStarted);
         let (control, outcome) = self.control()?;
         conclusion.capabilities = control.capabilities.words();
         conclusion.control_warnings = control.warnings.clone();
-        conclusion.take(None, outcome, called_for);
-        self.observer.on(Progress::ControlPassed);
+        conclusion.take(None, outcome);
+        let timing = control.timing;
+        self.observer.on(Progress::ControlPassed { timing });
+        conclusion.timing = timing;
+        let shares =
+            Shares::new(self.options.extent, Arc::clone(&self.interrupted), timing.recovery);
         let mut left = self.options.faults.len() as u32;
         for &name in &self.options.faults {
             if shares.interrupted() {
@@ -87,7 +88,7 @@ impl Campaign<'_> {
             self.observer.on(Progress::FaultStarted(name));
             let outcome = self.strike(fault, &ctx, conclusion)?;
             self.observer.on(Progress::FaultFinished { fault: name, totals: &outcome.totals });
-            conclusion.take(Some(name), outcome, called_for);
+            conclusion.take(Some(name), outcome);
         }
         Ok(())
     }
@@ -149,13 +150,14 @@ impl Campaign<'_> {
         for mut finding in all.into_iter().take(limits::FINDINGS) {
             match confirm::confirm(fault, ctx, &mut finding)? {
                 Confirmed::Again(..) => {
-                    if kept.len() < limits::SHRUNK_FINDINGS && finding.kind != Kind::RecoveryHung {
+                    let shrinks = finding.kind != Kind::RecoveryHung && !ctx.budget.is_over();
+                    if kept.len() < limits::SHRUNK_FINDINGS && shrinks {
                         confirm::shrink(fault, ctx, finding.kind, &mut finding.case)?;
                     }
                     self.observer.on(Progress::Confirmed(&finding));
                     kept.push(finding);
                 }
-                // Interrupted before it could be judged again: say so, keep it.
+                // No time to judge it again: it is told as unconfirmed.
                 Confirmed::Never(0) => kept.push(finding),
                 Confirmed::Never(tries) => {
                     let text = format!(
@@ -188,6 +190,7 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
         history: crate::workload::History::default(),
         contents: crate::workload::Contents::new(),
         warnings: if warned { vec!["the control run warned".into()] } else { Vec::new() },
+        timing: Timing::default(),
     }
 }
 

@@ -12,9 +12,11 @@ pub mod names;
 pub mod promise;
 pub mod remedy;
 pub mod site;
+pub mod sorts;
 
 pub use cause::{Cause, Lost};
 pub use group::{Failing, Group, Scene, group};
 pub use names::{Names, plain};
 pub use remedy::Remedy;
 pub use site::{Part, Site, Sites};
+pub use sorts::sorts;

@@ -1,10 +1,14 @@
-//! The visits, one after the other: the first two strategies by turns, with a sample of the third, then
-//! each of the others at each point, then random ones without end.
+//! The visits, one after the other: where sorts are known one state of each group before a second of
+//! any; then the first two strategies by turns, with a sample of the third, then each of the others at
+//! each point, then random ones without end.
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::aims::{Aim, Aims};
 use super::batch::Batch;
+use super::coverage::{Coverage, Covered};
 use super::points::{Point, points, spread};
+use super::sorts::Sorts;
 use super::seen::Seen;
 use super::strategy::{Site, Skipped, Strategy};
 use super::{
@@ -40,6 +44,10 @@ const SAMPLE: usize = 8;
 /// points again.
 static SAMPLER: LoseOne = LoseOne::FEW;
 const SAMPLED: usize = ORDER.len();
+/// The first visits of groups, which stand outside the order too.
+const CHOSEN: usize = SAMPLED + 1;
+/// Their name in visits and reports.
+const FIRST_OF_GROUPS: &str = "first of groups";
 /// From here on every other batch is a random one, so that points with too much pending for every
 /// subset have their share.
 const SUBSETS: usize = 6;
@@ -62,7 +70,13 @@ pub struct Visit {
 /// visited.
 pub struct Explorer<'m> {
     view: View<'m>,
+    trace: &'m Trace,
     asked: ProfileSet,
+    grouped: Option<Grouped>,
+    /// The place of the point at which the batch was filled.
+    place: usize,
+    /// The state that was given last, and its place: it counts as visited once another is asked for.
+    given: Option<(usize, CrashState)>,
     rng: Rng,
     points: Vec<Point>,
     order: Vec<usize>,
@@ -85,15 +99,27 @@ pub struct Explorer<'m> {
     visited: BTreeMap<&'static str, u64>,
 }
 
+/// What an exploration by groups needs besides.
+#[derive(Debug)]
+struct Grouped {
+    sorts: Sorts,
+    aims: Aims,
+    coverage: Coverage,
+}
+
 impl<'m> Explorer<'m> {
     /// An exploration of `trace`, of which `model` is the model, for the asked-for profiles. The same
     /// generator gives the same visits.
-    pub fn new(trace: &Trace, model: &'m Model, asked: ProfileSet, rng: &Rng) -> Self {
+    pub fn new(trace: &'m Trace, model: &'m Model, asked: ProfileSet, rng: &Rng) -> Self {
         let points = points(trace, model);
         let order = spread(points.len());
         Explorer {
             view: View::new(model),
+            trace,
             asked,
+            grouped: None,
+            place: 0,
+            given: None,
             rng: rng.fork("explore"),
             opening: opening(&order, &points),
             order,
@@ -129,6 +155,21 @@ impl<'m> Explorer<'m> {
         self
     }
 
+    /// The same, beginning with one state of each group before a second of any. Call it last.
+    #[must_use]
+    pub fn by_groups(mut self, sorts: Sorts) -> Self {
+        let (model, kills) = (self.view.model(), self.kills_only);
+        let aims = Aims::new(self.trace, model, &self.points, &sorts, self.asked, kills);
+        let coverage = Coverage::new(model, &self.points, &sorts, self.asked, kills);
+        self.grouped = Some(Grouped { sorts, aims, coverage });
+        self
+    }
+
+    /// What the visited states cover, where groups are known.
+    pub fn covered(&self) -> Option<Covered> {
+        self.grouped.as_ref().map(|grouped| grouped.coverage.covered())
+    }
+
     /// The crash points.
     pub fn points(&self) -> &[Point] {
         &self.points
@@ -151,6 +192,11 @@ impl<'m> Explorer<'m> {
 
     /// Fills the batch at the next point; false at the end.
     fn refill(&mut self) -> bool {
+        if let Some(aim) = self.grouped.as_mut().and_then(|grouped| grouped.aims.next()) {
+            self.filled_by = CHOSEN;
+            self.aim(&aim);
+            return true;
+        }
         if self.strategy < LOSE_ONE {
             let Some((strategy, at)) = self.opening.pop_front() else {
                 self.strategy = if self.kills_only { ORDER.len() } else { LOSE_ONE };
@@ -201,12 +247,30 @@ impl<'m> Explorer<'m> {
         }
     }
 
+    /// Fills the batch with the states of one group at one point.
+    fn aim(&mut self, aim: &Aim) {
+        let Some(grouped) = &self.grouped else { return };
+        self.place = aim.place;
+        self.view.advance(self.points[aim.place].at);
+        self.batch.clear();
+        aim.propose(&self.view, &grouped.sorts, &mut self.rng, &mut self.batch);
+    }
+
+    /// Counts the state that was given last.
+    fn count_given(&mut self) {
+        let Some((place, state)) = self.given.take() else { return };
+        if let Some(grouped) = &mut self.grouped {
+            grouped.coverage.visited(place, &self.points[place], &state, &grouped.sorts);
+        }
+    }
+
     /// Has the strategy whose turn it is fill the batch at one point.
     fn propose(&mut self, at: usize) {
         let (point, strategy) = (self.points[at], strategy(self.filled_by));
         if strategy.telling_only() && !point.telling {
             return;
         }
+        self.place = at;
         self.view.advance(point.at);
         self.batch.clear();
         let mut left_for_later = Skipped::new();
@@ -252,6 +316,7 @@ impl Iterator for Explorer<'_> {
     type Item = Visit;
 
     fn next(&mut self) -> Option<Visit> {
+        self.count_given();
         loop {
             let Some((digest, state)) = self.batch.next() else {
                 if !self.refill() {
@@ -273,7 +338,13 @@ impl Iterator for Explorer<'_> {
             {
                 self.barren[at] = 0;
             }
-            let strategy = strategy(self.filled_by).name();
+            let strategy = match self.filled_by {
+                CHOSEN => FIRST_OF_GROUPS,
+                number => strategy(number).name(),
+            };
+            if self.grouped.is_some() {
+                self.given = Some((self.place, state.clone()));
+            }
             *self.visited.entry(strategy).or_default() += 1;
             return Some(Visit { profiles, strategy, kill: state.is_kill(), state });
         }

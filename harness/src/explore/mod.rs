@@ -10,12 +10,16 @@
 //! 7. `random`: seeded random closed subsets, without end
 //!
 //! The first two take turns, a part of the points at a time, so that a store too slow for all points
-//! still gets some of both.
+//! still gets some of both. Where the sorts of effects and events are known, `aims` come before all of
+//! these: one state of each group of like states, then a second of each, and so on; and `coverage`
+//! counts how much of the recording was visited.
 //!
 //! States come one at a time, each with every asked-for profile under which it is legal; the same
 //! seed gives the same states. What is capped or left out is counted. Pure.
 
+mod aims;
 mod batch;
+mod coverage;
 mod durable;
 mod everything;
 pub mod explorer;
@@ -23,14 +27,18 @@ mod forms;
 mod groups;
 mod keep_one;
 mod lose_one;
+mod pending;
 mod points;
 mod random;
 mod seen;
+mod sorts;
 mod strategy;
 mod subsets;
 
 #[cfg(test)]
 mod tests;
 
+pub use coverage::{Covered, Part};
 pub use explorer::{Explorer, Visit};
 pub use points::{Point, points};
+pub use sorts::Sorts;

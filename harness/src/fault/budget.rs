@@ -1,5 +1,9 @@
 //! How much a fault may still do: cases, time, and whether the run was interrupted. The clock decides
 //! only when to stop, never what to visit.
+//!
+//! Time has two ends. Visiting stops early enough to group, explain and confirm what failed; where
+//! nothing failed, it goes on for longer. At the deadline everything stops: what is not confirmed by then
+//! is reported as unconfirmed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,10 +19,10 @@ pub struct Budget {
     used: AtomicU64,
     started: Instant,
     time: Option<Duration>,
-    /// So many cases are tried before the time counts in full.
-    floor: u64,
-    /// Time of preparations that is not counted, in nanoseconds.
-    excused: AtomicU64,
+    /// How long one recovery takes in a process that is ready for it, as the control measured it.
+    recovery: Duration,
+    /// True once something failed: the end of the time is then kept for explaining it.
+    failing: AtomicBool,
     interrupted: Arc<AtomicBool>,
     hangs: Hangs,
     /// How many there had been when this budget began.
@@ -38,6 +42,18 @@ pub enum Stop {
     Hangs,
 }
 
+impl Stop {
+    /// The reason as reports give it, after a colon.
+    pub fn words(self) -> &'static str {
+        match self {
+            Stop::Cases => "the number of cases is reached",
+            Stop::Time => "the time is over",
+            Stop::Interrupted => "interrupted",
+            Stop::Hangs => "recovery hung too often",
+        }
+    }
+}
+
 impl Budget {
     /// A budget of at most `cases` cases and, where given, `time` from now on.
     pub fn new(cases: u64, time: Option<Duration>, interrupted: Arc<AtomicBool>) -> Self {
@@ -46,8 +62,8 @@ impl Budget {
             used: AtomicU64::new(0),
             started: Instant::now(),
             time,
-            floor: 0,
-            excused: AtomicU64::new(0),
+            recovery: Duration::ZERO,
+            failing: AtomicBool::new(false),
             interrupted,
             hangs: Hangs::default(),
             hung_before: 0,
@@ -61,16 +77,15 @@ impl Budget {
         Self { hangs: hangs.clone(), hung_before: hangs.count(), ..self }
     }
 
+    /// The same, for a program of which one recovery takes this long.
+    #[must_use]
+    pub fn for_recoveries_of(self, recovery: Duration) -> Self {
+        Self { recovery, ..self }
+    }
+
     /// Where hangs of the program are counted.
     pub fn hangs(&self) -> &Hangs {
         &self.hangs
-    }
-
-    /// The same, with so many cases that are tried even where the time is over before: a slow program
-    /// or machine is judged by something too. They get up to [`limits::PATIENCE`] times the time.
-    #[must_use]
-    pub fn at_least(self, floor: u64) -> Self {
-        Self { floor, ..self }
     }
 
     /// A budget without limits, for judging one case.
@@ -85,24 +100,10 @@ impl Budget {
             u64::MAX => u64::MAX,
             cases => ((cases - self.used()) as f64 * of_cases).ceil() as u64,
         };
-        let time = self.time.map(|time| time.saturating_sub(self.counted()).mul_f64(of_time));
+        let time = self.time.map(|time| time.saturating_sub(self.elapsed()).mul_f64(of_time));
         let part = Self::new(cases, time, Arc::clone(&self.interrupted));
-        let floor = (self.floor as f64 * of_cases) as u64;
-        Self { hung_before: self.hung_before, ..part.at_least(floor).counting(&self.hangs) }
-    }
-
-    /// Ends the preparations of a fault: a recording, say. Where they took more than half of the time,
-    /// what is over is not counted, so that something is judged on a slow machine too.
-    pub fn prepared(&self) {
-        let Some(time) = self.time else { return };
-        let over = self.counted().saturating_sub(time / 2);
-        self.excused.fetch_add(over.as_nanos() as u64, Ordering::Relaxed);
-    }
-
-    /// The time that counts so far.
-    fn counted(&self) -> Duration {
-        let excused = Duration::from_nanos(self.excused.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(excused)
+        let part = part.counting(&self.hangs).for_recoveries_of(self.recovery);
+        Self { hung_before: self.hung_before, ..part }
     }
 
     /// Takes one case from the budget; false if it is spent. Ask before each case.
@@ -113,12 +114,17 @@ impl Budget {
         self.used.fetch_add(1, Ordering::Relaxed) < self.cases
     }
 
+    /// Says that something failed: time is kept for confirming and explaining it.
+    pub fn note_failure(&self) {
+        self.failing.store(true, Ordering::Relaxed);
+    }
+
     /// How many hangs end it: a few in all faults together, and one in each at least.
     fn bearable(&self) -> u32 {
         limits::HANGS.saturating_sub(self.hung_before).max(1)
     }
 
-    /// Why nothing more may be done, if so.
+    /// Why nothing more may be visited, if so.
     pub fn stopped(&self) -> Option<Stop> {
         if self.interrupted() {
             Some(Stop::Interrupted)
@@ -158,21 +164,50 @@ impl Budget {
         self.started.elapsed()
     }
 
-    /// The part that is spent, 0 to 1; of cases or of time, whichever is nearer its end.
+    /// What is left until the deadline; nothing where no time was given.
+    pub fn left(&self) -> Option<Duration> {
+        self.time.map(|time| time.saturating_sub(self.elapsed()))
+    }
+
+    /// The part of what may be visited that is spent, 0 to 1; of cases or of time, whichever is nearer
+    /// its end.
     pub fn spent(&self) -> f64 {
         let cases = self.used() as f64 / self.cases.max(1) as f64;
         cases.max(self.time_spent()).min(1.0)
     }
 
-    /// The part of the time that is spent; of the longer time where the fewest cases are not done yet.
+    /// When everything has to be done, explanations and confirmations included.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.time.and_then(|time| self.started.checked_add(time))
+    }
+
+    /// True at the deadline, and once the user asked to stop.
+    pub fn is_over(&self) -> bool {
+        self.interrupted() || self.time.is_some_and(|time| self.elapsed() >= time)
+    }
+
+    /// True when explaining has to end, so that confirming has its time.
+    pub fn must_confirm(&self) -> bool {
+        let kept = |time: Duration| time.saturating_sub(self.kept(time) / 2);
+        self.interrupted() || self.time.is_some_and(|time| self.elapsed() >= kept(time))
+    }
+
+    /// The end of the time that is kept for explaining and confirming, where something failed.
+    fn kept(&self, time: Duration) -> Duration {
+        let wanted = limits::WRAP_UP + self.recovery * limits::WRAP_UP_RECOVERIES;
+        wanted.min(time.mul_f64(limits::WRAP_UP_SHARE))
+    }
+
+    /// The part of the visiting time that is spent.
     fn time_spent(&self) -> f64 {
         let Some(time) = self.time else { return 0.0 };
-        let spent = self.counted().as_secs_f64() / time.as_secs_f64().max(f64::MIN_POSITIVE);
-        if self.used() >= self.floor {
-            return spent;
-        }
-        let done = self.used() as f64 / self.floor as f64;
-        spent.min(done.max(spent / limits::PATIENCE))
+        let kept = match self.failing.load(Ordering::Relaxed) {
+            true => self.kept(time),
+            // What is under way has to be settled.
+            false => self.recovery.min(time / 4),
+        };
+        let visiting = time.saturating_sub(kept).as_secs_f64().max(f64::MIN_POSITIVE);
+        self.elapsed().as_secs_f64() / visiting
     }
 }
 
@@ -222,15 +257,31 @@ mod tests {
     }
 
     #[test]
-    fn the_fewest_cases_have_more_time_and_not_for_ever() {
-        let budget = |seconds| {
-            Budget::new(u64::MAX, Some(Duration::from_secs(10)), Arc::default())
-                .at_least(4)
+    fn a_failure_keeps_the_end_of_the_time_for_explaining_and_half_of_that_for_confirming() {
+        let time = Duration::from_secs(100);
+        let begun = |seconds| {
+            Budget::new(u64::MAX, Some(time), Arc::default())
+                .for_recoveries_of(Duration::from_secs(10))
                 .begun_before(Duration::from_secs(seconds))
         };
-        let late = budget(15);
-        assert_eq!((0..9).filter(|_| late.take()).count(), 4, "the fewest, and not one more");
-        let later = budget(31);
-        assert!(!later.take(), "three times the time is over");
+        let kept = time.mul_f64(limits::WRAP_UP_SHARE).as_secs();
+        let budget = begun(100 - kept + 1);
+        assert!(budget.take(), "nothing failed");
+        budget.note_failure();
+        assert_eq!(budget.stopped(), Some(Stop::Time));
+        assert!(!budget.must_confirm() && !budget.is_over());
+        let later = begun(100 - kept / 2 + 1);
+        assert!(later.must_confirm() && !later.is_over());
+        assert!(begun(101).is_over());
+    }
+
+    #[test]
+    fn a_fast_program_keeps_less_of_a_long_time() {
+        let hour = Duration::from_secs(3600);
+        let budget = Budget::new(u64::MAX, Some(hour), Arc::default())
+            .for_recoveries_of(Duration::from_millis(1))
+            .begun_before(hour - 2 * limits::WRAP_UP);
+        budget.note_failure();
+        assert!(budget.take());
     }
 }

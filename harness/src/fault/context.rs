@@ -2,6 +2,7 @@
 //! temporary files, how much to do, and whom to tell.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::base::Rng;
 use crate::driver::{Capabilities, Target};
@@ -25,6 +26,19 @@ pub struct Control {
     /// Every `warn` of the control run. Where there is one, the driver's warnings are no evidence
     /// that it reported damage (ORACLE.md, `silent-loss`).
     pub warnings: Vec<String>,
+    /// How long it took.
+    pub timing: Timing,
+}
+
+/// How fast the program is without any fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// The whole control.
+    pub took: Duration,
+    /// To start, open an empty store, close it and end.
+    pub start: Duration,
+    /// To recover one more store: with a start where the driver cannot `reopen`.
+    pub recovery: Duration,
 }
 
 /// What a fault works with.

@@ -14,7 +14,7 @@ use crate::scenario::{Case, Options};
 use crate::workload::{Answer, Contents, History, Request};
 
 use super::asked;
-use super::context::Control;
+use super::context::{Control, Timing};
 use super::finding::{Cause, Finding};
 use super::outcome::{FaultOutcome, Rejudged};
 
@@ -42,7 +42,9 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
 
     // What the driver understands, from a store of its own: the workload depends on it.
     let mut counter = Counter::default();
+    let begun = Instant::now();
     let hello = ask(&store("hello")?, &[Request::Open, Request::Close], None, &mut counter)?;
+    let start = begun.elapsed();
     finished(&hello, counter.history(), "an empty store was opened and closed")?;
     let Some(capabilities) = hello.capabilities else {
         return Err(HarnessError::broken("the driver opened and did not say what it promises"));
@@ -64,7 +66,9 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     ]
     .concat();
     let mut counter = Counter::default();
+    let begun = Instant::now();
     let shown = ask(&dir, &again, Some(&capabilities), &mut counter)?;
+    let twice = begun.elapsed();
     finished(&shown, counter.history(), "the store was opened again without any fault")?;
     warnings.extend_from_slice(counter.warnings());
     let [(_, first), (_, second)] = &shown.dumps[..] else {
@@ -84,7 +88,11 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
 
     let outcome = conclude(verdict, &capabilities, &history, started);
     let contents = first.contents.clone();
-    Ok((Control { capabilities, history, contents, warnings }, outcome))
+    // One process opened twice, or two processes once each.
+    let recovery =
+        if capabilities.reopen { twice.saturating_sub(start) / 2 } else { twice / 2 };
+    let timing = Timing { took: started.elapsed(), start, recovery };
+    Ok((Control { capabilities, history, contents, warnings, timing }, outcome))
 }
 
 /// An error where a second process of the program cannot open a store of its own while a first one holds

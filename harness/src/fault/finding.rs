@@ -48,7 +48,8 @@ pub struct Finding {
     pub image: Option<Image>,
     /// The driver's words and standard error, or a check's output.
     pub evidence: String,
-    /// In how many of how many fresh tries it failed again; filled by the campaign.
+    /// In how many of how many fresh tries it failed again; filled by the campaign. `(0, 0)` where the
+    /// time was over before it could be tried.
     pub frequency: Option<(u32, u32)>,
 }
 
@@ -56,6 +57,11 @@ impl Finding {
     /// The mildest profile that shows it.
     pub fn grade(&self) -> Option<Profile> {
         self.profiles.first().copied()
+    }
+
+    /// False where it was seen once, and the time was over before it could be tried again.
+    pub fn is_confirmed(&self) -> bool {
+        self.frequency != Some((0, 0))
     }
 
     /// True if it takes a second fault to show it: a crash inside the recovery from another, or a call

@@ -19,10 +19,10 @@ pub mod second;
 pub mod stored;
 
 pub use budget::Budget;
-pub use context::{Context, Control};
+pub use context::{Context, Control, Timing};
 pub use finding::{Cause, Finding};
 pub use observer::{Observer, Progress, Silent};
-pub use outcome::{FaultOutcome, Rejudged, Totals};
+pub use outcome::{FaultOutcome, FirstFailure, Rejudged, Totals};
 
 use crate::base::Result;
 use crate::scenario::{Case, FaultName};

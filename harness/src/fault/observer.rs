@@ -2,6 +2,7 @@
 //! what happens while it happens; what came out of it is the outcome, not the stream.
 
 use super::budget::Budget;
+use super::context::Timing;
 use super::finding::Finding;
 use super::outcome::Totals;
 use crate::scenario::FaultName;
@@ -12,7 +13,10 @@ pub enum Progress<'a> {
     /// The control run began.
     ControlStarted,
     /// The control run passed.
-    ControlPassed,
+    ControlPassed {
+        /// How fast the program was.
+        timing: Timing,
+    },
     /// A fault began.
     FaultStarted(FaultName),
     /// A fault went on; told as often as the fault likes, the listener thins it out.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::explore::Covered;
 use crate::oracle::{Kind, Verdict};
 
 use super::finding::Finding;
@@ -25,6 +26,19 @@ pub struct Totals {
     pub elapsed: Duration,
     /// What was not visited, by reason.
     pub skipped: BTreeMap<String, u64>,
+    /// How much of what the recordings offer was visited.
+    pub covered: Covered,
+    /// When something failed first.
+    pub first_failure: Option<FirstFailure>,
+}
+
+/// When something failed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstFailure {
+    /// How many distinct images had been recovered.
+    pub recoveries: u64,
+    /// How long after the fault had begun.
+    pub after: Duration,
 }
 
 impl Totals {
@@ -43,6 +57,8 @@ impl Totals {
         self.distinct_images += other.distinct_images;
         self.recoveries += other.recoveries;
         self.elapsed += other.elapsed;
+        self.covered.add(&other.covered);
+        self.first_failure = self.first_failure.or(other.first_failure);
         for (reason, count) in &other.skipped {
             self.skip(reason, *count);
         }

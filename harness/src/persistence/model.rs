@@ -220,7 +220,7 @@ impl Model {
     }
 
     /// True if some event from one point to another made anything durable under a profile.
-    pub(super) fn became_durable(&self, profile: Profile, from: EventNo, to: EventNo) -> bool {
+    pub fn became_durable(&self, profile: Profile, from: EventNo, to: EventNo) -> bool {
         from < to && self.barriers[profile.index()].range(from.0..to.0).next().is_some()
     }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::twin::{FindingTwin, Report, TotalsTwin};
+use super::twin::{CoverageTwin, FindingTwin, Report, TotalsTwin};
 
 /// How many findings are told in full: the first are the plainest. Of the others one line and the command;
 /// the report's page has them whole.
@@ -27,6 +27,9 @@ pub fn render(report: &Report, folder: &str) -> String {
     let _ = writeln!(text, "{}", numbers("total", &report.totals));
     for (fault, totals) in &report.faults {
         let _ = writeln!(text, "{}", numbers(fault, totals));
+    }
+    for (fault, totals) in &report.faults {
+        let _ = writeln!(text, "{}", coverage(fault, totals));
     }
     for (reason, count) in &report.totals.skipped {
         let _ = writeln!(text, "skipped: {count} {reason}");
@@ -71,17 +74,28 @@ pub fn render(report: &Report, folder: &str) -> String {
 
 /// The last line: the outcome, and each property that was judged in no case.
 pub fn outcome_line(report: &Report) -> String {
-    let violations = report.findings.iter().filter(|finding| !finding.note).count();
-    let notes = report.findings.len() - violations;
+    let alarms = || report.findings.iter().filter(|finding| !finding.note);
+    let unconfirmed = alarms().filter(|finding| finding.frequency == Some([0, 0])).count();
+    let violations = alarms().count() - unconfirmed;
+    let notes = report.findings.len() - violations - unconfirmed;
     let mut line = report.outcome.clone();
     if violations > 0 {
         let _ = write!(line, ": {violations} finding{}", plural(violations));
+    }
+    if unconfirmed > 0 {
+        let _ = write!(line, ", {unconfirmed} unconfirmed");
     }
     if notes > 0 {
         let _ = write!(line, ", {notes} note{}", plural(notes));
     }
     if !report.complete {
         line.push_str(", incomplete (interrupted)");
+    }
+    if report.outcome == "held" && !report.faults.is_empty() {
+        let shares = report.faults.iter().map(|(fault, totals)| {
+            format!("{fault} {}", percent(totals.coverage.groups))
+        });
+        let _ = write!(line, "; groups visited: {}", shares.collect::<Vec<_>>().join(", "));
     }
     if !report.missed.is_empty() {
         let _ = write!(line, "; called for but judged in no case: {}", report.missed.join(", "));
@@ -100,7 +114,11 @@ pub fn outcome_line(report: &Report) -> String {
 
 fn one(finding: &FindingTwin, in_full: bool) -> String {
     let mut text = String::new();
-    let head = if finding.note { "note" } else { "VIOLATION" };
+    let head = match finding.frequency {
+        _ if finding.note => "note",
+        Some([0, 0]) => "UNCONFIRMED",
+        _ => "VIOLATION",
+    };
     let _ = write!(text, "{head} {} ({}", finding.kind, finding.fault);
     if let Some(grade) = &finding.grade {
         let _ = write!(text, ", fails on {grade}");
@@ -125,6 +143,9 @@ fn one(finding: &FindingTwin, in_full: bool) -> String {
     if let Some(source) = &finding.source {
         let _ = writeln!(text, "  at: {source}");
     }
+    if finding.frequency == Some([0, 0]) {
+        let _ = writeln!(text, "  unconfirmed: the time was over before it could be tried again");
+    }
     if let Some([failed, of]) = finding.frequency
         && failed < of
     {
@@ -144,6 +165,37 @@ fn numbers(name: &str, totals: &TotalsTwin) -> String {
         totals.elapsed_s,
         totals.recoveries_per_s
     )
+}
+
+/// How much of what a fault could visit it did.
+fn coverage(fault: &str, totals: &TotalsTwin) -> String {
+    let CoverageTwin { lossy, groups, points, targets } = &totals.coverage;
+    let what = match fault {
+        "kill" => "kills",
+        "media" => "damages",
+        "io" => "failing calls",
+        _ => "states that lose something",
+    };
+    let mut line = format!("coverage: {fault}: {lossy} {what}");
+    let struck = match fault {
+        "media" => "damages of small files",
+        "io" => "planned failures",
+        _ => "effects",
+    };
+    for (name, part) in [("groups", groups), ("crash points", points), (struck, targets)] {
+        if part[1] > 0 {
+            let _ = write!(line, ", {} of {} {name} ({})", part[0], part[1], percent(*part));
+        }
+    }
+    line
+}
+
+/// A share in whole percent; never 100% of what was not visited whole.
+fn percent([seen, all]: [u64; 2]) -> String {
+    match all {
+        0 => "100%".into(),
+        _ => format!("{}%", seen * 100 / all),
+    }
 }
 
 fn plural(count: usize) -> &'static str {

@@ -47,9 +47,8 @@ fn conclusion() -> Conclusion {
     outcome.totals.elapsed = std::time::Duration::from_secs(2);
     outcome.totals.skip("pairs: the budget was spent", 7);
     outcome.unmodelled.insert("vmsplice".into(), 3);
-    let mut called_for = BTreeSet::new();
-    conclusion.take(Some(FaultName::Power), outcome, &mut called_for);
-    conclusion.decide(&called_for);
+    conclusion.take(Some(FaultName::Power), outcome);
+    conclusion.decide();
     conclusion
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::Conclusion;
+use crate::explore::{Covered, Part};
 use crate::fault::{Finding, Totals};
 use crate::scenario::{OptionsText, Profile, TargetText};
 
@@ -39,7 +40,7 @@ pub struct Report {
     pub judged: Vec<String>,
     /// The properties judged in no case.
     pub not_judged: Vec<String>,
-    /// Of those the ones that the faults and the capabilities call for.
+    /// The properties that a fault and the capabilities call for, and that this fault did not judge.
     pub missed: Vec<String>,
     /// Calls that changed files and are not modelled.
     pub unmodelled_calls: BTreeMap<String, u64>,
@@ -89,6 +90,34 @@ pub struct TotalsTwin {
     pub recoveries_per_s: f64,
     /// What was not visited, by reason.
     pub skipped: BTreeMap<String, u64>,
+    /// How much of what could be visited was.
+    #[serde(default)]
+    pub coverage: CoverageTwin,
+    /// When something failed first, if something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<FirstFailureTwin>,
+}
+
+/// How much of what could be visited was: each a pair of how many were and how many there are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CoverageTwin {
+    /// Visited cases that take something from the store.
+    pub lossy: u64,
+    /// Groups of like cases.
+    pub groups: [u64; 2],
+    /// Crash points at which something can be lost.
+    pub points: [u64; 2],
+    /// Effects that can be lost, calls that can fail, damages of small files.
+    pub targets: [u64; 2],
+}
+
+/// When something failed first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FirstFailureTwin {
+    /// How many distinct images had been recovered.
+    pub recoveries: u64,
+    /// Seconds since the fault began.
+    pub after_s: f64,
 }
 
 /// One finding.
@@ -197,6 +226,23 @@ impl TotalsTwin {
             states_per_s: rate(totals.states),
             recoveries_per_s: rate(totals.recoveries),
             skipped: totals.skipped.clone(),
+            coverage: CoverageTwin::of(&totals.covered),
+            first_failure: totals.first_failure.map(|first| FirstFailureTwin {
+                recoveries: first.recoveries,
+                after_s: round(first.after.as_secs_f64()),
+            }),
+        }
+    }
+}
+
+impl CoverageTwin {
+    fn of(covered: &Covered) -> Self {
+        let pair = |part: Part| [part.seen, part.all];
+        Self {
+            lossy: covered.lossy,
+            groups: pair(covered.groups),
+            points: pair(covered.points),
+            targets: pair(covered.targets),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::options::{Extent, Options};
 pub const VERSION: u32 = 1;
 
 /// What to run and what must come out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// Its story, for people.
     pub about: String,
@@ -120,6 +120,8 @@ pub struct OptionsText {
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_op_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    min_coverage: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     atomic_write_bytes: Option<u64>,
 }
 
@@ -209,6 +211,7 @@ impl OptionsText {
             reopen_every: Some(options.reopen_every),
             timeout_open_s: Some(options.timeout_open.as_secs_f64()),
             timeout_op_s: Some(options.timeout_op.as_secs_f64()),
+            min_coverage: Some(options.min_coverage),
             atomic_write_bytes: Some(options.atomic_write_bytes),
         }
     }
@@ -265,6 +268,7 @@ impl OptionsText {
             reopen_every: self.reopen_every.unwrap_or(base.reopen_every),
             timeout_open: time("options.timeout_open_s", self.timeout_open_s, base.timeout_open)?,
             timeout_op: time("options.timeout_op_s", self.timeout_op_s, base.timeout_op)?,
+            min_coverage: self.min_coverage.unwrap_or(base.min_coverage),
             atomic_write_bytes: self.atomic_write_bytes.unwrap_or(base.atomic_write_bytes),
             workers: base.workers,
             out: base.out,

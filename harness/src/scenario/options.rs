@@ -26,7 +26,7 @@ pub enum Extent {
 }
 
 /// Everything of a run that is not the target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The seed of every random decision.
     pub seed: u64,
@@ -55,6 +55,8 @@ pub struct Options {
     pub timeout_open: Duration,
     /// Time for any other request to be answered.
     pub timeout_op: Duration,
+    /// A fault that visited less than this share of its groups makes the run *not measured*; 0 to 1.
+    pub min_coverage: f64,
     /// What the device writes whole, in bytes: 512, or 4096 for devices that promise whole pages.
     pub atomic_write_bytes: u64,
     /// How many recoveries run at once: one a core by default.
@@ -79,6 +81,7 @@ impl Default for Options {
             reopen_every: 90,
             timeout_open: limits::TIMEOUT_OPEN,
             timeout_op: limits::TIMEOUT_OP,
+            min_coverage: 0.0,
             atomic_write_bytes: limits::SECTOR_BYTES,
             workers: 1,
             out: PathBuf::from("reports"),
@@ -116,6 +119,9 @@ impl Options {
                 "value-size: {low}..{high} is not a range inside 1..{}",
                 limits::VALUE_BYTES
             ));
+        }
+        if !(0.0..=1.0).contains(&self.min_coverage) {
+            return fail(format!("min-coverage: {} is not in 0..=1", self.min_coverage));
         }
         if ![limits::SECTOR_BYTES, limits::PAGE_BYTES].contains(&self.atomic_write_bytes) {
             return fail(format!("atomic-write: {} is not 512 or 4096", self.atomic_write_bytes));
@@ -159,7 +165,8 @@ mod tests {
     #[test]
     fn each_option_out_of_range_is_refused_by_its_name() {
         type Change = fn(&mut Options);
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 11] = [
+            ("min-coverage", |options| options.min_coverage = 1.5),
             ("faults", |options| options.faults.clear()),
             ("faults", |options| options.faults = vec![FaultName::Kill, FaultName::Kill]),
             ("profile", |options| options.profiles.clear()),

@@ -1,5 +1,15 @@
 //! The seeded generator: a [`Mix`], a target's [`Limits`] and a seed in, a workload out. The same
 //! three give the same requests on every machine.
+//!
+//! Bugs hide where maintenance meets a restart, so the moments of checkpoints and reopens are drawn and
+//! not fixed ([`moments`]), and a longer workload has some of them back to back. Requests come in spells:
+//! of ordinary values, of short ones, of one key written again and again, of frequent maintenance.
+
+mod moments;
+
+use std::collections::BTreeSet;
+
+use moments::{Moments, Step, Style};
 
 use super::op::{Key, Mutation, Request, Value};
 use super::value::{NAMED_BYTES, ValueName, filler};
@@ -11,6 +21,14 @@ const HOT_KEYS: u64 = 4;
 const ORDINARY: usize = 4095;
 /// Above this a store may keep a value elsewhere (64 KiB).
 const LARGE: usize = 65_536;
+/// Longest value in a spell of short ones: many to a page.
+const SHORT: usize = 64;
+/// Batches that are longer than a page, in percent of the batches.
+const LONG_BATCHES: u64 = 15;
+/// Keys in a long batch.
+const LONG_BATCH: (u64, u64) = (8, 24);
+/// A page of most stores.
+const PAGE: usize = 4096;
 
 /// The requests for one run, in the order in which they are sent: `open` first, `close` last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,9 +61,9 @@ pub struct Mix {
     pub value_min: usize,
     /// Longest value in bytes.
     pub value_max: usize,
-    /// A `checkpoint` after this many requests.
+    /// A `checkpoint` after this many requests on average; more often in some spells.
     pub checkpoint_every: Option<u32>,
-    /// A `close` and an `open` after this many requests.
+    /// A `close` and an `open` after this many requests on average; more often in some spells.
     pub reopen_every: Option<u32>,
     /// Batches, in percent of the requests.
     pub batch_percent: u64,
@@ -82,19 +100,19 @@ impl Default for Mix {
 pub fn generate(mix: &Mix, target: &Limits, seed: u64) -> Workload {
     let mut generator = Generator::new(mix, target, seed);
     let mut requests = vec![Request::Open];
-    for done in 1..=mix.ops {
-        let number = mix.first_number + u64::from(done) - 1;
-        requests.push(generator.request(done, number));
-        if due(mix.reopen_every, done) && done < mix.ops {
-            requests.extend([Request::Close, Request::Open]);
+    let mut done = 0;
+    while done < mix.ops {
+        match generator.moments.next(done, generator.live.len()) {
+            Step::Reopen => requests.extend([Request::Close, Request::Open]),
+            step => {
+                done += 1;
+                let number = mix.first_number + u64::from(done) - 1;
+                requests.push(generator.request(step, done, number));
+            }
         }
     }
     requests.push(Request::Close);
     Workload { requests }
-}
-
-fn due(every: Option<u32>, done: u32) -> bool {
-    every.is_some_and(|every| every > 0 && done.is_multiple_of(every))
 }
 
 struct Generator<'a> {
@@ -105,6 +123,11 @@ struct Generator<'a> {
     value_max: usize,
     /// The request that gets a large value, in each stretch of 200.
     large_at: u32,
+    /// True from then on until a request may have it.
+    large_due: bool,
+    moments: Moments,
+    /// Keys that were put and not deleted since.
+    live: BTreeSet<Key>,
     rng: Rng,
 }
 
@@ -119,15 +142,46 @@ impl<'a> Generator<'a> {
             value_min: mix.value_min.clamp(1, value_max),
             value_max,
             large_at: 1 + rng.below(u64::from(mix.ops.clamp(1, 200))) as u32,
+            large_due: false,
+            moments: Moments::new(
+                mix.ops,
+                mix.checkpoint_every.filter(|_| target.checkpoint),
+                mix.reopen_every,
+                target.del && mix.del_percent > 0,
+                rng.fork("moments"),
+            ),
+            live: BTreeSet::new(),
             rng,
         }
     }
 
-    fn request(&mut self, done: u32, number: u64) -> Request {
-        if self.target.checkpoint && due(self.mix.checkpoint_every, done) {
-            return Request::Checkpoint;
+    fn request(&mut self, step: Step, done: u32, number: u64) -> Request {
+        let request = self.choose(step, done, number);
+        for mutation in request.mutations() {
+            match mutation {
+                Mutation::Put(key, _) => drop(self.live.insert(key.clone())),
+                Mutation::Del(key) => drop(self.live.remove(key)),
+            }
         }
-        if (done - 1) % 200 + 1 == self.large_at && self.value_max > LARGE {
+        request
+    }
+
+    fn choose(&mut self, step: Step, done: u32, number: u64) -> Request {
+        self.large_due |= (done - 1) % 200 + 1 == self.large_at && self.value_max > LARGE;
+        match step {
+            Step::Checkpoint => return Request::Checkpoint,
+            Step::Put => {
+                let key = self.key();
+                return self.put(key, number);
+            }
+            Step::DeleteOne => {
+                if let Some(key) = self.live.first().cloned() {
+                    return Request::Write(Mutation::Del(key));
+                }
+            }
+            Step::Any | Step::Reopen => {}
+        }
+        if std::mem::take(&mut self.large_due) {
             return self.large(number);
         }
         if self.target.sync && self.rng.percent(self.mix.sync_percent) {
@@ -150,13 +204,24 @@ impl<'a> Generator<'a> {
     }
 
     fn batch(&mut self, number: u64) -> Request {
-        let wanted = self.rng.between(2, 6).min(self.keys);
+        let long = self.rng.percent(LONG_BATCHES);
+        let (low, high) = if long { LONG_BATCH } else { (2, 6) };
+        let wanted = self.rng.between(low, high).min(self.keys);
         let mut mutations: Vec<Mutation> = Vec::new();
         for _ in 0..wanted {
-            let key = self.key();
-            if mutations.iter().all(|mutation| *mutation.key() != key) {
-                mutations.push(self.mutation(key, number));
+            let key = if long { key(self.rng.below(self.keys)) } else { self.key() };
+            if mutations.iter().any(|mutation| *mutation.key() == key) {
+                continue;
             }
+            mutations.push(match long {
+                true => {
+                    let least = (PAGE / wanted as usize).clamp(self.value_min, self.value_max);
+                    let len = self.skewed(least, (2 * least).min(self.value_max));
+                    let value = self.value(&key, number, len);
+                    Mutation::Put(key, value)
+                }
+                false => self.mutation(key, number),
+            });
         }
         Request::Batch(mutations)
     }
@@ -170,7 +235,16 @@ impl<'a> Generator<'a> {
         Mutation::Put(key, value)
     }
 
+    fn put(&mut self, key: Key, number: u64) -> Request {
+        let len = self.len();
+        let value = self.value(&key, number, len);
+        Request::Write(Mutation::Put(key, value))
+    }
+
     fn key(&mut self) -> Key {
+        if self.moments.style() == Style::OneKey {
+            return key(0);
+        }
         if self.rng.percent(50) {
             key(self.rng.below(HOT_KEYS.min(self.keys)))
         } else {
@@ -186,6 +260,10 @@ impl<'a> Generator<'a> {
         };
         let low = low.clamp(self.value_min, self.value_max);
         let high = high.clamp(low, self.value_max);
+        if matches!(self.moments.style(), Style::Short | Style::Busy) {
+            let low = low.min(SHORT).clamp(self.value_min, self.value_max);
+            return self.skewed(low, SHORT.clamp(low, self.value_max));
+        }
         self.skewed(low, high)
     }
 

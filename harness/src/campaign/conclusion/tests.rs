@@ -29,11 +29,11 @@ fn concluded(change: impl FnOnce(&mut FaultOutcome, &mut Options)) -> Conclusion
     outcome.judged.insert(Kind::LostAck);
     outcome.called_for.insert(Kind::LostAck);
     outcome.totals.states = 1;
+    outcome.totals.covered.lossy = 1;
     change(&mut outcome, &mut options);
     let mut conclusion = Conclusion::begin(&TargetText::Engine("x".into()), "x", &options);
-    let mut called_for = BTreeSet::new();
-    conclusion.take(Some(FaultName::Power), outcome, &mut called_for);
-    conclusion.decide(&called_for);
+    conclusion.take(Some(FaultName::Power), outcome);
+    conclusion.decide();
     conclusion
 }
 
@@ -55,7 +55,7 @@ fn a_property_called_for_and_never_judged_is_not_measured() {
 
 #[test]
 fn a_fault_that_judged_no_case_is_not_measured_whatever_the_control_showed() {
-    let conclusion = concluded(|outcome, _| outcome.totals.states = 0);
+    let conclusion = concluded(|outcome, _| outcome.totals.covered.lossy = 0);
     assert_eq!(conclusion.outcome, Outcome::NotMeasured);
     assert_eq!(conclusion.idle, [FaultName::Power]);
 }

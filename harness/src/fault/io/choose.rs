@@ -44,9 +44,17 @@ pub struct Attempt {
     /// How telling it is: the less, the rarer its turns.
     round: u8,
     turn: u32,
+    /// Attempts of one recording with an equal one make the same sort of call fail in the same way on
+    /// files with like names.
+    sort: u32,
 }
 
 impl Attempt {
+    /// Which sort of failure it is, in its recording.
+    pub fn sort(&self) -> u32 {
+        self.sort
+    }
+
     /// In which turn it comes, from 1: see [`turn`].
     pub fn turn(&self) -> u32 {
         self.turn
@@ -89,13 +97,15 @@ pub fn attempts(trace: &Trace, rng: &mut Rng, at_once: bool) -> Vec<Attempt> {
     let syncs = if at_once { SYNCS_AT_ONCE } else { SYNCS };
     // An open that makes a file is another call than one that does not.
     let mut sorts: BTreeMap<((&str, bool), String, u8), u32> = BTreeMap::new();
-    let mut files: BTreeSet<((&str, bool), String, u8, &str)> = BTreeSet::new();
+    let mut files: BTreeMap<((&str, bool), String, u8, &str), u32> = BTreeMap::new();
     for (call, attempt) in &mut all {
         let (what, round) = (attempt.what.clone(), attempt.round);
         let name = (call.name, call.makes_nothing);
         let rank = sorts.entry((name, what.clone(), round)).or_default();
         *rank += 1;
-        let new_file = files.insert((name, what, round, &call.file));
+        let next = files.len() as u32;
+        attempt.sort = *files.entry((name, what, round, &call.file)).or_insert(next);
+        let new_file = attempt.sort == next;
         attempt.turn = turn(attempt, *rank, new_file, syncs);
     }
     let mut all: Vec<Attempt> = all.into_iter().map(|(_, attempt)| attempt).collect();

@@ -1,6 +1,7 @@
 //! All the tries of one run of the fault: the runs without failures first, then every planned failure
 //! in its order, on one thread a core, until the budget is spent.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::choose::{Attempt, attempts, counts};
@@ -10,7 +11,8 @@ use super::group::Scene;
 use super::run::{Run, Stage};
 use super::tally::{Tally, Tried};
 use super::{asks, stages};
-use crate::base::{HarnessError, Result, Rng, limits};
+use crate::base::{HarnessError, Result, Rng};
+use crate::explore::{Covered, Part};
 use crate::fault::budget::Stop;
 use crate::fault::power::prove::Prover;
 use crate::fault::power::record::Studio;
@@ -24,6 +26,9 @@ use crate::scenario::FaultName;
 
 /// One run in so many is also closed and opened again after its restart, and written to.
 const BESIDES_EVERY: usize = 8;
+
+/// States of runs without failures have at most one part in this many of the budget.
+const WITHOUT_FAILURES: f64 = 3.0;
 
 /// What is tried, in order.
 struct List {
@@ -78,12 +83,11 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     for (stage, run) in first.iter().cloned().enumerate() {
         told.push_str(&words(stage, &run, &list));
         // What shows without a failure matters less than that there are failures.
-        let enough = || ctx.budget.spent() * limits::PATIENCE > 1.0;
+        let enough = || ctx.budget.spent() * WITHOUT_FAILURES > 1.0;
         let seen = examiner.examine(&list.stages[stage], &run, &ctx.rng, true, &enough)?;
         tally.take(tried(stage, Plan::none(), None, run, seen), &scene);
     }
     drop(examiner);
-    ctx.budget.prepared();
 
     let started = std::time::Instant::now();
     let (done, visited) = every(ctx, &rig, &list)?;
@@ -100,13 +104,10 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     if !list.attempts.is_empty() {
         outcome.called_for.insert(Kind::CrashedOnError);
     }
-    let why = match ctx.budget.stopped() {
-        Some(Stop::Time) => "failures not tried: the time was over",
-        Some(Stop::Interrupted) => "failures not tried: interrupted",
-        Some(Stop::Hangs) => "failures not tried: recovery hung too often",
-        _ => "failures not tried: over the number of cases",
-    };
-    outcome.totals.skip(why, (list.attempts.len() - visited) as u64);
+    let why = ctx.budget.stopped().unwrap_or(Stop::Cases).words();
+    let left = (list.attempts.len() - visited) as u64;
+    outcome.totals.skip(&format!("failures not tried: {why}"), left);
+    outcome.totals.covered = list.covered(visited, runs);
     outcome.notes.push(format!(
         "io: {told}{runs} of {} failures tried ({tried}), {:.0} runs a second",
         list.attempts.len(),
@@ -134,6 +135,21 @@ fn words(stage: usize, run: &Run, list: &List) -> String {
 }
 
 impl List {
+    /// What the first `visited` attempts cover, of which `struck` struck.
+    fn covered(&self, visited: usize, struck: u64) -> Covered {
+        let groups = |attempts: &[(usize, Attempt)]| {
+            let sorts = attempts.iter().map(|(stage, attempt)| (*stage, attempt.sort()));
+            sorts.collect::<BTreeSet<_>>().len() as u64
+        };
+        let all = self.attempts.len();
+        Covered {
+            groups: Part { seen: groups(&self.attempts[..visited]), all: groups(&self.attempts) },
+            points: Part::default(),
+            targets: Part { seen: visited as u64, all: all as u64 },
+            lossy: struck,
+        }
+    }
+
     /// Every failure of every call of each stage. In each of its turns the stages take turns, the workload
     /// as often as all recoveries.
     fn new(stages: Vec<Stage>, first: &[Run], rng: &Rng) -> List {
@@ -222,6 +238,9 @@ fn work(ctx: &Context<'_>, rig: &Studio<'_>, list: &List, common: &Mutex<Common>
         common.runs.crash_points += one.seen.crash_points.len() as u64;
         common.runs.distinct_images += one.seen.recoveries;
         common.failing += usize::from(one.run.is_some());
+        if one.run.is_some() {
+            ctx.budget.note_failure();
+        }
         common.done.push((number, one));
         ctx.observer.on(Progress::Working {
             fault: FaultName::Io,

@@ -12,7 +12,7 @@ use crate::workload::{History, Moment};
 use super::super::context::Context;
 use super::super::finding::{Cause, Finding};
 use super::super::observer::Progress;
-use super::super::outcome::FaultOutcome;
+use super::super::outcome::{FaultOutcome, FirstFailure};
 use super::super::stored;
 
 /// The folder of the directory that the kill left.
@@ -64,6 +64,7 @@ impl<'a> Tally<'a> {
         let outcome = &mut state.outcome;
         outcome.totals.states += 1;
         outcome.totals.recoveries += 1;
+        outcome.totals.covered.lossy += 1;
         outcome.totals.distinct_images += u64::from(fresh);
         outcome.undecided += u64::from(verdict.undecided);
         outcome.judged.extend(&verdict.judged);
@@ -95,6 +96,11 @@ impl<'a> Tally<'a> {
                 evidence,
                 frequency: None,
             };
+            if outcome.findings.is_empty() {
+                let (recoveries, after) = (outcome.totals.recoveries, self.ctx.budget.elapsed());
+                outcome.totals.first_failure = Some(FirstFailure { recoveries, after });
+                self.ctx.budget.note_failure();
+            }
             self.ctx.observer.on(Progress::Suspected(&finding));
             outcome.findings.push(finding);
         }

@@ -2,9 +2,11 @@
 //! that were written last, and clean cuts, then the exhaustive ones of its small files, both shuffled; in
 //! turn with a seeded sample of all its files. No damaged directory twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::Rng;
+use crate::diagnose::plain;
+use crate::explore::{Covered, Part};
 use crate::image::Image;
 use crate::media::choose::{SMALL_FILE_BYTES, beginnings, cuts, heads};
 use crate::media::{Damage, apply, exhaustive, sample};
@@ -23,6 +25,17 @@ pub struct Choice<'a> {
     sample_next: bool,
     from_exhaustive: bool,
     dry: bool,
+    /// Each sort of damage that was planned or drawn, and how often it was tried.
+    tried: BTreeMap<Sort, u64>,
+    /// The sort of the last one.
+    last: Option<Sort>,
+}
+
+/// A sort of damage: the operator, and the file with the numbers in its name left out.
+type Sort = (&'static str, String);
+
+fn sort(damage: &Damage) -> Sort {
+    (damage.harm.name(), plain(&damage.file.to_string_lossy()))
 }
 
 impl<'a> Choice<'a> {
@@ -36,7 +49,10 @@ impl<'a> Choice<'a> {
         first.extend(cuts(&rest.image, &rest.snapshots, SMALL_FILE_BYTES));
         rng.shuffle(&mut first);
         all.append(&mut first);
+        let tried = all.iter().map(|damage| (sort(damage), 0)).collect();
         Self {
+            tried,
+            last: None,
             rest,
             exhaustive: all,
             rng,
@@ -52,6 +68,18 @@ impl<'a> Choice<'a> {
         self.dry && self.exhaustive.is_empty()
     }
 
+    /// What the damages that were tried cover.
+    pub fn covered(&self) -> Covered {
+        let tried = self.tried.values().sum();
+        let seen = self.tried.values().filter(|count| **count > 0).count() as u64;
+        Covered {
+            groups: Part { seen, all: self.tried.len() as u64 },
+            points: Part::default(),
+            targets: Part { seen: tried, all: tried + self.exhaustive_left() },
+            lossy: tried,
+        }
+    }
+
     /// How many damages of small files were not tried.
     pub fn exhaustive_left(&self) -> u64 {
         self.exhaustive.len() as u64
@@ -59,6 +87,9 @@ impl<'a> Choice<'a> {
 
     /// The last damage was not tried after all.
     pub fn give_back(&mut self) {
+        if let Some(last) = self.last.take() {
+            *self.tried.entry(last).or_insert(1) -= 1;
+        }
         if self.from_exhaustive
             && let Some(first) = self.exhaustive.first().cloned()
         {
@@ -104,7 +135,13 @@ impl<'a> Choice<'a> {
 
     fn fresh(&mut self, damage: &Damage) -> Option<Image> {
         let image = apply(&self.rest.image, damage)?;
-        self.seen.insert(image.hash()).then_some(image)
+        if !self.seen.insert(image.hash()) {
+            return None;
+        }
+        let sort = sort(damage);
+        *self.tried.entry(sort.clone()).or_default() += 1;
+        self.last = Some(sort);
+        Some(image)
     }
 }
 

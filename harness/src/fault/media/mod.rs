@@ -42,7 +42,6 @@ impl Fault for Media {
             .collect();
         let mut tally = Tally::new(ctx, &rests);
         let mut pool = Pool::start(&ctx.setup(), ctx.options.workers)?;
-        ctx.budget.prepared();
         let mut id = 0;
         // In turn, so that a budget that ends early has seen each store.
         while choices.iter().any(|choice| !choice.is_dry()) && ctx.budget.stopped().is_none() {
@@ -71,13 +70,11 @@ impl Fault for Media {
             tally.take(done);
         }
         let left: u64 = choices.iter().map(Choice::exhaustive_left).sum();
-        let why = match ctx.budget.stopped() {
-            Some(Stop::Time) => "exhaustive damages of small files: the time was over",
-            Some(Stop::Interrupted) => "exhaustive damages of small files: interrupted",
-            Some(Stop::Hangs) => "exhaustive damages of small files: recovery hung too often",
-            _ => "exhaustive damages of small files: over the number of cases",
-        };
-        tally.totals.skip(why, left);
+        let why = ctx.budget.stopped().unwrap_or(Stop::Cases).words();
+        tally.totals.skip(&format!("exhaustive damages of small files: {why}"), left);
+        for choice in &choices {
+            tally.totals.covered.add(&choice.covered());
+        }
         let mut outcome = tally.into_outcome();
         outcome.called_for = called_for::of_damage(&ctx.control.capabilities);
         Ok(outcome)

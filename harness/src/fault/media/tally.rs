@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::context::Context;
 use crate::fault::finding::{Cause, Finding};
-use crate::fault::outcome::{FaultOutcome, Totals};
+use crate::fault::outcome::{FaultOutcome, FirstFailure, Totals};
 use crate::fault::stored;
 use crate::image::Image;
 use crate::media::Damage;
@@ -127,6 +127,11 @@ impl<'a> Tally<'a> {
         let operators = BTreeSet::from([struck.damage.harm.name()]);
         let fresh = Group { states: 1, struck, harmed, violation, evidence, operators };
         let key = (fresh.violation.kind, cause);
+        if self.groups.is_empty() {
+            let (recoveries, after) = (self.totals.recoveries, self.ctx.budget.elapsed());
+            self.totals.first_failure = Some(FirstFailure { recoveries, after });
+            self.ctx.budget.note_failure();
+        }
         match self.groups.entry(key) {
             Entry::Vacant(entry) => drop(entry.insert(fresh)),
             Entry::Occupied(mut entry) => {

@@ -22,6 +22,12 @@ pub struct Ask<T> {
     pub court: u32,
     /// Under which profiles the state is legal; none where any file system does it.
     pub profiles: ProfileSet,
+    /// False for a state that is visited for the crashes inside its recovery alone: another fault
+    /// judges it.
+    pub judged: bool,
+    /// True if every crash that led to it is of the fault's own kind: only then does it count for the
+    /// properties that the fault has judged.
+    pub alone: bool,
     /// Candidates for nested crashes are kept apart by it.
     pub tag: u8,
     /// What sort of thing is volatile while recovery reads it: candidates are kept apart by it too.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
+use std::time::Duration;
 
 mod judged;
 mod opinions;
@@ -44,6 +45,8 @@ struct Waiting<T> {
     /// Those of them that may be candidates for what they read: each promise once, so that it makes no
     /// difference whether the recovery was done before they came.
     reading: Vec<u64>,
+    /// What a second opinion is asked about.
+    kind: Option<Kind>,
 }
 
 /// The bench.
@@ -65,6 +68,8 @@ pub struct Bench<'a, T> {
     pub undecided: u64,
     /// Every property judged so far.
     pub judged: BTreeSet<Kind>,
+    /// How many recoveries there had been when something failed first, and how long that took.
+    pub first_failure: Option<(u64, Duration)>,
     /// What failed, by the number of the visit.
     pub failures: BTreeMap<u64, Failure<T>>,
     failing: HashMap<(ImageNo, u64), u64>,
@@ -72,8 +77,8 @@ pub struct Bench<'a, T> {
     /// Failing states over the limit of those that are kept.
     pub beyond: u64,
     confirming: BTreeMap<Kind, u64>,
-    /// Failing images that were confirmed in a fresh process.
-    pub confirmed: u64,
+    /// The kinds of failure that a fresh process confirmed.
+    pub confirmed: BTreeSet<Kind>,
     /// By what was volatile and the shape of what recovery wrote, by the number of the visit.
     pub candidates: BTreeMap<Like, BTreeMap<u64, Candidate<T>>>,
     /// The shape of what recovery wrote, where it wrote.
@@ -100,12 +105,13 @@ impl<'a, T: Clone> Bench<'a, T> {
             repeated: 0,
             undecided: 0,
             judged: BTreeSet::new(),
+            first_failure: None,
             failures: BTreeMap::new(),
             failing: HashMap::new(),
             reopened: Reopened::default(),
             beyond: 0,
             confirming: BTreeMap::new(),
-            confirmed: 0,
+            confirmed: BTreeSet::new(),
             candidates: BTreeMap::new(),
             shapes: HashMap::new(),
             known_shapes: BTreeSet::new(),
@@ -143,14 +149,14 @@ impl<'a, T: Clone> Bench<'a, T> {
         self.visits += 1;
         let promise = self.promise(&ask);
         let first = self.memory.first_time(no, promise);
-        self.states += u64::from(first);
-        self.repeated += u64::from(!first);
+        self.states += u64::from(first && ask.judged);
+        self.repeated += u64::from(!first && ask.judged);
         let reads = first && ask.reads_volatile();
         match known {
             Known::New(_) => {
                 let reading = if reads { vec![visit] } else { Vec::new() };
                 let asks = vec![(visit, ask)];
-                self.waiting.insert(no, Waiting { image: image.clone(), asks, reading });
+                self.waiting.insert(no, Waiting { image: image.clone(), asks, reading, kind: None });
                 self.pool.submit(u64::from(no.0), image.clone(), extra(no))?;
                 self.recoveries += 1;
             }
@@ -191,7 +197,7 @@ impl<'a, T: Clone> Bench<'a, T> {
         if done.id >= CONFIRMING {
             return self.second_opinion(done);
         }
-        let Some(Waiting { image, asks, reading }) = self.waiting.remove(&no) else {
+        let Some(Waiting { image, asks, reading, .. }) = self.waiting.remove(&no) else {
             return Ok(());
         };
         let recovery = self.memory.learn(no, &done.recovery);
@@ -222,6 +228,9 @@ impl<'a, T: Clone> Bench<'a, T> {
         let mut failed = BTreeSet::new();
         for (visit, ask) in asks {
             failed.extend(self.judge(no, recovery, visit, ask, &done.recovery));
+        }
+        if done.again.as_ref().is_some_and(|again| done.recovery.is_like(again)) {
+            self.confirmed.extend(&failed);
         }
         for verdict in second_openings(&done) {
             self.judged.extend(verdict.judged);

@@ -109,7 +109,7 @@ struct Search<'a, 'c> {
 impl Search<'_, '_> {
     /// Records a workload and looks for a failure like it; the last one found is kept.
     fn fails(&mut self, workload: &Workload) -> Result<bool> {
-        if self.left == 0 || self.ctx.budget.interrupted() {
+        if self.left == 0 || self.ctx.budget.must_confirm() {
             return Ok(false);
         }
         let recorded = studio(self.ctx).record(None, &workload.requests, 1)?;

@@ -157,6 +157,19 @@ impl Spot {
         here || above.is_some_and(|(ground, state)| Spot { ground, state }.had_opened())
     }
 
+    /// True if each crash that led to it is of the same sort: a kill, or a power cut.
+    pub fn is_alone(&self) -> bool {
+        let is_kill = self.state.is_kill();
+        let mut ground = &self.ground;
+        while let Some((above, state)) = &ground.parent {
+            if state.is_kill() != is_kill {
+                return false;
+            }
+            ground = above;
+        }
+        true
+    }
+
     /// When it struck.
     pub fn moment(&self) -> Moment {
         Moment(u64::from(self.state.point.0))

@@ -14,6 +14,7 @@ use super::shrink::{self, Trier};
 use crate::base::Result;
 use crate::diagnose::{self, Cause, Failing, Remedy, Scene};
 use crate::driver::Durable;
+use crate::fault::Budget;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{Device, Profile, ProfileSet};
 use crate::trace::EventNo;
@@ -63,6 +64,7 @@ pub fn group(
     prover: &mut Prover,
     device: Device,
     durable: Durable,
+    budget: &Budget,
 ) -> Result<Vec<Group>> {
     let mut grounds: BTreeMap<(u32, bool), (Rc<Ground>, Vec<Member>)> = BTreeMap::new();
     for failure in failures.into_values() {
@@ -73,7 +75,7 @@ pub fn group(
     }
     let mut groups: Vec<Group> = Vec::new();
     for (ground, members) in grounds.into_values() {
-        for found in on_ground(&ground, members, prover, device, durable)? {
+        for found in on_ground(&ground, members, prover, device, durable, budget)? {
             let same = |group: &&mut Group| {
                 // A store that was never opened is worth one word, whatever was lost.
                 if group.kind == Kind::RefusedUnborn {
@@ -93,7 +95,7 @@ pub fn group(
         }
     }
     for group in &mut groups {
-        smaller(group, prover)?;
+        smaller(group, prover, budget)?;
     }
     let order = |group: &Group| {
         let mildest = group.profiles.mildest();
@@ -165,6 +167,7 @@ fn on_ground(
     prover: &mut Prover,
     device: Device,
     durable: Durable,
+    budget: &Budget,
 ) -> Result<Vec<Group>> {
     let scene = Scene {
         trace: &ground.trace,
@@ -188,7 +191,7 @@ fn on_ground(
     let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
     let mut trier = Trier::new(prover, &first, Kind::LostAck);
     let found = diagnose::group(&scene, &failing, &[], |one, state| {
-        if trouble.is_some() || left == 0 || one.kind == Kind::RecoveryHung {
+        if trouble.is_some() || left == 0 || one.kind == Kind::RecoveryHung || budget.must_confirm() {
             return None;
         }
         left -= 1;
@@ -230,9 +233,10 @@ impl Group {
         prover: &mut Prover,
         device: Device,
         durable: Durable,
+        budget: &Budget,
     ) -> Result<()> {
         let mut small = Group { spot: found.spot, violation: found.violation, ..self.clone() };
-        smaller(&mut small, prover)?;
+        smaller(&mut small, prover, budget)?;
         let member = Member {
             mildest: legal_profile(&small),
             profiles: self.profiles,
@@ -240,7 +244,8 @@ impl Group {
             violation: small.violation.clone(),
         };
         let ground = Rc::clone(&small.spot.ground);
-        let told = on_ground(&ground, vec![member], prover, device, durable)?.into_iter().next();
+        let told = on_ground(&ground, vec![member], prover, device, durable, budget)?;
+        let told = told.into_iter().next();
         match told {
             Some(told) if told.cause.sentence == self.cause.sentence => small.cause = told.cause,
             _ => return Ok(()),
@@ -262,14 +267,14 @@ impl Group {
 }
 
 /// Makes the state that stands for a group smaller.
-fn smaller(group: &mut Group, prover: &mut Prover) -> Result<()> {
+fn smaller(group: &mut Group, prover: &mut Prover, budget: &Budget) -> Result<()> {
     let Some(profile) = legal_profile(group) else { return Ok(()) };
     // Each try would take the whole time limit.
-    if group.kind == Kind::RecoveryHung {
+    if group.kind == Kind::RecoveryHung || budget.must_confirm() {
         return Ok(());
     }
     let spot = group.spot.clone();
-    let state = shrink::smallest(prover, &spot, profile.into(), group.kind)?;
+    let state = shrink::smallest(prover, &spot, profile.into(), group.kind, budget)?;
     if state == spot.state {
         return Ok(());
     }

@@ -55,7 +55,7 @@ pub fn run(
     let began = ctx.budget.spent();
     let mut seen = std::collections::BTreeSet::new();
     for visit in explorer.take(LOOKED) {
-        if tried >= STATES || ctx.budget.interrupted() {
+        if tried >= STATES || ctx.budget.must_confirm() {
             break;
         }
         if tried >= SLOW_STATES && ctx.budget.spent() - began > SHARE {

@@ -11,6 +11,7 @@ use super::stage::Stage;
 use super::visit::{Ended, Share};
 use super::{device, fewer, findings, group, own_name, profiles, settle, source, studio};
 use crate::base::Result;
+use crate::diagnose;
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
 use crate::oracle::{Loss, called_for};
@@ -29,6 +30,12 @@ const BARREN: u64 = 5_000;
 /// Another round begins only where at least this part of the budget is left, 0 to 1.
 const WORTHWHILE: f64 = 0.15;
 
+/// Where cases are counted, another workload is recorded only while one brings at least one new image
+/// for this many cases, …
+const SPARSE: u64 = 100;
+/// … or this many in a row did not.
+const BARREN_ROUNDS: u32 = 3;
+
 /// How many findings get a source line.
 const SOURCES: usize = 6;
 /// How many findings are looked for with fewer requests.
@@ -40,12 +47,14 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     outcome.called_for.extend(called_for::of_crashes(Loss::Power, &ctx.control.capabilities));
     outcome.called_for.extend(called_for::of_second_openings());
     let mut stage = Stage::set_up(ctx, FaultName::Power, &mut outcome)?;
-    own_name::run(&mut stage.visitor, &stage.first, &mut stage.prover, &mut outcome)?;
-
     let mut rounds = 1;
+    let mut barren = 0;
     loop {
-        let is_last = rounds >= asked::rounds(ctx.options);
+        let is_last = rounds >= asked::rounds(ctx.options) || barren + 1 >= BARREN_ROUNDS;
+        let before = stage.visitor.bench.memory.images();
         let ended = explore(&mut stage, &mut outcome, is_last)?;
+        let new = stage.visitor.bench.memory.images() - before;
+        barren = if new * SPARSE < ctx.budget.cases() { barren + 1 } else { 0 };
         if is_last || ended == Ended::Spent || stage.visitor.spent() >= 1.0 - WORTHWHILE {
             break;
         }
@@ -65,14 +74,16 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut outcome = FaultOutcome::default();
     let mut stage = Stage::set_up(ctx, FaultName::Kill, &mut outcome)?;
     let first = Rc::clone(&stage.first);
-    let mut explorer =
-        Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng).only_kills();
+    let sorts = diagnose::sorts(&first.trace, &first.model);
+    let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &ctx.rng)
+        .only_kills()
+        .by_groups(sorts);
     outcome.totals.crash_points += explorer.points().len() as u64;
     let kills = explorer.by_ref().take_while(|visit| visit.kill);
     let share = Share { upto: STRATEGIES, images: u64::MAX, barren: BARREN };
     stage.visitor.visit(&first, kills, share)?;
     nesting(ctx).run(&mut stage.visitor, &mut outcome, &mut stage.cut_again, f64::INFINITY)?;
-    skipped(&explorer, &mut outcome);
+    told(&explorer, &mut outcome);
     conclude(stage, outcome)
 }
 
@@ -81,13 +92,17 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
 fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome, is_last: bool) -> Result<Ended> {
     let (ctx, first) = (stage.visitor.ctx, Rc::clone(&stage.first));
     let rng = ctx.rng.fork(&format!("round {}", first.round));
-    let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &rng);
+    let mut explorer = Explorer::new(&first.trace, &first.model, profiles(ctx), &rng)
+        .by_groups(diagnose::sorts(&first.trace, &first.model));
     outcome.totals.crash_points += explorer.points().len() as u64;
     let spent = stage.visitor.spent();
     let share =
         |part: f64| Share { upto: spent + (1.0 - spent) * part, images: u64::MAX, barren: BARREN };
     let ends = std::iter::from_fn(|| if explorer.is_endless() { None } else { explorer.next() });
     stage.visitor.visit(&first, ends, share(STRATEGIES))?;
+    if first.round == 0 {
+        own_name::run(&mut stage.visitor, &first, &mut stage.prover, outcome)?;
+    }
     let upto = share(NESTED).upto;
     nesting(ctx).run(&mut stage.visitor, outcome, &mut stage.cut_again, upto)?;
     let now = stage.visitor.spent();
@@ -96,7 +111,7 @@ fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome, is_last: bool)
         upto => upto,
     };
     let ended = stage.visitor.visit(&first, explorer.by_ref(), Share { upto, ..share(1.0) })?;
-    skipped(&explorer, outcome);
+    told(&explorer, outcome);
     Ok(ended)
 }
 
@@ -109,7 +124,11 @@ fn nesting<'a>(ctx: &'a Context<'_>) -> Nesting<'a> {
     }
 }
 
-fn skipped(explorer: &Explorer<'_>, outcome: &mut FaultOutcome) {
+/// Adds what the exploration of one recording skipped and covered.
+fn told(explorer: &Explorer<'_>, outcome: &mut FaultOutcome) {
+    if let Some(covered) = explorer.covered() {
+        outcome.totals.covered.add(&covered);
+    }
     for (reason, count) in explorer.skipped() {
         outcome.totals.skip(reason, *count);
     }
@@ -127,6 +146,7 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
     totals.states += counted.states;
     totals.distinct_images += counted.distinct_images;
     totals.recoveries += counted.recoveries;
+    totals.first_failure = counted.first_failure;
     let bench = &mut visitor.bench;
     let unknown = "kills between the looks at a large shared mapping: what they leave is not known";
     totals.skip(unknown, visitor.unknown_kills);
@@ -148,14 +168,19 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         ));
     }
     let failures = std::mem::take(&mut bench.failures);
+    let confirmed = std::mem::take(&mut bench.confirmed);
     let durable = ctx.control.capabilities.durable;
-    let groups = group::group(failures, &mut prover, device(ctx), durable)?;
+    let groups = group::group(failures, &mut prover, device(ctx), durable, ctx.budget)?;
     for (nth, mut group) in groups.into_iter().enumerate() {
-        if nth < FEWER && !group.note && visitor.fault == FaultName::Power {
+        let first = nth < FEWER && !group.note && visitor.fault == FaultName::Power;
+        if first && !ctx.budget.must_confirm() {
             with_fewer(ctx, &mut prover, &mut group)?;
         }
         let mut finding = findings::finding(ctx, visitor.fault, &group);
-        if outcome.findings.len() < SOURCES && !finding.note && !ctx.budget.interrupted() {
+        if confirmed.contains(&finding.kind) {
+            finding.frequency = Some((1, 1));
+        }
+        if outcome.findings.len() < SOURCES && !finding.note && !ctx.budget.must_confirm() {
             finding.source = source::of(ctx, &group)?;
         }
         outcome.findings.push(finding);
@@ -167,7 +192,10 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
 fn with_fewer(ctx: &Context<'_>, prover: &mut Prover, group: &mut group::Group) -> Result<()> {
     let Some(profile) = group::legal_profile(group) else { return Ok(()) };
     match fewer::fewer(ctx, prover, group, profile)? {
-        Some(found) => group.adopt(found, prover, device(ctx), ctx.control.capabilities.durable),
+        Some(found) => {
+            let durable = ctx.control.capabilities.durable;
+            group.adopt(found, prover, device(ctx), durable, ctx.budget)
+        }
         None => Ok(()),
     }
 }

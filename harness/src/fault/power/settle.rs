@@ -26,6 +26,10 @@ pub fn settle(
     outcome.totals.skip("second opinions not looked into", beyond as u64);
     let mut unsteady = 0;
     for (_, one) in all.into_iter().take(LOOKED_INTO) {
+        if visitor.ctx.budget.must_confirm() {
+            outcome.totals.skip("second opinions not looked into", 1);
+            continue;
+        }
         unsteady += u64::from(is_driver(&one, prover)?);
     }
     if unsteady > 0 {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::ground::Spot;
 use super::prove::Prover;
 use crate::base::Result;
-use crate::fault::second;
+use crate::fault::{Budget, second};
 use crate::image::{Builder, Image};
 use crate::oracle::{Kind, Verdict};
 use crate::persistence::{CrashState, EffectNo, Form, Loss, ProfileSet, View};
@@ -83,6 +83,7 @@ pub fn smallest(
     spot: &Spot,
     profiles: ProfileSet,
     kind: Kind,
+    budget: &Budget,
 ) -> Result<CrashState> {
     let (Some(loss), Some(profile)) = (spot.state.loss(), profiles.mildest()) else {
         return Ok(spot.state.clone());
@@ -108,7 +109,7 @@ pub fn smallest(
         CrashState::power(spot.state.point, Loss::new(&closed, forms.collect()))
     };
     let mut fails = |state: &CrashState| {
-        if trouble.is_some() || view.check(state, profile).is_err() {
+        if trouble.is_some() || budget.must_confirm() || view.check(state, profile).is_err() {
             return false;
         }
         match trier.fails(state) {
@@ -132,7 +133,7 @@ pub fn smallest(
     if let Some(error) = trouble {
         return Err(error);
     }
-    earliest(&mut trier, smallest, profile)
+    earliest(&mut trier, smallest, profile, budget)
 }
 
 /// The same loss at the earliest point at which it fails: right after an answer, or a line.
@@ -140,6 +141,7 @@ fn earliest(
     trier: &mut Trier<'_, '_>,
     state: CrashState,
     profile: crate::persistence::Profile,
+    budget: &Budget,
 ) -> Result<CrashState> {
     let ground = Rc::clone(&trier.spot.ground);
     let Some(loss) = state.loss() else { return Ok(state) };
@@ -155,6 +157,9 @@ fn earliest(
     });
     for point in points.take(EARLIER).collect::<Vec<_>>() {
         let earlier = CrashState { point: EventNo(point), crash: state.crash.clone() };
+        if budget.must_confirm() {
+            break;
+        }
         if ground.model.is_legal(&earlier, profile) && trier.fails(&earlier)? {
             return Ok(earlier);
         }

@@ -53,7 +53,6 @@ impl<'a, 'c> Stage<'a, 'c> {
         let mut prover = Prover::new(&ctx.setup())?;
         let judge = Judge::new(&recorded.history, &ctx.control.capabilities);
         prover.is_all_there(&recorded.left, &judge, &recorded.trace)?;
-        ctx.budget.prepared();
         let requests = recorded.history.operations.len() as u64;
         Ok(Self { visitor, first, prover, requests, cut_again: CutAgain::default() })
     }

@@ -8,7 +8,7 @@ use super::bench::{Bench, More};
 use super::ground::{Ground, Spot};
 use crate::base::Result;
 use crate::explore::Visit;
-use crate::fault::{Context, Progress, Totals};
+use crate::fault::{Context, FirstFailure, Progress, Totals};
 use crate::image::Builder;
 use crate::oracle::Loss;
 use crate::persistence::{Crash, CrashState, ProfileSet};
@@ -98,12 +98,18 @@ impl Visitor<'_, '_> {
                 self.unknown_kills += 1;
                 continue;
             }
+            // The kill fault judges what one kill leaves. A power cut may take something during the
+            // recovery from it, so a whole one is visited for that.
+            let others = self.fault == FaultName::Power && ground.depth() == 0;
+            if others && matches!(state.crash, Crash::Kill { pages } if pages > 0) {
+                continue;
+            }
             let image = builder.image(&state);
             self.visited += 1;
             // A power cut right after which everything is there is legal too, everywhere.
             let also = (state.crash == Crash::Kill { pages: 0 } && self.fault != FaultName::Kill)
                 .then(|| CrashState::power(state.point, crate::persistence::Loss::default()));
-            for state in std::iter::once(state).chain(also) {
+            for state in also.into_iter().chain([state]) {
                 let under = ground.under.unwrap_or(ProfileSet::ALL);
                 let profiles = match (state.is_kill(), ground.under) {
                     (true, None) => ProfileSet::EMPTY,
@@ -113,7 +119,8 @@ impl Visitor<'_, '_> {
                 if profiles.is_empty() && !state.is_kill() {
                     continue;
                 }
-                let ask = ask(ground, state, profiles);
+                let judged = !(others && state.is_kill());
+                let ask = Ask { judged, ..ask(ground, state, profiles) };
                 if self.bench.visit(&image, ask)? == More::Spent {
                     return Ok(Ended::Spent);
                 }
@@ -141,6 +148,10 @@ impl Visitor<'_, '_> {
             states: self.bench.states,
             distinct_images: self.bench.memory.images(),
             recoveries: self.bench.recoveries,
+            first_failure: self
+                .bench
+                .first_failure
+                .map(|(recoveries, after)| FirstFailure { recoveries, after }),
             elapsed: self.ctx.budget.elapsed(),
             ..Totals::default()
         }
@@ -166,6 +177,8 @@ fn ask(ground: &Rc<Ground>, state: CrashState, profiles: ProfileSet) -> Ask<Spot
         Loss::Power | Loss::None => 0,
     };
     Ask {
+        judged: true,
+        alone: spot.is_alone(),
         stage,
         moment: spot.moment(),
         loss,

@@ -13,7 +13,7 @@ use crate::driver::{Capabilities, Durable};
 use crate::explore::Explorer;
 use crate::fault::power::ground::{Ground, Spot};
 use crate::fault::power::{Group, device, finding, profiles};
-use crate::fault::{Context, Control, FaultOutcome, Progress, Totals, asked};
+use crate::fault::{Context, Control, FaultOutcome, Progress, Timing, Totals, asked};
 use crate::image::{Builder, Image};
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, Overlay, Profile, ProfileSet};
@@ -36,6 +36,7 @@ pub fn control() -> (Control, FaultOutcome) {
         history: crate::workload::History::default(),
         contents: crate::workload::Contents::new(),
         warnings: Vec::new(),
+        timing: Timing::default(),
     };
     (control, FaultOutcome::default())
 }
@@ -73,7 +74,8 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     }
 
     let mut pool = Pool::start(&check, limit, ctx.image_root, ctx.options.workers)?;
-    let mut explorer = Explorer::new(&ground.trace, model, profiles(ctx), &ctx.rng);
+    let mut explorer = Explorer::new(&ground.trace, model, profiles(ctx), &ctx.rng)
+        .by_groups(diagnose::sorts(&ground.trace, model));
     outcome.totals.crash_points = explorer.points().len() as u64;
     let mut seen: HashSet<(u128, usize)> = HashSet::new();
     let mut images: HashSet<u128> = HashSet::new();
@@ -119,6 +121,9 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     drop(pool);
     outcome.totals.states = seen.len() as u64;
     outcome.totals.distinct_images = images.len() as u64;
+    if let Some(covered) = explorer.covered() {
+        outcome.totals.covered.add(&covered);
+    }
     for (reason, count) in explorer.skipped() {
         outcome.totals.skip(reason, *count);
     }

@@ -16,11 +16,11 @@ fn a_seed_gives_the_same_workload_on_every_machine() {
 const GOLDEN: [&str; 8] = [
     "open",
     "del k2",
-    "put k1 @k1.2+3134",
+    "put k1 @k1.2+64",
     "sync",
-    "put k1 @k1.4+938",
+    "put k1 @k1.4+64",
     "put k0 @k0.5+120601",
-    "put k1 @k1.6+215",
+    "put k1 @k1.6+56",
     "close",
 ];
 
@@ -43,7 +43,58 @@ fn the_default_workload_has_everything_and_stays_small() {
         assert!(has(|request| matches!(request, Request::Checkpoint)));
         assert!(has(|request| matches!(request, Request::Write(Mutation::Del(_)))));
         let opens = requests.iter().filter(|request| **request == Request::Open).count();
-        assert_eq!(opens, 3);
+        assert!((5..=24).contains(&opens), "{opens} sessions for seed {seed}");
+    }
+}
+
+/// True if these requests stand in a row somewhere.
+fn in_a_row(requests: &[Request], row: &[Request]) -> bool {
+    requests.windows(row.len()).any(|window| window == row)
+}
+
+#[test]
+fn every_workload_closes_right_after_one_checkpoint_and_after_two_and_opens_twice_in_a_row() {
+    use Request::{Checkpoint, Close, Open};
+    for seed in 0..50 {
+        let requests = generate(&Mix::default(), &ALL, seed).requests;
+        assert!(in_a_row(&requests, &[Checkpoint, Close, Open, Close, Open]), "seed {seed}");
+        assert!(in_a_row(&requests, &[Checkpoint, Checkpoint, Close, Open]), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_workload_has_an_empty_store_short_values_and_a_batch_longer_than_a_page_for_most_seeds() {
+    let (mut long, mut short, mut empty) = (0, 0, 0);
+    for seed in 0..50 {
+        let requests = generate(&Mix::default(), &ALL, seed).requests;
+        let mut live = std::collections::BTreeSet::new();
+        for request in &requests {
+            let len = |mutation: &Mutation| mutation.value().map_or(0, |v| v.as_str().len());
+            let bytes: usize = request.mutations().iter().map(len).sum();
+            long += u32::from(matches!(request, Request::Batch(_)) && bytes > PAGE);
+            short += u32::from((1..=SHORT).contains(&bytes));
+            for mutation in request.mutations() {
+                match mutation {
+                    Mutation::Put(key, _) => drop(live.insert(key.clone())),
+                    Mutation::Del(key) => {
+                        empty += u32::from(live.remove(key) && live.is_empty());
+                    }
+                }
+            }
+        }
+    }
+    assert!(long >= 50 && short >= 50 * 20 && empty >= 25, "{long} {short} {empty}");
+}
+
+#[test]
+fn what_is_never_asked_for_never_comes() {
+    for seed in 0..20 {
+        let never = Mix { checkpoint_every: None, reopen_every: None, ..Mix::default() };
+        let requests = generate(&never, &ALL, seed).requests;
+        assert!(!requests.contains(&Request::Checkpoint));
+        let opens = requests.iter().filter(|request| **request == Request::Open).count();
+        assert_eq!(opens, 1);
+        assert_eq!(requests.len() as u32, never.ops + 2);
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
                 what: format!("{name} {lasts}"),
                 round,
                 turn: 0,
+                sort: 0,
             });
         }
     }
@@ -47,11 +48,11 @@ pub(super) fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
         for (bytes, round) in shorts {
             let what = "cut short".to_owned();
             let strike = Strike::Short { nth, bytes };
-            all.push(Attempt { strike, then: None, what, round, turn: 0 });
+            all.push(Attempt { strike, then: None, what, round, turn: 0, sort: 0 });
             if bytes == moved / 2 {
                 let (errno, what) = rest(call);
                 let then = Some(Strike::Fail { nth: nth + 1, errno, extent: Extent::Once });
-                all.push(Attempt { strike, then, what: what.to_owned(), round: 1, turn: 0 });
+                all.push(Attempt { strike, then, what: what.to_owned(), round: 1, turn: 0, sort: 0 });
             }
         }
     }

@@ -23,6 +23,9 @@ impl<T: Clone> Bench<'_, T> {
         ask: Ask<T>,
         recovery: &Recovery,
     ) -> Vec<Kind> {
+        if !ask.judged {
+            return Vec::new();
+        }
         let promise = self.promise(&ask);
         if self.failing.contains_key(&(no, promise)) {
             self.widen(no, ask);
@@ -30,7 +33,9 @@ impl<T: Clone> Bench<'_, T> {
         }
         let Verdict { violations, judged, undecided } =
             self.court(ask.court).at(ask.moment, ask.loss, recovery);
-        self.judged.extend(judged);
+        if ask.alone {
+            self.judged.extend(judged);
+        }
         self.undecided += u64::from(undecided);
         if violations.is_empty() {
             return Vec::new();
@@ -51,6 +56,10 @@ impl<T: Clone> Bench<'_, T> {
         if let Some(failure) = self.failures.get_mut(&visit) {
             failure.violations.extend(found);
             return;
+        }
+        if self.failures.is_empty() {
+            self.first_failure = Some((self.recoveries, self.budget.elapsed()));
+            self.budget.note_failure();
         }
         let failure = Failure { asks: vec![ask.clone()], recovery, violations: found };
         self.failures.insert(visit, failure);

@@ -32,7 +32,8 @@ impl<T: Clone> Bench<'_, T> {
             *self.confirming.entry(kind).or_default() += 1;
             let id = CONFIRMING + u64::from(no.0) * 100 + 99;
             let (asks, reading) = (vec![(0, ask)], Vec::new());
-            self.waiting.insert(no, Waiting { image: image.clone(), asks, reading });
+            let kind = Some(kind);
+            self.waiting.insert(no, Waiting { image: image.clone(), asks, reading, kind });
             self.pool.submit(id, image, Extra::default())?;
         }
         Ok(())
@@ -40,7 +41,7 @@ impl<T: Clone> Bench<'_, T> {
 
     pub(super) fn second_opinion(&mut self, done: Done) -> Result<()> {
         let no = ImageNo(((done.id - CONFIRMING) / 100) as u32);
-        let Some(Waiting { image, asks, .. }) = self.waiting.remove(&no) else { return Ok(()) };
+        let Some(Waiting { image, asks, kind, .. }) = self.waiting.remove(&no) else { return Ok(()) };
         let Known::Recovered(_, known) = self.memory.image(image.hash()) else { return Ok(()) };
         let first = self.memory.recovery(known);
         let others = [Some(&done.recovery), done.again.as_ref()];
@@ -50,7 +51,7 @@ impl<T: Clone> Bench<'_, T> {
                     self.disagree(ask, &image, &first, other);
                 }
             }
-            None => self.confirmed += 1,
+            None => self.confirmed.extend(kind),
         }
         Ok(())
     }
