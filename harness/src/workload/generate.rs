@@ -17,7 +17,7 @@ use crate::base::{Rng, limits};
 
 /// Keys that get half of all writes.
 const HOT_KEYS: u64 = 4;
-/// Ordinary values end here; the range up to [`LARGE`] is rare, above it rarer still.
+/// Ordinary values end here; longer ones than a page are rare, and above [`LARGE`] rarer still.
 const ORDINARY: usize = 4095;
 /// Above this a store may keep a value elsewhere (64 KiB).
 const LARGE: usize = 65_536;
@@ -174,6 +174,13 @@ impl<'a> Generator<'a> {
                 let key = self.key();
                 return self.put(key, number);
             }
+            Step::LongPut => {
+                let key = self.key();
+                let low = (PAGE + 1).clamp(self.value_min, self.value_max);
+                let len = self.skewed(low, (3 * PAGE).clamp(low, self.value_max));
+                let value = self.value(&key, number, len);
+                return Request::Write(Mutation::Put(key, value));
+            }
             Step::DeleteOne => {
                 if let Some(key) = self.live.first().cloned() {
                     return Request::Write(Mutation::Del(key));
@@ -255,7 +262,8 @@ impl<'a> Generator<'a> {
     fn len(&mut self) -> usize {
         let (low, high) = match self.rng.below(100) {
             0..20 => (1, NAMED_BYTES - 1),
-            20..99 => (NAMED_BYTES, ORDINARY),
+            20..96 => (NAMED_BYTES, ORDINARY),
+            96..99 => (ORDINARY + 1, 3 * PAGE),
             _ => (ORDINARY + 1, LARGE),
         };
         let low = low.clamp(self.value_min, self.value_max);

@@ -96,11 +96,11 @@ impl<'a> Tally<'a> {
                 evidence,
                 frequency: None,
             };
-            if outcome.findings.is_empty() {
+            if outcome.totals.first_failure.is_none() && !finding.note {
                 let (recoveries, after) = (outcome.totals.recoveries, self.ctx.budget.elapsed());
                 outcome.totals.first_failure = Some(FirstFailure { recoveries, after });
-                self.ctx.budget.note_failure();
             }
+            self.ctx.budget.note_failure();
             self.ctx.observer.on(Progress::Suspected(&finding));
             outcome.findings.push(finding);
         }

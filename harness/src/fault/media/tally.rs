@@ -127,11 +127,11 @@ impl<'a> Tally<'a> {
         let operators = BTreeSet::from([struck.damage.harm.name()]);
         let fresh = Group { states: 1, struck, harmed, violation, evidence, operators };
         let key = (fresh.violation.kind, cause);
-        if self.groups.is_empty() {
+        if self.totals.first_failure.is_none() && !fresh.violation.note {
             let (recoveries, after) = (self.totals.recoveries, self.ctx.budget.elapsed());
             self.totals.first_failure = Some(FirstFailure { recoveries, after });
-            self.ctx.budget.note_failure();
         }
+        self.ctx.budget.note_failure();
         match self.groups.entry(key) {
             Entry::Vacant(entry) => drop(entry.insert(fresh)),
             Entry::Occupied(mut entry) => {

@@ -22,6 +22,8 @@ pub(super) enum Step {
     Any,
     /// A put.
     Put,
+    /// A put of a value that is longer than a page.
+    LongPut,
     /// A delete of a key that is there.
     DeleteOne,
     /// A checkpoint.
@@ -52,6 +54,9 @@ enum Figure {
     TwoCheckpoints,
     /// A session of one write after a checkpoint.
     ShortSession,
+    /// A write longer than a page right after a checkpoint: a log that starts over in place is overwritten
+    /// past its first page.
+    LongAfterCheckpoint,
     /// Every key deleted, then a close.
     DeleteAll,
 }
@@ -113,6 +118,7 @@ impl Moments {
         ];
         let mut figures = Vec::new();
         figures.extend(with_both.into_iter().filter(|_| checkpoint && reopen));
+        figures.extend(checkpoint.then_some(Figure::LongAfterCheckpoint));
         figures.extend((reopen && self.deletes).then_some(Figure::DeleteAll));
         figures
     }
@@ -181,6 +187,9 @@ impl Moments {
             Figure::TwoCheckpoints => vec![Step::Checkpoint, Step::Checkpoint, Step::Reopen],
             Figure::ShortSession => {
                 vec![Step::Checkpoint, Step::Reopen, Step::Put, Step::Reopen]
+            }
+            Figure::LongAfterCheckpoint => {
+                vec![Step::Put, Step::Put, Step::Put, Step::Checkpoint, Step::LongPut, Step::Put]
             }
             Figure::DeleteAll => {
                 let mut steps = vec![Step::DeleteOne; live.clamp(1, DELETED)];

@@ -57,11 +57,12 @@ impl<T: Clone> Bench<'_, T> {
             failure.violations.extend(found);
             return;
         }
-        if self.failures.is_empty() {
-            self.first_failure = Some((self.recoveries, self.budget.elapsed()));
-            self.budget.note_failure();
-        }
         let failure = Failure { asks: vec![ask.clone()], recovery, violations: found };
+        let alarm = |one: &Violation| !one.note && one.kind != Kind::RefusedUnborn;
+        if self.first_failure.is_none() && failure.violations.iter().any(alarm) {
+            self.first_failure = Some((self.recoveries, self.budget.elapsed()));
+        }
+        self.budget.note_failure();
         self.failures.insert(visit, failure);
         if self.failures.len() > FAILURES {
             self.failures.pop_last();
