@@ -63,10 +63,10 @@ pub struct RunCommand {
     /// Lengths of values in bytes
     #[arg(long, value_parser = range, value_name = "A..B")]
     value_size: Option<RangeInclusive<usize>>,
-    /// A checkpoint every N requests; 0 for never
+    /// A checkpoint every N requests on average, at drawn moments; 0 for never
     #[arg(long, default_value_t = Options::default().checkpoint_every, value_name = "N")]
     checkpoint_every: u32,
-    /// A close and open every N requests; 0 for never
+    /// A close and open every N requests on average, at drawn moments; 0 for never
     #[arg(long, default_value_t = Options::default().reopen_every, value_name = "N")]
     reopen_every: u32,
     /// Time for `open` to be answered
