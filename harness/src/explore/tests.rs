@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Explorer, Visit, points};
+use super::{Explorer, Sorts, Visit, points};
 use crate::base::Rng;
 use crate::persistence::tests::random::{Step, script, steps};
 use crate::persistence::tests::script::Script;
 use crate::persistence::{CrashState, EffectKind, EffectNo, Loss, Model, Profile, ProfileSet};
-use crate::trace::{EventNo, FileOp, Via, WriteSync};
+use crate::trace::{EventKind, EventNo, FileOp, Via, WriteSync};
 
 fn visits(script: &Script, model: &Model, seed: u64, most: usize) -> Vec<Visit> {
     Explorer::new(&script.trace, model, ProfileSet::ALL, &Rng::new(seed)).take(most).collect()
@@ -287,4 +287,101 @@ fn no_crash_lies_between_stores_that_one_comparison_found() {
         let alone = CrashState::power(after, Loss::new(&[lost], Vec::new()));
         assert!(visits.iter().any(|visit| visit.state == alone), "{alone}");
     }
+}
+
+/// A log that is written by puts and by checkpoints, with a file that is renamed in between.
+fn log_with_checkpoints() -> (Script, Sorts) {
+    let mut script = Script::new();
+    script.create("log");
+    script.create("snap");
+    for round in 0..20u64 {
+        for put in 0..4 {
+            script.write("log", (round * 4 + put) * 100, &[1; 100]);
+        }
+        script.write("snap", 0, &[2; 50]);
+        script.rename("snap", "snap2");
+        script.rename("snap2", "snap");
+    }
+    let model = script.model();
+    // By what the effect is; by what the event is.
+    let kind = |effect: &crate::persistence::Effect| match effect.kind.word() {
+        "data" | "grow" => 1,
+        _ => 2,
+    };
+    let effects = model.effects().iter().map(kind).collect();
+    let is_write = |event: &crate::trace::Event| match &event.kind {
+        EventKind::Call(call) => u32::from(&*call.name == "pwrite64"),
+        _ => 2,
+    };
+    let events = script.trace.events.iter().map(is_write).collect();
+    (script, Sorts::new(effects, events))
+}
+
+#[test]
+fn the_first_states_lose_each_sort_once_at_each_sort_of_point() {
+    let (script, sorts) = log_with_checkpoints();
+    let model = script.model();
+    let mut explorer = Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(1))
+        .by_groups(sorts.clone());
+    let all = explorer.covered().unwrap().groups.all;
+    assert!(all >= 4, "{all}");
+    explorer.by_ref().take(40).for_each(drop);
+    let groups = explorer.covered().unwrap().groups;
+    assert_eq!(groups.seen, all, "after 40 states");
+    // Point by point the first forty states see the beginning of the recording alone.
+    let plain = Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(1));
+    assert!(plain.take(40).all(|visit| visit.state.is_kill()));
+}
+
+#[test]
+fn by_groups_every_state_comes_once_and_none_is_missed() {
+    let (script, sorts) = log_with_checkpoints();
+    let model = script.model();
+    let few = 3000;
+    let text = |visit: Visit| visit.state.to_string();
+    let grouped = Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(1)).by_groups(sorts);
+    let states: Vec<String> = grouped.take(few).map(text).collect();
+    let distinct: std::collections::BTreeSet<&String> = states.iter().collect();
+    assert_eq!(distinct.len(), states.len());
+    // What the strategies visit first without groups, they visit with them too.
+    let plain = Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(1));
+    for state in plain.take(200).filter(|visit| visit.strategy == "durable").map(text) {
+        assert!(distinct.contains(&state), "{state}");
+    }
+}
+
+#[test]
+fn coverage_counts_what_was_lost_and_ends_at_all_of_it() {
+    let mut script = Script::new();
+    script.create("a");
+    script.write("a", 0, b"1");
+    script.fsync("a");
+    script.write("a", 0, b"2");
+    let model = script.model();
+    let sorts = Sorts::new(vec![0; model.effects().len()], vec![0; script.trace.events.len()]);
+    let mut explorer =
+        Explorer::new(&script.trace, &model, Profile::Strict.into(), &Rng::new(1)).by_groups(sorts);
+    let covered = explorer.covered().unwrap();
+    assert_eq!((covered.lossy, covered.points.seen, covered.targets.seen), (0, 0, 0));
+    let visits: Vec<Visit> = explorer.by_ref().collect();
+    let lossy = visits.iter().filter(|visit| visit.state.loss().is_some_and(|l| l.count() > 0 || !l.forms().is_empty()));
+    let covered = explorer.covered().unwrap();
+    assert_eq!(covered.lossy, lossy.count() as u64);
+    assert_eq!(covered.points.seen, covered.points.all);
+    assert_eq!(covered.targets.seen, covered.targets.all);
+    assert!(covered.targets.all >= 3, "{covered:?}");
+}
+
+#[test]
+fn of_kills_alone_a_group_is_a_sort_of_point() {
+    let (script, sorts) = log_with_checkpoints();
+    let model = script.model();
+    let mut explorer = Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(1))
+        .only_kills()
+        .by_groups(sorts);
+    let visits: Vec<Visit> = explorer.by_ref().take_while(|visit| visit.kill).collect();
+    let covered = explorer.covered().unwrap();
+    assert_eq!((covered.groups.seen, covered.points.seen), (covered.groups.all, covered.points.all));
+    assert_eq!(covered.lossy, visits.len() as u64);
+    assert_eq!(covered.targets.all, 0);
 }

@@ -1,6 +1,7 @@
 //! Outcomes of faults put together: what the run ends with, and what its line says.
 
 use super::*;
+use crate::explore::{Covered, Part};
 use crate::fault::Cause;
 use crate::scenario::{Case, IoStrike, KillStrike, PowerStrike, Profile, Strike};
 
@@ -58,6 +59,72 @@ fn a_fault_that_judged_no_case_is_not_measured_whatever_the_control_showed() {
     let conclusion = concluded(|outcome, _| outcome.totals.covered.lossy = 0);
     assert_eq!(conclusion.outcome, Outcome::NotMeasured);
     assert_eq!(conclusion.idle, [FaultName::Power]);
+}
+
+#[test]
+fn a_fault_that_saw_too_little_says_which_option_gets_further() {
+    let noted = |conclusion: &Conclusion, text: &str| {
+        assert!(conclusion.notes.iter().any(|note| note.contains(text)), "{:?}", conclusion.notes);
+    };
+    let slow = concluded(|outcome, options| {
+        outcome.totals.covered = Covered { groups: Part { seen: 0, all: 9 }, ..Covered::default() };
+        outcome.totals.elapsed = Duration::from_secs(4);
+        options.faults = vec![FaultName::Power];
+    });
+    noted(&slow, "--budget 8s would get there");
+    let counted = concluded(|outcome, options| {
+        outcome.totals.covered = Covered { groups: Part { seen: 0, all: 9 }, ..Covered::default() };
+        options.extent = Extent::Cases(5);
+    });
+    noted(&counted, "--cases 20 would get there");
+    let empty = concluded(|outcome, _| {
+        outcome.totals.covered = Covered::default();
+        outcome.totals.recoveries = 1;
+    });
+    noted(&empty, "the program left nothing that could be lost");
+    let thin = concluded(|outcome, options| {
+        outcome.totals.covered.groups = Part { seen: 3, all: 10 };
+        options.min_coverage = 0.5;
+    });
+    assert_eq!((thin.outcome, &thin.thin[..]), (Outcome::NotMeasured, &[FaultName::Power][..]));
+    let enough = concluded(|outcome, options| {
+        outcome.totals.covered.groups = Part { seen: 5, all: 10 };
+        options.min_coverage = 0.5;
+    });
+    assert_eq!(enough.outcome, Outcome::Held);
+}
+
+#[test]
+fn what_was_seen_once_and_never_tried_again_is_no_violation() {
+    let unconfirmed = Finding {
+        frequency: Some((0, 0)),
+        ..finding(Kind::LostAck, &[Profile::Ext4], false)
+    };
+    let alone = concluded(|outcome, _| outcome.findings.push(unconfirmed.clone()));
+    assert_eq!(alone.outcome, Outcome::NotMeasured);
+    let beside = concluded(|outcome, _| {
+        outcome.findings.push(unconfirmed.clone());
+        outcome.findings.push(finding(Kind::Hole, &[Profile::Ext4], false));
+    });
+    assert_eq!(beside.outcome, Outcome::Violated);
+    let note = Finding { note: true, ..unconfirmed.clone() };
+    assert_eq!(concluded(|outcome, _| outcome.findings.push(note)).outcome, Outcome::Held);
+}
+
+#[test]
+fn what_one_fault_calls_for_is_not_judged_by_another() {
+    let options = Options::default();
+    let mut conclusion = Conclusion::begin(&TargetText::Engine("x".into()), "x", &options);
+    for (fault, judged) in [(FaultName::Kill, true), (FaultName::Power, false)] {
+        let mut outcome = FaultOutcome::default();
+        outcome.called_for.insert(Kind::LostAck);
+        outcome.judged.extend(judged.then_some(Kind::LostAck));
+        outcome.totals.covered.lossy = 1;
+        conclusion.take(Some(fault), outcome);
+    }
+    conclusion.decide();
+    assert_eq!(conclusion.missed, [Kind::LostAck].into());
+    assert_eq!(conclusion.outcome, Outcome::NotMeasured);
 }
 
 #[test]

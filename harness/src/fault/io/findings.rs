@@ -17,6 +17,9 @@ use crate::recover::Worker;
 /// How many findings get a source line and a remedy.
 const EXPLAINED: usize = 8;
 
+/// Said of a cause for which there was no time left.
+const UNTRIED: &str = " (not tried without the failing call: the time was over)";
+
 /// The findings, worst first; the worst ones with the source line of the call that failed and what would
 /// have helped.
 pub fn findings(
@@ -31,8 +34,10 @@ pub fn findings(
     let groups = guilty(ctx, &mut worker, groups, plain, scene)?;
     let mut blameless: BTreeSet<(bool, Kind)> = BTreeSet::new();
     for (mut key, group) in by_reason(groups) {
-        if ctx.budget.interrupted() {
-            findings.push(group.finding(&key, scene));
+        if ctx.budget.must_confirm() {
+            let mut finding = group.finding(&key, scene);
+            finding.cause.sentence.push_str(UNTRIED);
+            findings.push(finding);
             continue;
         }
         if is_blameless(&mut worker, &group, scene)? {
@@ -66,7 +71,7 @@ fn guilty(
 ) -> Result<BTreeMap<Key, Group>> {
     let mut told: BTreeMap<Key, Group> = BTreeMap::new();
     for (mut key, mut group) in groups {
-        if !ctx.budget.interrupted() {
+        if !ctx.budget.must_confirm() {
             let stage = group.stage;
             if let Some(same) = without_a_failure(worker, &group, &plain[stage], scene)? {
                 let recovers = scene.stages[stage].before.is_some();

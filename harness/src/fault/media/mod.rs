@@ -101,6 +101,9 @@ fn at_rest(ctx: &Context<'_>) -> Result<Vec<Rest>> {
     let longest = longest(&closed.history).filter(|at| *at < answered);
     let mut rests = vec![closed];
     for kill_after in [late, early].into_iter().chain(longest) {
+        if ctx.budget.stopped().is_some() {
+            break;
+        }
         rests.push(come_to_rest(ctx, Some(kill_after as u32))?);
     }
     Ok(rests)

@@ -127,6 +127,9 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     for (reason, count) in explorer.skipped() {
         outcome.totals.skip(reason, *count);
     }
+    if !failed.is_empty() {
+        ctx.budget.note_failure();
+    }
     if !seen.is_empty() {
         outcome.judged.insert(Kind::LostAck);
     }
@@ -250,6 +253,9 @@ fn findings(
     let mut fails = |image: &Image, count: usize| -> Option<bool> {
         if let Some(known) = known.get(&(image.hash(), count)) {
             return Some(*known);
+        }
+        if ctx.budget.must_confirm() {
+            return None;
         }
         left = left.checked_sub(1)?;
         match checker.run(image, &promises.text(count)) {
