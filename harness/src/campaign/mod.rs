@@ -53,7 +53,12 @@ impl Campaign<'_> {
         let mut called_for = BTreeSet::new();
         match self.stages(&mut conclusion, &mut called_for) {
             Ok(()) => {}
-            Err(HarnessError::Broken(why)) => conclusion.broken = Some(why),
+            Err(HarnessError::Broken(why) | HarnessError::EndsOtherwise(why)) => {
+                conclusion.broken = Some(why);
+            }
+            Err(HarnessError::NotMeasured(why) | HarnessError::OutOfReach(why)) => {
+                conclusion.blind.push(why);
+            }
             Err(HarnessError::Interrupted) => conclusion.complete = false,
             Err(error) => return Err(error),
         }
@@ -168,7 +173,7 @@ impl Campaign<'_> {
                     // enough.
                     let races =
                         matches!(&finding.case.strike, Strike::Io(strike) if strike.may_differ());
-                    if finding.kind == Kind::RecoveryHung || races {
+                    if finding.kind == Kind::RecoveryHung || races || finding.note {
                         outcome.notes.push(text);
                     } else {
                         conclusion.broken.get_or_insert(text);

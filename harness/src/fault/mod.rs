@@ -17,6 +17,7 @@ pub mod power;
 pub mod program;
 pub mod second;
 pub mod stored;
+pub mod unseen;
 
 pub use budget::Budget;
 pub use context::{Context, Control};

@@ -236,6 +236,11 @@ impl Tracer {
         }
     }
 
+    /// A call is answered by the recorder, and the kernel never sees it.
+    pub(super) fn answer_for_the_kernel(&mut self, name: &str) {
+        *self.shared.lock().seen.answered.entry(name.into()).or_default() += 1;
+    }
+
     /// A call changed files in a way that is not modelled.
     pub(super) fn unmodelled(&mut self, what: impl Into<String>) {
         *self.shared.lock().seen.unmodelled.entry(what.into()).or_default() += 1;

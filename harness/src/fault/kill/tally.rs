@@ -73,7 +73,8 @@ impl<'a> Tally<'a> {
                 ..Cause::default()
             };
             let id = Finding::stable_id(Some(FaultName::Kill), violation.kind, &cause);
-            if let Some(known) = outcome.findings.iter_mut().find(|known| known.id == id) {
+            let same = |known: &&mut Finding| known.id == id && known.note == violation.note;
+            if let Some(known) = outcome.findings.iter_mut().find(same) {
                 known.states += 1;
                 continue;
             }

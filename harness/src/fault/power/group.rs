@@ -13,7 +13,7 @@ use super::prove::Prover;
 use super::shrink::{self, Trier};
 use crate::base::Result;
 use crate::diagnose::{self, Cause, Failing, Remedy, Scene};
-use crate::driver::Durable;
+use crate::driver::PowerPromise;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{Device, Profile, ProfileSet};
 use crate::trace::EventNo;
@@ -62,7 +62,7 @@ pub fn group(
     failures: BTreeMap<u64, Failure<Spot>>,
     prover: &mut Prover,
     device: Device,
-    durable: Durable,
+    durable: PowerPromise,
 ) -> Result<Vec<Group>> {
     let mut grounds: BTreeMap<(u32, bool), (Rc<Ground>, Vec<Member>)> = BTreeMap::new();
     for failure in failures.into_values() {
@@ -164,7 +164,7 @@ fn on_ground(
     members: Vec<Member>,
     prover: &mut Prover,
     device: Device,
-    durable: Durable,
+    durable: PowerPromise,
 ) -> Result<Vec<Group>> {
     let scene = Scene {
         trace: &ground.trace,
@@ -229,7 +229,7 @@ impl Group {
         found: Fewer,
         prover: &mut Prover,
         device: Device,
-        durable: Durable,
+        durable: PowerPromise,
     ) -> Result<()> {
         let mut small = Group { spot: found.spot, violation: found.violation, ..self.clone() };
         smaller(&mut small, prover)?;

@@ -10,7 +10,7 @@ use super::prove::Prover;
 use super::stage::Stage;
 use super::visit::{Ended, Share};
 use super::{device, fewer, findings, group, own_name, profiles, settle, source, studio};
-use crate::base::Result;
+use crate::base::{HarnessError, Result};
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
 use crate::oracle::{Loss, called_for};
@@ -49,7 +49,14 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         if is_last || ended == Ended::Spent || stage.visitor.spent() >= 1.0 - WORTHWHILE {
             break;
         }
-        stage.record_again(rounds, &mut outcome)?;
+        match stage.record_again(rounds, &mut outcome) {
+            // What the recordings before it showed stands.
+            Err(HarnessError::NotMeasured(why)) => {
+                outcome.blind.push(why);
+                break;
+            }
+            done => done?,
+        }
         rounds += 1;
     }
     if rounds > 1 {
@@ -148,7 +155,7 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         ));
     }
     let failures = std::mem::take(&mut bench.failures);
-    let durable = ctx.control.capabilities.durable;
+    let durable = ctx.control.capabilities.power_promise();
     let groups = group::group(failures, &mut prover, device(ctx), durable)?;
     for (nth, mut group) in groups.into_iter().enumerate() {
         if nth < FEWER && !group.note && visitor.fault == FaultName::Power {
@@ -167,7 +174,9 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
 fn with_fewer(ctx: &Context<'_>, prover: &mut Prover, group: &mut group::Group) -> Result<()> {
     let Some(profile) = group::legal_profile(group) else { return Ok(()) };
     match fewer::fewer(ctx, prover, group, profile)? {
-        Some(found) => group.adopt(found, prover, device(ctx), ctx.control.capabilities.durable),
+        Some(found) => {
+            group.adopt(found, prover, device(ctx), ctx.control.capabilities.power_promise())
+        }
         None => Ok(()),
     }
 }

@@ -79,8 +79,22 @@ fn a_sync_promises_what_was_acknowledged_before_it_was_sent() {
     check("durable=sync kill=sync", Kill, requests, &[("a=1", HELD), ("", LOST)]);
     check("durable=sync", Power, "put a 1; sync !; put b 2", &[("", HELD)]);
     check("durable=sync", Power, "put a 1; sync ?", &[("", HELD), ("a=1", HELD)]);
-    check("durable=sync", Power, "put a 1; close; open", &[("", LOST)]);
     check("durable=sync", Power, "put a 1; put b 2 &; sync", &[("b=2", LOST), ("a=1 b=2", HELD)]);
+}
+
+#[test]
+fn a_close_promises_against_power_loss_only_where_the_driver_says_so() {
+    let requests = "put a 1; close; open; put b 2";
+    check("durable=sync", Power, requests, &[("", HELD), ("a=1", HELD), ("b=2", HELD)]);
+    check("durable=sync close=durable", Power, requests, &[("", LOST), ("a=1", HELD)]);
+    check("durable=sync close=durable", Power, requests, &[("b=2", LOST), ("a=1 b=2", HELD)]);
+    check("durable=sync close=durable", Power, "put a 1; close !", &[("", HELD)]);
+    // A kill loses nothing that a close had handed to the system.
+    check("durable=sync kill=close", Kill, requests, &[("", LOST), ("a=1", HELD)]);
+    check("durable=sync kill=sync", Kill, requests, &[("", LOST), ("a=1", HELD)]);
+    check("durable=sync", Loss::None, requests, &[("", LOST), ("a=1 b=2", HELD)]);
+    // A promise at the acknowledgement needs no close.
+    check("", Power, "put a 1; close; open", &[("", LOST)]);
 }
 
 #[test]
