@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Campaign, share::Shares};
 use crate::base::{HarnessError, Result};
 use crate::fault::audit::{Audit, audit as syncs};
-use crate::fault::{self, Progress};
+use crate::fault::Progress;
 use crate::scenario::FaultName;
 
 /// Audits the syncs of a campaign's target.
@@ -15,8 +15,8 @@ pub fn audit(campaign: &Campaign<'_>) -> Result<Audit> {
     }
     let shares = Shares::new(campaign.options.extent, Arc::clone(&campaign.interrupted));
     campaign.observer.on(Progress::ControlStarted);
-    let (control, _) = fault::control::run(campaign.target, campaign.options, campaign.run_root)?;
+    let (control, _, place) = campaign.control()?;
     campaign.observer.on(Progress::ControlPassed);
     let budget = shares.of(FaultName::Power, 1);
-    syncs(&campaign.context(FaultName::Power, &control, &budget))
+    syncs(&campaign.context(FaultName::Power, &control, &budget, &place))
 }

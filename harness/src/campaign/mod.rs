@@ -5,6 +5,7 @@ pub mod audit;
 pub mod conclusion;
 pub mod confirm;
 mod echo;
+pub mod place;
 pub mod replay;
 pub mod share;
 
@@ -24,6 +25,7 @@ use crate::scenario::{FaultName, Options, Strike, TargetText};
 
 pub use conclusion::Conclusion;
 use confirm::Confirmed;
+pub use place::Place;
 pub use replay::{Replayed, replay};
 use share::Shares;
 
@@ -71,7 +73,8 @@ impl Campaign<'_> {
     fn stages(&self, conclusion: &mut Conclusion, called_for: &mut BTreeSet<Kind>) -> Result<()> {
         let shares = Shares::new(self.options.extent, Arc::clone(&self.interrupted));
         self.observer.on(Progress::ControlStarted);
-        let (control, outcome) = self.control()?;
+        let (control, outcome, mut place) = self.control()?;
+        conclusion.stand(&place);
         conclusion.capabilities = control.capabilities.words();
         conclusion.control_warnings = control.warnings.clone();
         conclusion.take(None, outcome, called_for);
@@ -88,9 +91,25 @@ impl Campaign<'_> {
             };
             let budget = shares.of(name, left);
             left -= 1;
-            let ctx = self.context(name, &control, &budget);
+            let ctx = self.context(name, &control, &budget, &place);
             self.observer.on(Progress::FaultStarted(name));
-            let outcome = self.strike(fault, &ctx, conclusion)?;
+            let struck = match self.strike(fault, &ctx, conclusion) {
+                // A recording in memory ended otherwise than the control: it may need another file system.
+                Err(HarnessError::EndsOtherwise(why)) => match place.moved(self, &why) {
+                    Some(moved) => {
+                        place = moved;
+                        conclusion.stand(&place);
+                        let ctx = self.context(name, &control, &budget, &place);
+                        self.strike(fault, &ctx, conclusion)
+                    }
+                    None => Err(HarnessError::EndsOtherwise(why)),
+                },
+                struck => struck,
+            };
+            let mut outcome = struck?;
+            for finding in &mut outcome.findings {
+                finding.case.on_disk = place.moved.is_some();
+            }
             self.observer.on(Progress::FaultFinished { fault: name, totals: &outcome.totals });
             conclusion.take(Some(name), outcome, called_for);
         }
@@ -103,31 +122,18 @@ impl Campaign<'_> {
         fault: FaultName,
         control: &'a Control,
         budget: &'a Budget,
+        place: &Place<'a>,
     ) -> Context<'a> {
         Context {
             target: self.target,
             options: self.options,
             control,
             run_root: self.run_root,
-            image_root: self.image_root,
+            image_root: place.root,
             rng: Rng::new(self.options.seed).fork(fault.name()),
             budget,
             observer: self.observer,
         }
-    }
-
-    /// The control; a second one where the first saw a violation: only what both see counts.
-    fn control(&self) -> Result<(Control, FaultOutcome)> {
-        let run = || fault::control::run(self.target, self.options, self.run_root);
-        let (control, mut outcome) = run()?;
-        if !outcome.findings.is_empty() {
-            let again = run()?.1.findings;
-            for finding in &mut outcome.findings {
-                let seen = again.iter().any(|other| other.kind == finding.kind);
-                finding.frequency = Some((1 + u32::from(seen), 2));
-            }
-        }
-        Ok((control, outcome))
     }
 
     /// Runs one fault, then confirms and shrinks what it found.
@@ -152,10 +158,12 @@ impl Campaign<'_> {
             .totals
             .skip("findings over the limit, neither confirmed nor reported", beyond as u64);
         for mut finding in all.into_iter().take(limits::FINDINGS) {
-            match confirm::confirm(fault, ctx, &mut finding)? {
+            // A recording's clean close is a case of its own, whichever fault came upon it.
+            let judge = finding.case.strike.fault().and_then(fault::find).unwrap_or(fault);
+            match confirm::confirm(judge, ctx, &mut finding)? {
                 Confirmed::Again(..) => {
                     if kept.len() < limits::SHRUNK_FINDINGS && finding.kind != Kind::RecoveryHung {
-                        confirm::shrink(fault, ctx, finding.kind, &mut finding.case)?;
+                        confirm::shrink(judge, ctx, finding.kind, &mut finding.case)?;
                     }
                     self.observer.on(Progress::Confirmed(&finding));
                     kept.push(finding);
@@ -173,7 +181,8 @@ impl Campaign<'_> {
                     // enough.
                     let races =
                         matches!(&finding.case.strike, Strike::Io(strike) if strike.may_differ());
-                    if finding.kind == Kind::RecoveryHung || races || finding.note {
+                    let unsure = matches!(finding.kind, Kind::RecoveryHung | Kind::DiedInUse);
+                    if unsure || races || finding.note {
                         outcome.notes.push(text);
                     } else {
                         conclusion.broken.get_or_insert(text);
@@ -193,6 +202,7 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
         history: crate::workload::History::default(),
         contents: crate::workload::Contents::new(),
         warnings: if warned { vec!["the control run warned".into()] } else { Vec::new() },
+        clean: Default::default(),
     }
 }
 

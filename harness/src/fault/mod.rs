@@ -8,6 +8,7 @@ pub mod budget;
 pub mod context;
 pub mod control;
 pub mod finding;
+pub mod in_use;
 pub mod io;
 pub mod kill;
 pub mod media;

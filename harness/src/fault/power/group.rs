@@ -12,6 +12,7 @@ use super::ground::{Ground, Spot};
 use super::prove::Prover;
 use super::shrink::{self, Trier};
 use crate::base::Result;
+use crate::fault::in_use;
 use crate::diagnose::{self, Cause, Failing, Remedy, Scene};
 use crate::driver::PowerPromise;
 use crate::oracle::{Kind, Violation};
@@ -78,6 +79,11 @@ pub fn group(
                 // A store that was never opened is worth one word, whatever was lost.
                 if group.kind == Kind::RefusedUnborn {
                     return found.kind == group.kind;
+                }
+                // Recovery left it so, and nothing that was lost: the death alone tells them apart.
+                if group.kind == Kind::DiedInUse {
+                    return in_use::death(&found.violation) == in_use::death(&group.violation)
+                        && (found.kind, found.note) == (group.kind, group.note);
                 }
                 // Where nothing was lost, the moment alone is no cause of its own.
                 let moments = group.cause.guilty.is_none() && found.cause.guilty.is_none();

@@ -221,6 +221,28 @@ fn a_legal_crash_state_must_be_opened_once_the_store_was_born() {
 }
 
 #[test]
+fn a_recovery_that_dies_or_hangs_before_the_store_was_born_is_a_note() {
+    let judge = Judge::new(&history("put a 1"), &capabilities());
+    let died = Recovery::Crashed {
+        stage: Stage::Open,
+        how: "killed by SIGABRT".into(),
+        stderr: "invalid page".into(),
+        garbled: false,
+    };
+    for (recovery, kind) in
+        [(died, RecoveryCrashed), (Recovery::Hung { stage: Stage::Open }, RecoveryHung)]
+    {
+        for loss in [Kill, Power] {
+            let verdict = judge.at(Moment(5), loss, &recovery);
+            assert_eq!((kinds(&verdict), verdict.held()), (vec![kind], true));
+            assert!(verdict.violations[0].sentence.contains("before it had ever been opened"));
+            let verdict = judge.at(Moment(6), loss, &recovery);
+            assert_eq!((kinds(&verdict), verdict.held()), (vec![kind], false));
+        }
+    }
+}
+
+#[test]
 fn moments_with_one_promise_have_one_key() {
     let judge = Judge::new(&history("put a 1; sync; put b 2"), &with("durable=sync"));
     let key = |moment| judge.promise_key(Moment(moment), Power);
