@@ -3,6 +3,7 @@
 
 use super::generate::Limits;
 use super::op::{Key, Mutation, Request, Value};
+use super::value::ValueName;
 use crate::base::Rng;
 
 /// Requests before the close in the middle, and after the open that follows.
@@ -45,8 +46,10 @@ fn change(limits: &Limits, rng: &mut Rng, from: u64) -> Mutation {
         return Mutation::Del(key);
     }
     let length = LENGTHS[rng.index(LENGTHS.len())].min(limits.max_value).max(1);
+    let name = ValueName { key: key.clone(), number: rng.below(1 << 32), len_bytes: length };
     let letter = char::from(b'a' + rng.below(26) as u8);
-    Mutation::Put(key, Value::new(String::from(letter).repeat(length)))
+    let plain = || Value::new(String::from(letter).repeat(length));
+    Mutation::Put(key, name.value().unwrap_or_else(plain))
 }
 
 #[cfg(test)]

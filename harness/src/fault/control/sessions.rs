@@ -54,18 +54,15 @@ impl Script<'_> {
 }
 
 /// The sessions, one after the other on one store; the last only looks.
-const SESSIONS: [&str; 12] = [
+const SESSIONS: [&str; 9] = [
     "pa pb c",
     "",
     "pc c pd c",
-    "",
-    "pe c c",
-    "pa db c",
     "c",
+    "pe db c c",
     "b s",
-    "Pf c pg s c",
-    "da dc dd c pa c",
-    "dx dy",
+    "Pf c pg s c pa c",
+    "da dc dx",
     "",
 ];
 

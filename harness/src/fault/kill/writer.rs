@@ -152,7 +152,8 @@ impl<'a> Writer<'a> {
         if !held {
             return self.new_store();
         }
-        if history.operations.len() > RECOVERING {
+        let used = history.operations.get(RECOVERING).is_some_and(|op| op.answered.is_some());
+        if used && self.pending.is_some() {
             self.tally.tested(Kind::DiedInUse);
         }
         if let (End::Failed(fault), false) = (&driven.end, struck)

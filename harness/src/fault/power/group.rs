@@ -194,7 +194,9 @@ fn on_ground(
     let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
     let mut trier = Trier::new(prover, &first, Kind::LostAck);
     let found = diagnose::group(&scene, &failing, &[], |one, state| {
-        if trouble.is_some() || left == 0 || one.kind == Kind::RecoveryHung {
+        // A hang takes the whole limit; a death in use is recovery's doing and no lost effect's.
+        let is_plain = !matches!(one.kind, Kind::RecoveryHung | Kind::DiedInUse);
+        if trouble.is_some() || left == 0 || !is_plain {
             return None;
         }
         left -= 1;
@@ -270,8 +272,8 @@ impl Group {
 /// Makes the state that stands for a group smaller.
 fn smaller(group: &mut Group, prover: &mut Prover) -> Result<()> {
     let Some(profile) = legal_profile(group) else { return Ok(()) };
-    // Each try would take the whole time limit.
-    if group.kind == Kind::RecoveryHung {
+    // Each try would take the whole time limit; or nothing that was lost is to blame.
+    if matches!(group.kind, Kind::RecoveryHung | Kind::DiedInUse) {
         return Ok(());
     }
     let spot = group.spot.clone();

@@ -13,7 +13,7 @@ use super::{clean_close, device, fewer, findings, group, own_name, profiles, set
 use crate::base::{HarnessError, Result};
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
-use crate::oracle::{Loss, called_for};
+use crate::oracle::{Kind, Loss, called_for};
 use crate::scenario::FaultName;
 
 /// The strategies have this part of the budget before crashes inside recovery are tried, …
@@ -159,11 +159,13 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
     let durable = ctx.control.capabilities.power_promise();
     let groups = group::group(failures, &mut prover, device(ctx), durable)?;
     for (nth, mut group) in groups.into_iter().enumerate() {
-        if nth < FEWER && !group.note && visitor.fault == FaultName::Power {
+        let in_use = group.kind == Kind::DiedInUse;
+        if nth < FEWER && !group.note && visitor.fault == FaultName::Power && !in_use {
             with_fewer(ctx, &mut prover, &mut group)?;
         }
         let mut finding = findings::finding(ctx, visitor.fault, &group);
-        if outcome.findings.len() < SOURCES && !finding.note && !ctx.budget.interrupted() {
+        let wanted = outcome.findings.len() < SOURCES && !finding.note && !in_use;
+        if wanted && !ctx.budget.interrupted() {
             finding.source = source::of(ctx, &group)?;
         }
         outcome.findings.push(finding);
