@@ -24,7 +24,7 @@ pub const ENTRIES: [Entry; 4] = [
     },
     Entry {
         name: "builtin:relaxed",
-        about: "the store of this crate: durable against a kill at once, against power loss at sync",
+        about: "the store of this crate: durable against a kill at once, against power loss at sync or close",
         opener: |threads| Box::new(Builtin::new(threads, Durability::Relaxed)),
     },
     Entry {
@@ -67,6 +67,7 @@ impl Opener for Builtin {
             checkpoint: true,
             threads: self.threads,
             durable,
+            close_durable: durable == Durable::Sync,
             reads_durable: true,
             order_prefix: true,
             corruption_detected: true,

@@ -18,6 +18,14 @@ pub enum HarnessError {
     /// What the recorder cannot see makes any judgement worthless. Exit code 4.
     #[error("not measured: {0}")]
     NotMeasured(String),
+    /// Something that counts for the store lies where no image of its directory reaches: no fault can be
+    /// judged. Exit code 4.
+    #[error("not measured: {0}")]
+    OutOfReach(String),
+    /// A recording without any failing call ended otherwise than the control. On another file system it
+    /// may not. Exit code 3.
+    #[error("harness broken: {0}")]
+    EndsOtherwise(String),
     /// The machine refused something that unplug needs.
     #[error("{context}: {why}")]
     Machine {
@@ -66,8 +74,8 @@ impl HarnessError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) => 2,
-            Self::Broken(_) => 3,
-            Self::NotMeasured(_) => 4,
+            Self::Broken(_) | Self::EndsOtherwise(_) => 3,
+            Self::NotMeasured(_) | Self::OutOfReach(_) => 4,
             Self::Machine { .. } => 70,
             Self::Interrupted => 130,
         }

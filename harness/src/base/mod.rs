@@ -2,6 +2,7 @@
 //! and how processes are started. Nothing here knows of drivers or stores.
 
 pub mod error;
+pub mod file_system;
 pub mod forks;
 pub mod holes;
 pub mod limits;

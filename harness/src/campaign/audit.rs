@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Campaign, share::Shares};
 use crate::base::{HarnessError, Result};
 use crate::fault::audit::{Audit, audit as syncs};
-use crate::fault::{self, Progress};
+use crate::fault::Progress;
 use crate::scenario::FaultName;
 
 /// Audits the syncs of a campaign's target.
@@ -14,11 +14,11 @@ pub fn audit(campaign: &Campaign<'_>) -> Result<Audit> {
         return Err(HarnessError::input("audit: a whole program has no requests to audit"));
     }
     campaign.observer.on(Progress::ControlStarted);
-    let (control, _) = fault::control::run(campaign.target, campaign.options, campaign.run_root)?;
+    let (control, _, place) = campaign.control()?;
     let timing = control.timing;
     campaign.observer.on(Progress::ControlPassed { timing });
     let flag = Arc::clone(&campaign.interrupted);
     let shares = Shares::new(campaign.options.extent, flag, timing.recovery);
     let budget = shares.of(FaultName::Power, 1);
-    syncs(&campaign.context(FaultName::Power, &control, &budget))
+    syncs(&campaign.context(FaultName::Power, &control, &budget, &place))
 }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::echo;
+use super::{Place, echo};
+use crate::base::file_system;
 use crate::fault::{FaultOutcome, Finding, Timing, Totals};
 use crate::oracle::Kind;
 use crate::scenario::{Extent, FaultName, Options, Outcome, TargetText};
@@ -29,6 +30,8 @@ pub struct Conclusion {
     pub options: Options,
     /// The `warn`s of the control run.
     pub control_warnings: Vec<String>,
+    /// The file system on which control, recordings and recoveries stood; empty before the control.
+    pub file_system: String,
     /// All faults together.
     pub totals: Totals,
     /// The totals of each fault that ran.
@@ -73,6 +76,7 @@ impl Conclusion {
             capabilities: Vec::new(),
             options: options.clone(),
             control_warnings: Vec::new(),
+            file_system: String::new(),
             totals: Totals::default(),
             faults: BTreeMap::new(),
             findings: Vec::new(),
@@ -89,6 +93,12 @@ impl Conclusion {
             undecided: 0,
             broken: None,
         }
+    }
+
+    /// Says where stores stand from now on.
+    pub fn stand(&mut self, place: &Place<'_>) {
+        self.file_system = file_system::name(place.root);
+        self.notes.extend(place.note());
     }
 
     /// Takes in what one fault handed back. A property that the fault calls for counts as judged only
@@ -163,6 +173,7 @@ impl Conclusion {
         }
         self.findings.sort_by(Finding::order);
         self.notes.extend(echo::fold(&mut self.findings));
+        self.tell_apart();
         let never = |kind: &Kind| *kind != Kind::RefusedUnborn && !self.judged.contains(kind);
         self.not_judged = Kind::ALL.into_iter().filter(never).collect();
         let (confirmed, not): (Vec<_>, Vec<_>) = self
@@ -179,6 +190,16 @@ impl Conclusion {
         } else {
             Outcome::Held
         };
+    }
+
+    /// A note and a violation of one kind and cause have one identifier, and each needs a folder.
+    fn tell_apart(&mut self) {
+        let mut known = BTreeSet::new();
+        for finding in &mut self.findings {
+            if !known.insert(finding.id.clone()) && finding.note {
+                finding.id.push_str("-note");
+            }
+        }
     }
 
     /// True if something was asked for that this run can say nothing about.

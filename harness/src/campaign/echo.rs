@@ -20,6 +20,7 @@ pub fn fold(findings: &mut Vec<Finding>) -> Vec<String> {
                 finding.kind,
                 match plain.fault {
                     Some(FaultName::Kill) => "by a kill",
+                    None => "without any fault",
                     _ => "by a power cut",
                 },
                 plain.id
@@ -35,6 +36,10 @@ pub fn fold(findings: &mut Vec<Finding>) -> Vec<String> {
 fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     if echo.kind != plain.kind || (plain.note && !echo.note) || plain.grade() > echo.grade() {
         return false;
+    }
+    // What needs no fault at all is no fault's doing.
+    if plain.fault.is_none() && echo.fault == Some(FaultName::Io) {
+        return matches!(&echo.case.strike, Strike::Io(strike) if strike.plan.is_empty());
     }
     match (echo.fault, plain.fault) {
         (Some(FaultName::Power), Some(FaultName::Kill)) => {
@@ -118,6 +123,14 @@ mod tests {
         assert_eq!(left(vec![kill("a"), io("")]), (1, 1));
         assert_eq!(left(vec![power("a"), io("fail:3:EIO:once")]), (2, 0));
         assert_eq!(left(vec![io("")]), (1, 0), "it is all there is");
+    }
+
+    #[test]
+    fn what_a_clean_close_shows_needs_no_failing_call() {
+        let none = || finding(Strike::None, Kind::LostAck, "no fault at all");
+        assert_eq!(left(vec![none(), io("")]), (1, 1));
+        assert_eq!(left(vec![none(), io("fail:3:EIO:once")]), (2, 0));
+        assert_eq!(left(vec![none(), power("what write puts into a can be lost")]), (2, 0));
     }
 
     #[test]

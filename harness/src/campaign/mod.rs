@@ -5,6 +5,7 @@ pub mod audit;
 pub mod conclusion;
 pub mod confirm;
 mod echo;
+pub mod place;
 pub mod replay;
 pub mod share;
 
@@ -23,6 +24,7 @@ use crate::scenario::{FaultName, Options, Strike, TargetText};
 
 pub use conclusion::Conclusion;
 use confirm::Confirmed;
+pub use place::Place;
 pub use replay::{Replayed, replay};
 use share::Shares;
 
@@ -51,7 +53,12 @@ impl Campaign<'_> {
         let mut conclusion = Conclusion::begin(self.text, &self.target.name, self.options);
         match self.stages(&mut conclusion) {
             Ok(()) => {}
-            Err(HarnessError::Broken(why)) => conclusion.broken = Some(why),
+            Err(HarnessError::Broken(why) | HarnessError::EndsOtherwise(why)) => {
+                conclusion.broken = Some(why);
+            }
+            Err(HarnessError::NotMeasured(why) | HarnessError::OutOfReach(why)) => {
+                conclusion.blind.push(why);
+            }
             Err(HarnessError::Interrupted) => conclusion.complete = false,
             Err(error) => return Err(error),
         }
@@ -63,7 +70,8 @@ impl Campaign<'_> {
 
     fn stages(&self, conclusion: &mut Conclusion) -> Result<()> {
         self.observer.on(Progress::ControlStarted);
-        let (control, outcome) = self.control()?;
+        let (control, outcome, mut place) = self.control()?;
+        conclusion.stand(&place);
         conclusion.capabilities = control.capabilities.words();
         conclusion.control_warnings = control.warnings.clone();
         conclusion.take(None, outcome);
@@ -84,9 +92,25 @@ impl Campaign<'_> {
             };
             let budget = shares.of(name, left);
             left -= 1;
-            let ctx = self.context(name, &control, &budget);
+            let ctx = self.context(name, &control, &budget, &place);
             self.observer.on(Progress::FaultStarted(name));
-            let outcome = self.strike(fault, &ctx, conclusion)?;
+            let struck = match self.strike(fault, &ctx, conclusion) {
+                // A recording in memory ended otherwise than the control: it may need another file system.
+                Err(HarnessError::EndsOtherwise(why)) => match place.moved(self, &why) {
+                    Some(moved) => {
+                        place = moved;
+                        conclusion.stand(&place);
+                        let ctx = self.context(name, &control, &budget, &place);
+                        self.strike(fault, &ctx, conclusion)
+                    }
+                    None => Err(HarnessError::EndsOtherwise(why)),
+                },
+                struck => struck,
+            };
+            let mut outcome = struck?;
+            for finding in &mut outcome.findings {
+                finding.case.on_disk = place.moved.is_some();
+            }
             self.observer.on(Progress::FaultFinished { fault: name, totals: &outcome.totals });
             conclusion.take(Some(name), outcome);
         }
@@ -99,31 +123,18 @@ impl Campaign<'_> {
         fault: FaultName,
         control: &'a Control,
         budget: &'a Budget,
+        place: &Place<'a>,
     ) -> Context<'a> {
         Context {
             target: self.target,
             options: self.options,
             control,
             run_root: self.run_root,
-            image_root: self.image_root,
+            image_root: place.root,
             rng: Rng::new(self.options.seed).fork(fault.name()),
             budget,
             observer: self.observer,
         }
-    }
-
-    /// The control; a second one where the first saw a violation: only what both see counts.
-    fn control(&self) -> Result<(Control, FaultOutcome)> {
-        let run = || fault::control::run(self.target, self.options, self.run_root);
-        let (control, mut outcome) = run()?;
-        if !outcome.findings.is_empty() {
-            let again = run()?.1.findings;
-            for finding in &mut outcome.findings {
-                let seen = again.iter().any(|other| other.kind == finding.kind);
-                finding.frequency = Some((1 + u32::from(seen), 2));
-            }
-        }
-        Ok((control, outcome))
     }
 
     /// Runs one fault, then confirms and shrinks what it found.
@@ -148,11 +159,13 @@ impl Campaign<'_> {
             .totals
             .skip("findings over the limit, neither confirmed nor reported", beyond as u64);
         for mut finding in all.into_iter().take(limits::FINDINGS) {
-            match confirm::confirm(fault, ctx, &mut finding)? {
+            // A recording's clean close is a case of its own, whichever fault came upon it.
+            let judge = finding.case.strike.fault().and_then(fault::find).unwrap_or(fault);
+            match confirm::confirm(judge, ctx, &mut finding)? {
                 Confirmed::Again(..) => {
                     let shrinks = finding.kind != Kind::RecoveryHung && !ctx.budget.is_over();
                     if kept.len() < limits::SHRUNK_FINDINGS && shrinks {
-                        confirm::shrink(fault, ctx, finding.kind, &mut finding.case)?;
+                        confirm::shrink(judge, ctx, finding.kind, &mut finding.case)?;
                     }
                     self.observer.on(Progress::Confirmed(&finding));
                     kept.push(finding);
@@ -170,7 +183,8 @@ impl Campaign<'_> {
                     // enough.
                     let races =
                         matches!(&finding.case.strike, Strike::Io(strike) if strike.may_differ());
-                    if finding.kind == Kind::RecoveryHung || races {
+                    let unsure = matches!(finding.kind, Kind::RecoveryHung | Kind::DiedInUse);
+                    if unsure || races || finding.note {
                         outcome.notes.push(text);
                     } else {
                         conclusion.broken.get_or_insert(text);
@@ -191,6 +205,7 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
         contents: crate::workload::Contents::new(),
         warnings: if warned { vec!["the control run warned".into()] } else { Vec::new() },
         timing: Timing::default(),
+        clean: Default::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::fault::{self, Budget, Context, Rejudged};
 use crate::oracle::Kind;
 use crate::scenario::{Case, Outcome, Scenario};
 
-use super::{Campaign, Conclusion, control_of};
+use super::{Campaign, Conclusion, Place, control_of};
 
 /// What came of a replay.
 #[derive(Clone, Debug)]
@@ -59,8 +59,7 @@ fn one_case(
 /// Judges one saved case again, in fresh processes.
 pub fn judge(campaign: &Campaign<'_>, case: &Case) -> Result<Rejudged> {
     let Some(name) = case.strike.fault() else {
-        let (_, outcome) =
-            fault::control::run(campaign.target, campaign.options, campaign.run_root)?;
+        let (_, outcome, _) = campaign.control()?;
         return Ok(fault::control::as_verdict(outcome));
     };
     with_context(campaign, case, |fault, ctx| fault.rejudge(ctx, case)).unwrap_or_else(|| {
@@ -87,7 +86,11 @@ fn with_context<T>(
     };
     let budget = Budget::new(u64::MAX, None, std::sync::Arc::clone(&campaign.interrupted));
     let control = control_of(capabilities, case.control_warned);
-    Some(with(fault, &campaign.context(fault.name(), &control, &budget)))
+    let mut place = Place::first(campaign);
+    if case.on_disk {
+        place.root = campaign.run_root;
+    }
+    Some(with(fault, &campaign.context(fault.name(), &control, &budget, &place)))
 }
 
 fn whole_run(campaign: &Campaign<'_>, outcome: Outcome, kind: Option<Kind>) -> Result<Replayed> {

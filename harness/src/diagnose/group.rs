@@ -21,7 +21,7 @@ use tell::tell;
 use super::cause::{Cause, Lost};
 use super::remedy;
 use super::site::{During, Site, Sites};
-use crate::driver::Durable;
+use crate::driver::PowerPromise;
 use crate::oracle::Kind;
 use crate::persistence::{CrashState, Device, EffectNo, Model, Overlay, Profile};
 use crate::trace::{EventNo, Trace};
@@ -39,7 +39,7 @@ pub struct Scene<'a> {
     /// The device for which it was made.
     pub device: Device,
     /// What makes a write durable by promise.
-    pub durable: Durable,
+    pub durable: PowerPromise,
     /// Where the recovery after a kill begins, if the recording is one of that.
     pub recovery: Option<EventNo>,
 }

@@ -1,7 +1,7 @@
-//! Which acknowledgement made an operation durable by promise (ORACLE.md): its own, or that of the first
-//! `sync` or `close` that was sent after it.
+//! Which acknowledgement made an operation durable by promise (ORACLE.md): its own, or that of the
+//! first `sync` that was sent after it, or of the first `close` where the driver says `close=durable`.
 
-use crate::driver::Durable;
+use crate::driver::PowerPromise;
 use crate::trace::{EventKind, EventNo, Trace};
 use crate::workload::{Answer, OpNo, Request};
 
@@ -16,11 +16,17 @@ pub struct Promise {
     pub barrier: Option<&'static str>,
 }
 
-/// The acknowledgements of `sync` and `close`, in the order in which they were sent.
-pub fn barriers(trace: &Trace) -> Vec<Promise> {
+/// The acknowledgements that make earlier writes durable under `promised`, in the order in which
+/// their requests were sent.
+pub fn barriers(trace: &Trace, promised: PowerPromise) -> Vec<Promise> {
+    let (sync, close) = match promised {
+        PowerPromise::Ack | PowerPromise::None => (false, false),
+        PowerPromise::Sync => (true, false),
+        PowerPromise::SyncOrClose => (true, true),
+    };
     let requests = requests(trace, |request| match request {
-        Request::Sync => Some("sync"),
-        Request::Close => Some("close"),
+        Request::Sync if sync => Some("sync"),
+        Request::Close if close => Some("close"),
         _ => None,
     });
     let acked = |(asked, op, name)| {
@@ -31,14 +37,22 @@ pub fn barriers(trace: &Trace) -> Vec<Promise> {
 }
 
 /// What promised `op` before `point`, if anything did.
-pub fn promise(trace: &Trace, durable: Durable, op: OpNo, point: EventNo) -> Option<Promise> {
+pub fn promise(
+    trace: &Trace,
+    promised: PowerPromise,
+    op: OpNo,
+    point: EventNo,
+) -> Option<Promise> {
     let (asked, _, ()) =
         *requests(trace, |_| Some(())).iter().find(|(_, other, ())| *other == op)?;
     let own = Promise { asked, answered: ack(trace, asked, op)?, barrier: None };
-    let promise = match durable {
-        Durable::Ack => own,
-        Durable::Sync => barriers(trace).into_iter().find(|later| later.asked > own.answered)?,
-        Durable::None => return None,
+    let promise = match promised {
+        PowerPromise::Ack => own,
+        PowerPromise::Sync | PowerPromise::SyncOrClose => {
+            let later = |barrier: &Promise| barrier.asked > own.answered;
+            barriers(trace, promised).into_iter().find(later)?
+        }
+        PowerPromise::None => return None,
     };
     (promise.answered < point).then_some(promise)
 }

@@ -16,7 +16,7 @@ use super::group::{Failing, Scene};
 use super::names::plain;
 use super::promise::{Promise, barriers};
 use super::site::Sites;
-use crate::driver::Durable;
+use crate::driver::PowerPromise;
 use crate::persistence::{CrashState, EffectNo};
 use crate::trace::{EventNo, FileId};
 
@@ -126,8 +126,10 @@ impl Search<'_> {
             everywhere.extend(event.zip(self.sites.synced_by(effect)));
         }
         let promised = match self.scene.durable {
-            Durable::Sync => before_each(&barriers(self.scene.trace), &everywhere),
-            Durable::Ack | Durable::None => Vec::new(),
+            promised @ (PowerPromise::Sync | PowerPromise::SyncOrClose) => {
+                before_each(&barriers(self.scene.trace, promised), &everywhere)
+            }
+            PowerPromise::Ack | PowerPromise::None => Vec::new(),
         };
         let late = !promised.is_empty();
         let everywhere = if late { promised } else { everywhere.into_iter().collect() };
@@ -141,9 +143,13 @@ impl Search<'_> {
         let calls: Vec<&str> = calls.into_iter().collect();
         let (calls, count) = (calls.join(" and "), events.len());
         let places = match late {
-            true => format!(
-                "after the last such {calls} before each `sync` and `close` ({count} of them)"
-            ),
+            true => {
+                let barriers = match self.scene.durable {
+                    PowerPromise::SyncOrClose => "`sync` and `close`",
+                    _ => "`sync`",
+                };
+                format!("after the last such {calls} before each {barriers} ({count} of them)")
+            }
             false => format!("after each such {calls} ({count} of them)"),
         };
         let place = format!("add {what} {places}");

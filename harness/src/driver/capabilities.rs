@@ -27,6 +27,19 @@ pub enum KillPromise {
     Close,
 }
 
+/// Whose acknowledgement makes a write durable against a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerPromise {
+    /// Its own.
+    Ack,
+    /// That of a later `sync`.
+    Sync,
+    /// That of a later `sync` or `close`.
+    SyncOrClose,
+    /// Nobody's.
+    None,
+}
+
 /// A driver's declared capabilities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -44,6 +57,8 @@ pub struct Capabilities {
     pub durable: Durable,
     /// The promise against a kill.
     pub kill: KillPromise,
+    /// An acknowledged `close` makes durable whatever a `sync` in its place would.
+    pub close_durable: bool,
     /// What recovery shows is durable when it shows it.
     pub reads_durable: bool,
     /// Longest value in bytes.
@@ -69,6 +84,7 @@ impl Default for Capabilities {
             threads: 1,
             durable: Durable::Ack,
             kill: KillPromise::Ack,
+            close_durable: false,
             reads_durable: false,
             max_value: VALUE_BYTES,
             order_prefix: false,
@@ -103,6 +119,7 @@ impl Capabilities {
                 "kill=ack" => kill = Some(KillPromise::Ack),
                 "kill=sync" => kill = Some(KillPromise::Sync),
                 "kill=close" => kill = Some(KillPromise::Close),
+                "close=durable" => caps.close_durable = true,
                 "reads=durable" => caps.reads_durable = true,
                 "order=prefix" => caps.order_prefix = true,
                 "corruption=detected" => caps.corruption_detected = true,
@@ -116,6 +133,9 @@ impl Capabilities {
                     _ => return Err(format!("`{word}` is not a capability")),
                 },
             }
+        }
+        if caps.close_durable && caps.durable == Durable::None {
+            return Err("`close=durable` contradicts `durable=none`".into());
         }
         caps.kill = kill.unwrap_or(match caps.durable {
             Durable::None => KillPromise::Close,
@@ -148,6 +168,7 @@ impl Capabilities {
             (KillPromise::Close, Durable::Ack | Durable::Sync) => say(true, "kill=close"),
             _ => {}
         }
+        say(self.close_durable, "close=durable");
         say(self.reads_durable, "reads=durable");
         say(self.max_value != VALUE_BYTES, &format!("maxvalue={}", self.max_value));
         say(self.order_prefix, "order=prefix");
@@ -155,6 +176,25 @@ impl Capabilities {
         say(self.damage_prefix, "damage=prefix");
         say(self.reopen, "reopen");
         words
+    }
+
+    /// Whose acknowledgement makes a write durable against a power cut.
+    pub fn power_promise(&self) -> PowerPromise {
+        match self.durable {
+            Durable::Ack => PowerPromise::Ack,
+            Durable::Sync if self.close_durable => PowerPromise::SyncOrClose,
+            Durable::Sync => PowerPromise::Sync,
+            Durable::None => PowerPromise::None,
+        }
+    }
+
+    /// True if anything that the driver can be asked makes a write durable against power loss.
+    pub fn promises_against_power_loss(&self) -> bool {
+        match self.power_promise() {
+            PowerPromise::Ack | PowerPromise::SyncOrClose => true,
+            PowerPromise::Sync => self.sync,
+            PowerPromise::None => false,
+        }
     }
 
     /// True if the driver understands `request`; what it does not understand is never sent.

@@ -15,7 +15,7 @@ pub mod session;
 pub mod target;
 pub mod timeline;
 
-pub use capabilities::{Capabilities, Durable, KillPromise};
+pub use capabilities::{Capabilities, Durable, KillPromise, PowerPromise};
 pub use drive::{Driven, End, Host, Plan, Processes, Watch, drive};
 pub use fault::DriverFault;
 pub use process::DriverProcess;

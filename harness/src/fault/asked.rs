@@ -4,7 +4,7 @@
 use crate::base::{Rng, limits};
 use crate::driver::{Capabilities, Timeouts};
 use crate::scenario::{Extent, Options};
-use crate::workload::Workload;
+use crate::workload::{Request, Workload, usage};
 use crate::workload::generate::{Limits, Mix, generate};
 
 /// Longest value of a round of short ones: many to a page.
@@ -52,6 +52,11 @@ pub fn round(options: &Options, capabilities: &Capabilities, round: u32) -> Work
         options.reopen_every = options.reopen_every.div_ceil(3);
     }
     workload(&options, capabilities)
+}
+
+/// What a recovered store is asked, to see that it can be used.
+pub fn usage(options: &Options, capabilities: &Capabilities) -> Vec<Request> {
+    usage::after_recovery(&limits(capabilities), options.seed)
 }
 
 /// The part of the capabilities on which a workload depends.

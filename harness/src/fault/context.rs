@@ -1,11 +1,13 @@
 //! What every fault is given: the target, the options, what the control run showed, where to put
 //! temporary files, how much to do, and whom to tell.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::base::Rng;
 use crate::driver::{Capabilities, Target};
+use crate::oracle::Kind;
 use crate::scenario::Options;
 use crate::workload::{Contents, History};
 
@@ -26,6 +28,8 @@ pub struct Control {
     /// Every `warn` of the control run. Where there is one, the driver's warnings are no evidence
     /// that it reported damage (ORACLE.md, `silent-loss`).
     pub warnings: Vec<String>,
+    /// What clean closings and openings show wrong, without any fault.
+    pub clean: BTreeSet<Kind>,
     /// How long it took.
     pub timing: Timing,
 }
@@ -74,6 +78,7 @@ impl Context<'_> {
             root: self.image_root.to_path_buf(),
             hangs: self.budget.hangs().clone(),
             interrupted: self.budget.flag(),
+            usage: asked::usage(self.options, &self.control.capabilities).into(),
         }
     }
 }

@@ -1,13 +1,19 @@
-//! The control: the workload without any fault. The driver opens, answers, closes, opens again, and
-//! everything is there, twice the same. If it cannot even do that the harness is broken, not the
-//! store; if it can and something is lost, that is a violation without any fault (`none`).
+//! The control: the workload without any fault, and short sessions. The driver opens, answers, closes,
+//! opens again, and everything is there after each `open`. If it cannot even do that the harness is
+//! broken, not the store; if it can and something is lost, that is a violation without any fault (`none`).
 
+mod clean;
+mod copy;
+mod sessions;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
 use crate::base::{HarnessError, Result};
 use crate::driver::drive::{Driven, End, Plan, Processes, drive};
 use crate::driver::{Capabilities, Counter, DriverProcess, Target, Timeouts};
+use crate::image::Image;
 use crate::oracle::{END, Judge, Kind, Loss, Verdict, Violation};
 use crate::recover::{Recovered, Recovery, converse};
 use crate::scenario::{Case, Options};
@@ -15,10 +21,12 @@ use crate::workload::{Answer, Contents, History, Request};
 
 use super::asked;
 use super::context::{Control, Timing};
+use copy::Original;
 use super::finding::{Cause, Finding};
 use super::outcome::{FaultOutcome, Rejudged};
 
-/// Runs the control below `run_root`. An error is a broken harness; a violation is a finding.
+/// Runs the control below `run_root`. An error is a broken harness, or a store that is not where images
+/// are taken from; a violation is a finding.
 pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Control, FaultOutcome)> {
     if target.check.is_some() {
         return Ok(super::program::control());
@@ -54,9 +62,11 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
 
     let dir = store("store")?;
     let workload = asked::workload(options, &capabilities);
+    let requests = sessions::with_dumps(&workload.requests);
     let mut counter = Counter::default();
-    let asked = ask(&dir, &workload.requests, Some(&capabilities), &mut counter)?;
+    let asked = ask(&dir, &requests, Some(&capabilities), &mut counter)?;
     finished(&asked, counter.history(), "the workload was run without any fault")?;
+    let copy = Image::load(&dir)?;
     let mut warnings = counter.warnings().to_vec();
     let history = counter.into_history();
 
@@ -85,7 +95,29 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     if second.contents != first.contents {
         verdict.merge(unstable(&first.contents, &second.contents));
     }
+    verdict.merge(clean::judge(&history, &capabilities, &asked.dumps));
 
+    // Short lives, and the use that recovered stores are put to: what dies of that dies without a fault.
+    let mut short = sessions::requests(&capabilities);
+    short.extend([Request::Open, Request::Dump]);
+    short.extend(asked::usage(options, &capabilities));
+    let mut counter = Counter::default();
+    let asked = ask(&store("sessions")?, &short, Some(&capabilities), &mut counter)?;
+    finished(&asked, counter.history(), "short sessions were run without any fault")?;
+    warnings.extend_from_slice(counter.warnings());
+    verdict.merge(clean::judge(counter.history(), &capabilities, &asked.dumps));
+
+    if verdict.held() {
+        let timeouts = asked::timeouts(options);
+        let original = Original {
+            target,
+            capabilities: &capabilities,
+            timeouts,
+            root: root.path(),
+            shown: &first.contents,
+        };
+        original.check(&copy, &workload.requests)?;
+    }
     let outcome = conclude(verdict, &capabilities, &history, started);
     let contents = first.contents.clone();
     // One process opened twice, or two processes once each.
@@ -95,7 +127,8 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
         false => twice / 2,
     };
     let timing = Timing { took: started.elapsed(), start, recovery };
-    Ok((Control { capabilities, history, contents, warnings, timing }, outcome))
+    let clean = outcome.findings.iter().map(|finding| finding.kind).collect();
+    Ok((Control { capabilities, history, contents, warnings, clean, timing }, outcome))
 }
 
 /// An error where a second process of the program cannot open a store of its own while a first one holds
@@ -218,7 +251,8 @@ fn conclude(
     outcome.totals.states = 1;
     outcome.totals.elapsed = started.elapsed();
     outcome.undecided = u64::from(verdict.undecided);
-    for violation in verdict.violations {
+    let mut known = BTreeSet::new();
+    for violation in verdict.violations.into_iter().filter(|found| known.insert(found.kind)) {
         let cause = Cause {
             sentence: "no fault at all: the store was closed cleanly and opened again".into(),
             ..Cause::default()

@@ -74,11 +74,15 @@ impl Finding {
         }
     }
 
-    /// Orders findings as a reader wants them: violations before notes; what one fault shows before what
+    /// Orders findings as a reader wants them: violations before notes; what shows without any fault; what
+    /// one fault shows before what
     /// takes two, which is often its echo; the worst kind first; what the mildest profile shows first; and
     /// of those alike the one with the most cases.
     pub fn order(&self, other: &Finding) -> Ordering {
-        let key = |one: &Finding| (one.note, one.takes_two(), one.kind, one.grade());
+        let needs_fault = |one: &Finding| one.fault.is_some();
+        let key = |one: &Finding| {
+            (one.note, needs_fault(one), one.takes_two(), one.kind, one.grade())
+        };
         let states = other.states.cmp(&self.states);
         key(self).cmp(&key(other)).then(states).then_with(|| self.id.cmp(&other.id))
     }

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod context;
 pub mod control;
 pub mod finding;
+pub mod in_use;
 pub mod io;
 pub mod kill;
 pub mod media;
@@ -17,6 +18,7 @@ pub mod power;
 pub mod program;
 pub mod second;
 pub mod stored;
+pub mod unseen;
 
 pub use budget::Budget;
 pub use context::{Context, Control, Timing};

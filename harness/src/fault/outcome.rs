@@ -93,7 +93,13 @@ impl FaultOutcome {
     /// Takes in what another part of the same fault showed.
     pub fn merge(&mut self, other: FaultOutcome) {
         self.totals.add(&other.totals);
-        self.findings.extend(other.findings);
+        for finding in other.findings {
+            let same = |known: &&mut Finding| known.id == finding.id && known.note == finding.note;
+            match self.findings.iter_mut().find(same) {
+                Some(known) => known.states += finding.states,
+                None => self.findings.push(finding),
+            }
+        }
         self.judged.extend(other.judged);
         self.called_for.extend(other.called_for);
         self.notes.extend(other.notes);

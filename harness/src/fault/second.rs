@@ -1,11 +1,12 @@
-//! What is looked at besides a recovery: a second opening, and a put that is there after another one.
+//! What is looked at besides a recovery: a second opening, a put that is there after another one, and
+//! ordinary use.
 
 use crate::base::Result;
 use crate::image::Image;
-use crate::oracle::{Trial, Verdict, judge_reopened, judge_written};
+use crate::oracle::{Trial, Verdict, judge_reopened, judge_used, judge_written};
 use crate::recover::{Recovery, Tried, Worker};
 
-/// What a second opening and a tried put show.
+/// What a second opening, a tried put and ordinary use show.
 pub fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     let both = worker.stable(image)?;
@@ -14,6 +15,7 @@ pub fn again(worker: &mut Worker, image: &Image) -> Result<Verdict> {
     for found in reopened(&both).into_iter().chain(written(&tried)) {
         verdict.merge(found);
     }
+    verdict.merge(judge_used(&worker.used(image)?));
     Ok(verdict)
 }
 

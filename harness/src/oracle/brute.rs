@@ -75,7 +75,8 @@ fn promised(history: &History, at: usize, caps: &Capabilities, loss: Loss) -> bo
         Loss::Kill => kill,
         Loss::Power => match caps.durable {
             Durable::Ack => true,
-            Durable::Sync => covered_by(&sync_or_close),
+            Durable::Sync if caps.close_durable => covered_by(&sync_or_close),
+            Durable::Sync => covered_by(&|request| *request == Request::Sync),
             Durable::None => false,
         },
     }
@@ -334,6 +335,7 @@ fn random_capabilities(rng: &mut Rng) -> Capabilities {
         durable: [Durable::Ack, Durable::Ack, Durable::Sync, Durable::None][rng.index(4)],
         kill: [KillPromise::Ack, KillPromise::Sync, KillPromise::Close][rng.index(3)],
         order_prefix: rng.percent(40),
+        close_durable: rng.percent(50),
         ..super::written::capabilities()
     }
 }

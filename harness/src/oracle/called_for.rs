@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::verdict::{Kind, Loss};
-use crate::driver::{Capabilities, Durable};
+use crate::driver::Capabilities;
 
 /// What every case of a crash by `loss` calls for.
 pub fn of_crashes(loss: Loss, capabilities: &Capabilities) -> BTreeSet<Kind> {
-    let nothing_promised = loss == Loss::Power && capabilities.durable == Durable::None;
+    let nothing_promised = loss == Loss::Power && !capabilities.promises_against_power_loss();
     let kinds = [
         (Kind::LostAck, !nothing_promised),
         (Kind::CorruptValue, true),
@@ -35,7 +35,7 @@ pub fn of_second_openings() -> BTreeSet<Kind> {
 /// What damage at rest calls for.
 pub fn of_damage(capabilities: &Capabilities) -> BTreeSet<Kind> {
     let detected = capabilities.corruption_detected;
-    let promised = detected && capabilities.durable != Durable::None;
+    let promised = detected && capabilities.promises_against_power_loss();
     let kinds = [
         (Kind::RecoveryCrashed, true),
         (Kind::RecoveryHung, true),

@@ -15,7 +15,7 @@ use super::promise::Promise;
 use super::sentence;
 use super::solve::Found;
 use super::table::{Cut, Entry, NEVER, Table};
-use super::verdict::{Kind, Loss, Verdict};
+use super::verdict::{Kind, Loss, Verdict, Violation};
 use super::{corrupt_value, ghost_key, recovery_crashed, recovery_hung, refused};
 use crate::driver::Capabilities;
 use crate::recover::{Recovered, Recovery};
@@ -57,17 +57,29 @@ impl Judge {
         let after = sentence::after(loss, moment);
         let mut verdict = Verdict::default();
         let born = self.born_before || self.table.born < cut.crash;
-        let refusal = if born { Kind::Refused } else { Kind::RefusedUnborn };
-        verdict.judged.extend([refusal, Kind::RecoveryCrashed, Kind::RecoveryHung]);
+        verdict.judged.extend(match born {
+            true => &[Kind::Refused, Kind::RecoveryCrashed, Kind::RecoveryHung][..],
+            // Nothing had been promised about such a store: whatever it does is a note.
+            false => &[Kind::RefusedUnborn],
+        });
+        let after_birth = match born {
+            true => after.clone(),
+            false => format!("{after}{}", refused::UNBORN),
+        };
+        let note = !born;
         match recovery {
             Recovery::Refused { stage, text, .. } => {
                 verdict.violations.push(refused::violation(born, *stage, text, &after));
             }
             Recovery::Crashed { stage, how, stderr, .. } => {
-                verdict.violations.push(recovery_crashed::violation(*stage, how, stderr, &after));
+                let violation = recovery_crashed::violation(*stage, how, stderr, &after_birth);
+                verdict.judged.insert(violation.kind);
+                verdict.violations.push(Violation { note, ..violation });
             }
             Recovery::Hung { stage } => {
-                verdict.violations.push(recovery_hung::violation(*stage, &after));
+                let violation = recovery_hung::violation(*stage, &after_birth);
+                verdict.judged.insert(violation.kind);
+                verdict.violations.push(Violation { note, ..violation });
             }
             Recovery::Opened(recovered) => {
                 verdict.merge(self.contents(moment, loss, recovered));

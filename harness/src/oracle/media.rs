@@ -1,7 +1,8 @@
 //! Damage at rest: what is judged when bytes were changed under a store that was closed or had
 //! crashed.
 //!
-//! Without `corruption=detected` only death and hanging are judged. With it strange values and keys,
+//! Without `corruption=detected` nothing was promised about damaged bytes, and a recovery that dies or
+//! hangs is a note. With it death and hanging are violations, and so are strange values and keys,
 //! torn batches and `silent-loss`; with `damage=prefix` besides `lost-before-damage`, and `hole` where
 //! the driver says `order=prefix` too. `refused` is always an honest answer.
 //!
@@ -13,7 +14,7 @@ use super::judge::{Judge, has_batch, integrity};
 use super::legal::{self, Clauses};
 use super::promise::Promise;
 use super::solve::Found;
-use super::verdict::{Kind, Loss, Verdict};
+use super::verdict::{Kind, Loss, Verdict, Violation};
 use super::{hole, lost_before_damage, recovery_crashed, recovery_hung, silent_loss, torn_batch};
 use crate::recover::{Recovered, Recovery, Stage};
 use crate::workload::Moment;
@@ -41,16 +42,18 @@ impl Judge {
         let mut verdict = Verdict::default();
         verdict.judged.extend([Kind::RecoveryCrashed, Kind::RecoveryHung]);
         let after = "after damage at rest";
+        let note = !self.capabilities.corruption_detected;
         match recovery {
             // A value that nobody promised to check was printed as it was, with the end of a line in it, say.
             Recovery::Crashed { stage: Stage::Dump, garbled: true, .. }
                 if !self.capabilities.corruption_detected => {}
             Recovery::Crashed { stage, how, stderr, .. } => {
                 let violation = recovery_crashed::violation(*stage, how, stderr, after);
-                verdict.violations.push(violation);
+                verdict.violations.push(Violation { note, ..violation });
             }
             Recovery::Hung { stage } => {
-                verdict.violations.push(recovery_hung::violation(*stage, after));
+                let violation = recovery_hung::violation(*stage, after);
+                verdict.violations.push(Violation { note, ..violation });
             }
             Recovery::Opened(recovered) if self.capabilities.corruption_detected => {
                 verdict.merge(self.damaged_contents(damage, recovered));

@@ -9,6 +9,7 @@ mod cases;
 mod corrupt_value;
 pub mod crashed_on_error;
 pub mod cycles;
+pub mod died_in_use;
 mod ghost_key;
 mod goals;
 mod hole;
@@ -36,6 +37,7 @@ pub(crate) mod written;
 
 pub use crashed_on_error::crashed_on_error;
 pub use cycles::{CycleJudge, Cycles};
+pub use died_in_use::used as judge_used;
 pub use judge::{END, Judge};
 pub use media::Damage;
 pub use not_writable::{Trial, written as judge_written};

@@ -1,7 +1,8 @@
 //! Durable by promise: which operations had to survive a crash.
 //!
 //! * Under power loss as `durable=` says: `ack` each acknowledged write, `sync` those that were
-//!   acknowledged before an acknowledged `sync` or `close` was sent, `none` nothing, a close included.
+//!   acknowledged before an acknowledged `sync` was sent, `none` nothing. An acknowledged `close`
+//!   counts as a `sync` only where the driver says `close=durable`.
 //! * Under a kill as `kill=` says: `ack`, `sync` likewise, `close` those acknowledged before an
 //!   acknowledged `close` was sent.
 //! * Without any fault, after a clean close: what would survive a kill, and with it what the close
@@ -16,9 +17,9 @@
 
 use std::collections::BTreeMap;
 
-use super::table::{Cut, NEVER, Source};
+use super::table::{Barrier, Cut, NEVER, Source};
 use super::verdict::Loss;
-use crate::driver::{Capabilities, Durable, KillPromise};
+use crate::driver::{Capabilities, Durable, KillPromise, PowerPromise};
 use crate::workload::{History, Moment, OpNo, Request};
 
 /// What had been promised when the crash came.
@@ -33,20 +34,20 @@ pub(super) struct Promise {
 impl Promise {
     /// The promise of `capabilities` against `loss` at a crash.
     pub fn at(cut: &Cut<'_>, capabilities: &Capabilities, loss: Loss) -> Promise {
-        let covered = |closes_only: bool| {
+        let covered = |counts: &dyn Fn(&Barrier) -> bool| {
             let given = cut.table.barriers.iter().filter(|barrier| barrier.acked < cut.crash);
-            let given = given.filter(|barrier| barrier.close || !closes_only);
-            given.map(|barrier| barrier.begun).max().unwrap_or(0)
+            given.filter(|barrier| counts(barrier)).map(|barrier| barrier.begun).max().unwrap_or(0)
         };
         let kill = || match capabilities.kill {
             KillPromise::Ack => NEVER,
-            KillPromise::Sync => covered(false),
-            KillPromise::Close => covered(true),
+            KillPromise::Sync => covered(&|_| true),
+            KillPromise::Close => covered(&|barrier| barrier.close),
         };
-        let power = || match capabilities.durable {
-            Durable::Ack => NEVER,
-            Durable::Sync => covered(false),
-            Durable::None => 0,
+        let power = || match capabilities.power_promise() {
+            PowerPromise::Ack => NEVER,
+            PowerPromise::Sync => covered(&|barrier| !barrier.close),
+            PowerPromise::SyncOrClose => covered(&|_| true),
+            PowerPromise::None => 0,
         };
         match loss {
             // Every promise against kills covers what a close covers.

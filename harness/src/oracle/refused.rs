@@ -1,9 +1,13 @@
 //! `refused`: a legal crash state is not opened: `refused`, or `err` to recovery's `open` or `dump`.
 //! Before any `open` was ever acknowledged it is a note, `refused-unborn`: nothing had been promised
-//! about such a store. Always judged; not where bytes were damaged or a call was made to fail.
+//! about such a store. A recovery that dies or hangs there is a note as well, under its own name.
+//! Always judged; not where bytes were damaged or a call was made to fail.
 
 use super::verdict::{Kind, Violation};
 use crate::recover::Stage;
+
+/// Said of what happens before any `open` was acknowledged.
+pub(super) const UNBORN: &str = ", before it had ever been opened";
 
 /// The violation; `born` says whether an `open` had been acknowledged.
 pub(super) fn violation(born: bool, stage: Stage, text: &str, after: &str) -> Violation {
@@ -14,7 +18,7 @@ pub(super) fn violation(born: bool, stage: Stage, text: &str, after: &str) -> Vi
     };
     let (kind, unborn) = match born {
         true => (Kind::Refused, ""),
-        false => (Kind::RefusedUnborn, ", before it had ever been opened"),
+        false => (Kind::RefusedUnborn, UNBORN),
     };
     let text: String = text.chars().take(200).collect();
     Violation {

@@ -26,6 +26,8 @@ pub enum Kind {
     Refused,
     /// Recovery died.
     RecoveryCrashed,
+    /// After a recovery that showed the contents an ordinary request killed the store.
+    DiedInUse,
     /// Recovery gave no answer in time.
     RecoveryHung,
     /// Closing and opening again changes the contents.
@@ -44,7 +46,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, worst first.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Kind::LostAck,
         Kind::CorruptValue,
         Kind::GhostKey,
@@ -54,6 +56,7 @@ impl Kind {
         Kind::Vanished,
         Kind::Refused,
         Kind::RecoveryCrashed,
+        Kind::DiedInUse,
         Kind::RecoveryHung,
         Kind::Unstable,
         Kind::NotWritable,
@@ -75,6 +78,7 @@ impl Kind {
             Kind::Vanished => "vanished",
             Kind::Refused => "refused",
             Kind::RecoveryCrashed => "recovery-crashed",
+            Kind::DiedInUse => "died-in-use",
             Kind::RecoveryHung => "recovery-hung",
             Kind::Unstable => "unstable",
             Kind::NotWritable => "not-writable",

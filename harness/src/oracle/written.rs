@@ -21,6 +21,7 @@ pub fn capabilities() -> Capabilities {
         threads: 1,
         durable: Default::default(),
         kill: Default::default(),
+        close_durable: false,
         reads_durable: false,
         max_value: 200_000,
         order_prefix: false,

@@ -33,7 +33,7 @@ pub enum Class {
     Unmodelled(When),
     /// Not a file operation, but it matters to the recorder: mappings, programs, tracing, namespaces.
     Watched(When),
-    /// Answered ENOSYS, so that the program takes a way that can be recorded.
+    /// Answered ENOSYS and noted by name, so that the program takes a way that can be recorded.
     Refused,
     /// Never stopped.
     Harmless,
@@ -172,6 +172,8 @@ pub const CALLS: &[(&str, Class)] = &[
     ("umount2", Watched(Always)),
     ("move_mount", Watched(Always)),
     ("acct", Watched(Always)),
+    ("tee", Watched(Always)),
+    ("vmsplice", Watched(Always)),
     ("io_submit", Watched(Always)),
     ("io_uring_enter", Watched(Always)),
     ("sched_getaffinity", Watched(Always)),
@@ -225,11 +227,11 @@ pub const HARMLESS: &[&str] = &[
     "setpgid", "setpriority", "setregid", "setresgid", "setresuid", "setreuid", "setrlimit",
     "setsid", "setsockopt", "settimeofday", "setuid", "shmat", "shmctl", "shmdt", "shmget",
     "shutdown", "sigaltstack", "signalfd", "signalfd4", "socket", "socketpair", "stat", "statfs",
-    "statmount", "statx", "swapoff", "swapon", "sysfs", "sysinfo", "syslog", "tee", "tgkill",
+    "statmount", "statx", "swapoff", "swapon", "sysfs", "sysinfo", "syslog", "tgkill",
     "time", "timer_create", "timer_delete", "timer_getoverrun", "timer_gettime", "timer_settime",
     "timerfd_create", "timerfd_gettime", "timerfd_settime", "times", "tkill", "tuxcall", "umask",
     "uname", "uprobe", "uretprobe", "uselib", "userfaultfd", "ustat", "utime", "utimensat",
-    "utimes", "vfork", "vhangup", "vmsplice", "vserver", "wait4", "waitid",
+    "utimes", "vfork", "vhangup", "vserver", "wait4", "waitid",
 ];
 
 /// What the recorder does about the call of this name; unknown names (a kernel newer than the table)

@@ -81,7 +81,11 @@ impl Tracer {
                 Ok(Decision::Pass)
             }
             Class::Watched(_) => self.decide_watched(tid, name, &entry.args),
-            Class::Refused | Class::Harmless => Ok(Decision::Pass),
+            Class::Refused => {
+                self.answer_for_the_kernel(name);
+                Ok(Decision::Answer(-i64::from(libc::ENOSYS)))
+            }
+            Class::Harmless => Ok(Decision::Pass),
         }
     }
 

@@ -33,19 +33,27 @@ impl Tracer {
         args: &[u64; 6],
     ) -> io::Result<Decision> {
         let creat = (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64;
-        let (dir, path, flags) = match name {
-            "open" => (libc::AT_FDCWD, args[0], args[1]),
-            "creat" => (libc::AT_FDCWD, args[0], creat),
-            "openat" => (fd(args[0]), args[1], args[2]),
-            // struct open_how begins with its flags.
-            _ => (fd(args[0]), args[1], memory::read_u64(tid, args[2])?),
+        let (dir, path, flags, how) = match name {
+            "open" => (libc::AT_FDCWD, args[0], args[1], 0),
+            "creat" => (libc::AT_FDCWD, args[0], creat, 0),
+            "openat" => (fd(args[0]), args[1], args[2], 0),
+            // struct open_how: flags, mode, and how the path is resolved.
+            _ => {
+                let flags = memory::read_u64(tid, args[2])?;
+                (fd(args[0]), args[1], flags, memory::read_u64(tid, args[2] + 16)?)
+            }
         };
         let has = |flag: c_int| flags & flag as u64 == flag as u64;
         let exclusive = has(libc::O_CREAT | libc::O_EXCL);
         let follow = !exclusive && !has(libc::O_NOFOLLOW);
-        let Some(mut found) = self.find(tid, dir, path, follow) else {
-            return Ok(Decision::Pass);
+        let found = match how & libc::RESOLVE_IN_ROOT {
+            // The other ways to resolve make the call fail, or lead where a plain one does.
+            0 => self.find(tid, dir, path, follow),
+            _ => memory::read_path(tid, path)
+                .ok()
+                .and_then(|path| self.resolver(tid).in_root(&self.world, dir, &path, follow, how)),
         };
+        let Some(mut found) = found else { return Ok(Decision::Pass) };
         let unnamed = has(libc::O_TMPFILE);
         let status = found.status(follow).ok();
         let before = status.as_ref().and_then(|status| self.world.find(&status.identity));

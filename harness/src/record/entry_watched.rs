@@ -9,6 +9,7 @@ use super::calls::CLONE_UNTRACED;
 use super::entry::{Decision, fd};
 use super::pending::Work;
 use super::ptrace::Stopped;
+use super::status::Kind;
 use super::tracer::Tracer;
 use super::{arch, handle, memory};
 
@@ -66,6 +67,16 @@ impl Tracer {
                 self.blind("asynchronous I/O was submitted on a ring that was there before");
                 Ok(Decision::Pass)
             }
+            "tee" | "vmsplice" => {
+                let target = if name == "tee" { args[1] } else { args[0] };
+                if let Some((_, status)) = self.borrow(tid, fd(target))
+                    && status.identity == self.stdout
+                    && status.kind != Kind::File
+                {
+                    self.blind(format!("the program printed by {name}: what it said was not read"));
+                }
+                Ok(Decision::Pass)
+            }
             "unshare" => {
                 let spaces = libc::CLONE_NEWNS | libc::CLONE_FS | libc::CLONE_FILES;
                 if args[0] as c_int & spaces != 0 {
@@ -77,7 +88,10 @@ impl Tracer {
                 Ok(Decision::free(name, Work::Affinity { address: args[2], len: args[1] }))
             }
             // Success, without moving: tracer and program stay together.
-            "sched_setaffinity" if self.own_mask.is_some() => Ok(Decision::Answer(0)),
+            "sched_setaffinity" if self.own_mask.is_some() => {
+                self.answer_for_the_kernel(name);
+                Ok(Decision::Answer(0))
+            }
             "sched_getaffinity" | "sched_setaffinity" => Ok(Decision::Pass),
             _ => {
                 self.blind(format!(

@@ -3,7 +3,7 @@
 
 use libc::{
     BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
-    SECCOMP_RET_ERRNO, SECCOMP_RET_TRACE, sock_filter,
+    SECCOMP_RET_TRACE, sock_filter,
 };
 
 use super::arch;
@@ -30,7 +30,7 @@ pub fn program(reads: bool) -> Vec<sock_filter> {
     for (name, class) in CALLS {
         let Some(number) = arch::number(name) else { continue };
         let body = match class {
-            Class::Refused => vec![give(SECCOMP_RET_ERRNO | libc::ENOSYS as u32)],
+            Class::Refused => stop_when(When::Always),
             Class::Harmless => continue,
             Class::Observed if reads => stop_when(When::Always),
             Class::Observed if *name == "read" => stop_when(When::Masked(0, u32::MAX, 0)),
@@ -159,12 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn ioctls_are_told_apart_and_io_uring_is_refused() {
+    fn ioctls_are_told_apart_and_what_is_refused_stops_to_be_noted() {
         assert_eq!(ask(false, "ioctl", [3, 0x4004_9409, 0, 0, 0, 0]), STOP);
         assert_eq!(ask(false, "ioctl", [3, 0x4080_6685, 0, 0, 0, 0]), STOP);
         assert_eq!(ask(false, "ioctl", [3, 0x5401, 0, 0, 0, 0]), SECCOMP_RET_ALLOW);
-        let refused = SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
-        assert_eq!(ask(false, "io_uring_setup", [0; 6]), refused);
+        assert_eq!(ask(false, "io_uring_setup", [0; 6]), STOP);
+        assert_eq!(ask(false, "io_setup", [0; 6]), STOP);
     }
 
     #[test]

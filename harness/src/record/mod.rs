@@ -4,7 +4,7 @@
 //!
 //! Areas covered: see [`calls::CALLS`]. Not covered, and said in [`crate::trace::Trace::blind`] when
 //! it is met: io_uring that was set up before, 32-bit code, another tracer, namespaces of the
-//! program's own, files moved in from outside.
+//! program's own, files moved in from outside, answers that no traced call wrote.
 
 mod arch;
 mod begin;

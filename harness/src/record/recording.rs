@@ -1,6 +1,6 @@
 //! What a recording gives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::trace::Trace;
@@ -27,6 +27,9 @@ pub struct Recording {
     /// Lines of a whole program that were printed in one write with a later one: what each promises is
     /// known only from that write on. Weakened promises.
     pub weakened: u32,
+    /// Calls that the recorder answered and the kernel never saw, by name: a program that needs one of
+    /// them fails here and nowhere else.
+    pub answered: BTreeMap<String, u64>,
     /// A shared mapping is so large that stores into it were looked for only at syncs and answers: the
     /// states between them, as a kill would leave them, are not known.
     pub coarse: bool,

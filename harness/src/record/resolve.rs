@@ -90,6 +90,38 @@ impl Resolver {
         None
     }
 
+    /// Resolves `path` as `openat2` does with RESOLVE_IN_ROOT: the directory `dirfd` stands for the
+    /// root, for absolute paths, absolute links and `..` too. `how` are the call's other wishes, of
+    /// which the kernel itself judges.
+    pub fn in_root(
+        &self,
+        world: &World,
+        dirfd: i32,
+        path: &[u8],
+        follow: bool,
+        how: u64,
+    ) -> Option<Found> {
+        let root = self.start(dirfd)?;
+        let mut path = path.to_vec();
+        for _ in 0..LINKS {
+            let (folder, name) = split(&path);
+            let parent = open_within(&root, folder, how).ok()?;
+            let dir = status::of(&parent).ok().and_then(|status| world.find(&status.identity));
+            let found = Found { parent, dir, name: name.to_vec() };
+            let is_link =
+                || found.status(false).is_ok_and(|status| status.kind == Kind::Symlink);
+            if !follow || name.is_empty() || !is_link() {
+                return Some(found);
+            }
+            let target = read_link(&found.parent, name).ok()?;
+            path = match target.first() {
+                Some(b'/') => target,
+                _ => [folder, &target].concat(),
+            };
+        }
+        None
+    }
+
     /// A link of /proc that leads to a file itself and not to the path that it shows.
     fn is_magic(&self, found: &Found) -> bool {
         let mut raw = std::mem::MaybeUninit::<libc::statfs>::zeroed();
@@ -156,6 +188,31 @@ fn open_dir(base: Option<&OwnedFd>, path: &[u8]) -> io::Result<OwnedFd> {
     open_path(base, path, libc::O_DIRECTORY)
 }
 
+/// A directory below `root`, which stands for the root of every path.
+fn open_within(root: &OwnedFd, path: &[u8], how: u64) -> io::Result<OwnedFd> {
+    let path = CString::new(if path.is_empty() { b"." } else { path })?;
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut open_how: libc::open_how = unsafe { std::mem::zeroed() };
+    open_how.flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+    // Whether a name is cached decides whether the call fails, not where it leads.
+    open_how.resolve = how & !libc::RESOLVE_CACHED;
+    // SAFETY: the path ends in NUL, and the size is that of the structure.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            root.as_raw_fd(),
+            path.as_ptr(),
+            std::ptr::from_ref(&open_how),
+            size_of::<libc::open_how>(),
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: openat2 returned a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 fn open_path(base: Option<&OwnedFd>, path: &[u8], flags: i32) -> io::Result<OwnedFd> {
     let path = CString::new(path)?;
     let base = base.map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
@@ -187,6 +244,37 @@ mod tests {
         ] {
             assert_eq!(split(path.as_bytes()), (folder.as_bytes(), name.as_bytes()), "{path}");
         }
+    }
+
+    #[test]
+    fn a_root_of_the_call_s_own_holds_absolute_paths_links_and_the_way_up() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let root = temp.path().join("root");
+        std::fs::create_dir_all(root.join("sub/deep")).expect("made");
+        std::os::unix::fs::symlink("/sub/new", root.join("absolute")).expect("made");
+        std::os::unix::fs::symlink("../../../sub", root.join("sub/deep/up")).expect("made");
+        std::os::unix::fs::symlink("deep/file", root.join("sub/below")).expect("made");
+        let (world, _) = World::read(&root).expect("read");
+        let me = std::process::id() as pid_t;
+        let dir = std::fs::File::open(&root).expect("opened");
+        let resolver = Resolver { tid: me, tgid: me };
+        let name = |dir: FileId, name: &str| Place { dir, name: name.as_bytes().into() };
+        let sub = world.lookup(&name(FileId::ROOT, "sub")).expect("sub");
+        let deep = world.lookup(&name(sub, "deep")).expect("deep");
+        let resolve = |path: &str, follow| {
+            let how = libc::RESOLVE_IN_ROOT | libc::RESOLVE_CACHED;
+            let found = resolver.in_root(&world, dir.as_raw_fd(), path.as_bytes(), follow, how);
+            found.expect("found").place()
+        };
+        assert_eq!(resolve("/sub/new", true), Some(name(sub, "new")));
+        assert_eq!(resolve("../../sub/new", true), Some(name(sub, "new")));
+        assert_eq!(resolve("absolute", true), Some(name(sub, "new")));
+        assert_eq!(resolve("absolute", false), Some(name(FileId::ROOT, "absolute")));
+        assert_eq!(resolve("sub/deep/up", true), Some(name(FileId::ROOT, "sub")));
+        assert_eq!(resolve("sub/below", true), Some(name(deep, "file")));
+        let no_links = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_SYMLINKS;
+        let path = b"sub/deep/up/x";
+        assert!(resolver.in_root(&world, dir.as_raw_fd(), path, true, no_links).is_none());
     }
 
     #[test]

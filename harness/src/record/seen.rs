@@ -11,6 +11,8 @@ pub struct Seen {
     pub unmodelled: BTreeMap<String, u64>,
     /// What could not be seen.
     pub blind: Vec<String>,
+    /// Calls that the recorder answered and the kernel never saw, by name.
+    pub answered: BTreeMap<String, u64>,
     /// Numbered operations.
     pub operations: u32,
     /// Numbered looks.

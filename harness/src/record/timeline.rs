@@ -44,6 +44,8 @@ pub(super) struct State {
     pub ids: BTreeMap<Id, OpNo>,
     /// Requests sent and not answered.
     pub outstanding: usize,
+    /// The operations whose answers reached the session, however they were written.
+    pub heard: BTreeSet<OpNo>,
     /// Who holds the token while others wait for it, and since when.
     pub overdue: Option<(pid_t, Instant)>,
     /// Nothing is traced any more.
@@ -199,7 +201,9 @@ impl Timeline for Watcher {
         });
     }
 
-    fn answered(&mut self, _op: OpNo, _answer: &Answer) {}
+    fn answered(&mut self, op: OpNo, _answer: &Answer) {
+        self.0.lock().heard.insert(op);
+    }
 
     fn numbered(&mut self, op: OpNo, id: Id) {
         self.0.lock().ids.insert(id, op);

@@ -94,9 +94,14 @@ impl Tracer {
             if let Err(error) = self.handle(tid, change)
                 && error.raw_os_error() != Some(libc::ESRCH)
             {
-                // What cannot be handled must not go on unseen.
-                self.trouble.get_or_insert(error);
-                self.kill();
+                // What cannot be handled must not go on unseen. Where something was not seen already, paths
+                // may mean something else to the program, and nothing of the recording is believed.
+                if !self.is_blind() {
+                    self.trouble.get_or_insert(error);
+                    self.kill();
+                } else {
+                    self.token.free(tid);
+                }
                 let _ = Stopped::new(tid).resume(Resume::Free, 0);
             }
             self.grant()?;
@@ -214,8 +219,12 @@ impl Tracer {
                 .decide(tid, name, class, &entry)
                 .and_then(|decision| self.follow(thread, entry, decision));
             match done {
-                Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
-                _ => {}
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                Err(_) if self.is_blind() => {
+                    self.token.free(tid);
+                    let _ = Stopped::new(tid).resume(Resume::Free, 0);
+                }
+                done => done?,
             }
         }
         Ok(())
@@ -234,6 +243,16 @@ impl Tracer {
         if !seen.blind.contains(&what) {
             seen.blind.push(what);
         }
+    }
+
+    /// True if something was not seen: nothing of the recording is believed.
+    fn is_blind(&self) -> bool {
+        !self.shared.lock().seen.blind.is_empty()
+    }
+
+    /// A call is answered by the recorder, and the kernel never sees it.
+    pub(super) fn answer_for_the_kernel(&mut self, name: &str) {
+        *self.shared.lock().seen.answered.entry(name.into()).or_default() += 1;
     }
 
     /// A call changed files in a way that is not modelled.

@@ -8,6 +8,6 @@ pub mod worker;
 
 pub use converse::{REQUESTS, of_driven};
 pub use hangs::Hangs;
-pub use outcome::{Recovered, Recovery, Stage};
+pub use outcome::{Recovered, Recovery, Stage, Used};
 pub use pool::{Done, Extra, Pool};
 pub use worker::{Setup, Tried, Worker};

@@ -56,6 +56,22 @@ pub enum Recovery {
     },
 }
 
+/// What came of using a recovered store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Used {
+    /// It answered everything, or was not open for it.
+    Well,
+    /// A request killed it.
+    Died {
+        /// The request, in the text form of the workload.
+        request: String,
+        /// The number of the request after the `dump`, from 1.
+        nth: usize,
+        /// How, and what it wrote to its standard error.
+        how: String,
+    },
+}
+
 impl Recovery {
     /// The driver's own words.
     pub fn words(&self) -> String {

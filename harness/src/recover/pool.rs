@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::outcome::Recovery;
+use super::outcome::{Recovery, Used};
 use super::worker::{Setup, Tried, Worker};
 use crate::base::{HarnessError, Result};
 use crate::image::Image;
@@ -30,6 +30,8 @@ pub struct Extra {
     pub stable: bool,
     /// Put, reopen, and look.
     pub writable: bool,
+    /// Ask ordinary requests of the recovered store.
+    pub used: bool,
     /// Keep the directory as recovery left it.
     pub left: bool,
     /// A refusal is an honest answer here (damage) and needs no second opinion.
@@ -50,6 +52,8 @@ pub struct Done {
     pub stable: Option<(Recovery, Option<Recovery>)>,
     /// What [`Worker::writable`] said, if it was asked.
     pub writable: Option<Tried>,
+    /// What [`Worker::used`] said, if it was asked.
+    pub used: Option<Used>,
     /// The directory as recovery left it, if it was asked for.
     pub left: Option<Image>,
 }
@@ -213,7 +217,8 @@ fn work(worker: &mut Worker, job: &Job) -> Result<Done> {
         }
         _ => None,
     };
-    Ok(Done { id: job.id, recovery, again, stable, writable, left })
+    let used = (opened && job.extra.used).then(|| worker.used(&job.image)).transpose()?;
+    Ok(Done { id: job.id, recovery, again, stable, writable, used, left })
 }
 
 /// The processors that this process may use.

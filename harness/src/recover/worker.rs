@@ -35,6 +35,8 @@ pub struct Setup {
     pub hangs: Hangs,
     /// Set when the run is to end: a recovery that takes long is then given up.
     pub interrupted: Arc<AtomicBool>,
+    /// What a recovered store is asked where it is used.
+    pub usage: Arc<[Request]>,
 }
 
 /// Recovers images one after another.
@@ -274,6 +276,8 @@ fn usual(shown: &Contents) -> usize {
     let most = counts.iter().max_by_key(|(length, count)| (**count, Reverse(**length)));
     most.map_or(0, |(length, _)| *length)
 }
+
+mod used;
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,9 @@ pub fn render(report: &Report, folder: &str) -> String {
     for (fault, totals) in &report.faults {
         let _ = writeln!(text, "{}", coverage(fault, totals));
     }
+    if !report.file_system.is_empty() {
+        let _ = writeln!(text, "file system: {}", report.file_system);
+    }
     for (reason, count) in &report.totals.skipped {
         let _ = writeln!(text, "skipped: {count} {reason}");
     }

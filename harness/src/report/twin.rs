@@ -54,6 +54,9 @@ pub struct Report {
     pub undecided: u64,
     /// The `warn`s of the control run.
     pub control_warnings: Vec<String>,
+    /// The file system on which control, recordings and recoveries stood; empty where none was reached.
+    #[serde(default)]
+    pub file_system: String,
     /// Why the harness is broken, if it is.
     pub broken: Option<String>,
 }
@@ -207,6 +210,7 @@ impl Report {
             rollback_exempt: conclusion.rollback_exempt,
             undecided: conclusion.undecided,
             control_warnings: conclusion.control_warnings.clone(),
+            file_system: conclusion.file_system.clone(),
             broken: conclusion.broken.clone(),
         }
     }

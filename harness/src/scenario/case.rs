@@ -20,6 +20,8 @@ pub struct Case {
     pub capabilities: String,
     /// The texts of `warn` of the control run.
     pub control_warned: bool,
+    /// True if the program needs a real file system and does not run on one in memory.
+    pub on_disk: bool,
     /// What struck.
     pub strike: Strike,
     /// The files that the strike names.
@@ -57,6 +59,9 @@ pub struct KillStrike {
     /// last of them showed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<CycleText>,
+    /// What the recovered store is asked after its `dump`, where it dies of that: one line a request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<String>,
 }
 
 /// A cycle that ended in a kill, and what recovery showed afterwards.
@@ -84,6 +89,9 @@ pub struct PowerStrike {
     /// Crashes inside recovery, outermost first, each a state of the recovery's own recording.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nested: Vec<PowerStrike>,
+    /// What the recovered store is asked after its `dump`, where it dies of that: one line a request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<String>,
 }
 
 /// Damage at rest.

@@ -76,6 +76,8 @@ struct CaseText {
     capabilities: String,
     #[serde(default)]
     control_warned: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    on_disk: bool,
     strike: Strike,
 }
 
@@ -149,6 +151,7 @@ impl Scenario {
         let case = file.case.map(|case| Case {
             capabilities: case.capabilities,
             control_warned: case.control_warned,
+            on_disk: case.on_disk,
             strike: case.strike,
             files: BTreeMap::new(),
         });
@@ -174,6 +177,7 @@ impl Scenario {
             case: self.case.as_ref().map(|case| CaseText {
                 capabilities: case.capabilities.clone(),
                 control_warned: case.control_warned,
+                on_disk: case.on_disk,
                 strike: case.strike.clone(),
             }),
             expect: ExpectText {

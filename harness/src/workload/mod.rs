@@ -6,6 +6,7 @@ pub mod generate;
 pub mod history;
 pub mod op;
 pub mod text;
+pub mod usage;
 pub mod value;
 
 pub use contents::Contents;

@@ -14,8 +14,10 @@ pub enum Variant {
     Plain,
     /// Writes of several threads share one sync.
     Group,
-    /// Writes are acknowledged once they are written, and durable after `sync`.
+    /// Writes are acknowledged once they are written, and durable after `sync` or `close`.
     Relaxed,
+    /// Writes are acknowledged once they are written, and durable after `sync` alone.
+    LazyClose,
     /// The head is a shared mapping, made durable by msync.
     Mapped,
     /// The head is replaced by rename.
@@ -42,7 +44,8 @@ macro_rules! flawless {
 flawless! {
     "" Plain "the flawless store: each write is synced before it is acknowledged";
     ":group" Group "flawless: writes of several threads share one sync";
-    ":relaxed" Relaxed "flawless: acknowledged once written, durable after sync";
+    ":relaxed" Relaxed "flawless: acknowledged once written, durable after sync or close";
+    ":lazy-close" LazyClose "flawless: acknowledged once written, durable after sync alone";
     ":mapped" Mapped "flawless: the head is a shared mapping, made durable by msync";
     ":renamed" Renamed "flawless: the head is replaced by rename";
     ":recycled" Recycled "flawless: old log segments are used again";
@@ -159,6 +162,8 @@ flaws! {
         "frames of a segment's earlier life are replayed as new";
     "relaxed-skips-bad-frames" RelaxedSkipsBadFrames Relaxed TornBatch [Power] ALL,
         "replay steps over a frame that was lost and goes on behind it";
+    "close-not-synced" CloseNotSynced Relaxed LostAck [Power] ALL,
+        "close writes what is left, does not sync it, and says that it is durable";
     "recovery-in-place" RecoveryInPlace Plain LostAck [Power] ALL,
         "recovery rewrites the log in place: a crash inside it loses the log";
     "sync-file-range" SyncFileRange Plain LostAck [Power] ALL,

@@ -34,7 +34,7 @@ pub struct Canary {
 
 impl Opener for Canary {
     fn capabilities(&self) -> Capabilities {
-        let relaxed = self.variant == Variant::Relaxed;
+        let relaxed = matches!(self.variant, Variant::Relaxed | Variant::LazyClose);
         // A segment that is used again holds older frames behind its end: damage there, and a lost
         // last frame, look alike.
         let detects = self.variant != Variant::Recycled;
@@ -46,6 +46,7 @@ impl Opener for Canary {
             threads: if self.variant == Variant::Group { self.threads } else { 1 },
             durable: if relaxed { Durable::Sync } else { Durable::Ack },
             kill: KillPromise::Ack,
+            close_durable: self.variant == Variant::Relaxed,
             reads_durable: true,
             order_prefix: true,
             corruption_detected: detects,

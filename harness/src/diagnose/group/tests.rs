@@ -33,7 +33,7 @@ impl Recording {
         self.request(Request::Write(put), work)
     }
 
-    fn scene<'a>(&'a self, model: &'a Model, durable: Durable) -> Scene<'a> {
+    fn scene<'a>(&'a self, model: &'a Model, durable: PowerPromise) -> Scene<'a> {
         static NONE: Overlay = Overlay::NONE;
         let trace = &self.script.trace;
         Scene { trace, model, overlay: &NONE, device: Device::default(), durable, recovery: None }
@@ -65,12 +65,12 @@ fn diagnose(
     fails: impl Fn(&Model, &CrashState) -> bool,
     kind: Kind,
 ) -> Vec<Group> {
-    promising(Durable::Ack, recording, states, fails, kind)
+    promising(PowerPromise::Ack, recording, states, fails, kind)
 }
 
 /// The same, of a program that promises otherwise.
 fn promising(
-    durable: Durable,
+    durable: PowerPromise,
     recording: &Recording,
     states: &[CrashState],
     fails: impl Fn(&Model, &CrashState) -> bool,
@@ -278,7 +278,7 @@ fn what_the_caller_can_try_decides_where_nothing_else_does() {
     let states = recording.losses(EventNo(acked.0 + 1), Profile::Strict);
     let all = states.iter().max_by_key(|state| state.loss().unwrap().count()).unwrap();
     let model = recording.script.model();
-    let scene = recording.scene(&model, Durable::Ack);
+    let scene = recording.scene(&model, PowerPromise::Ack);
     let failing =
         [Failing { state: all, profile: Profile::Strict, kind: Kind::LostAck, operations: &[] }];
     let b = recording.script.id("b");
@@ -315,7 +315,7 @@ fn a_milder_grade_does_not_come_from_a_state_that_fails_for_another_reason() {
     };
     let lose = |effects: &[u32]| CrashState::power(point, Loss::new(effects, Vec::new()));
     let (a, both) = (lose(&of("a")), lose(&[of("a"), of("b")].concat()));
-    let scene = recording.scene(&model, Durable::Ack);
+    let scene = recording.scene(&model, PowerPromise::Ack);
     let failing = |state, profile| Failing { state, profile, kind: Kind::LostAck, operations: &[] };
     let states = [failing(&a, Profile::Strict), failing(&both, Profile::Ext4)];
     // Under ext4 the loss of `a` alone holds, and so does every other part.
@@ -351,7 +351,7 @@ fn what_fails_with_nothing_lost_is_not_blamed_on_what_was() {
     // Found by trying.
     states.pop();
     let model = recording.script.model();
-    let scene = recording.scene(&model, Durable::Ack);
+    let scene = recording.scene(&model, PowerPromise::Ack);
     let kind = Kind::TornBatch;
     let failing = |state| Failing { state, profile: Profile::Strict, kind, operations: &[] };
     let failing: Vec<Failing<'_>> = states.iter().map(failing).collect();
@@ -380,7 +380,7 @@ fn what_a_sync_promised_is_said_of_the_sync_and_mended_before_it() {
     let second = recording.request(Request::Close, |_| ());
     states.extend(recording.losses(EventNo(second.0 + 1), Profile::Strict));
     let fails = |model: &Model, state: &CrashState| loses(model, state, writes[0]);
-    let groups = promising(Durable::Sync, &recording, &states, fails, Kind::LostAck);
+    let groups = promising(PowerPromise::SyncOrClose, &recording, &states, fails, Kind::LostAck);
     let cause = &groups[0].cause;
     let promised = cause.promised.unwrap();
     assert_eq!((promised.answered, promised.barrier), (first, Some("sync")));
@@ -390,12 +390,12 @@ fn what_a_sync_promised_is_said_of_the_sync_and_mended_before_it() {
     let fails = |model: &Model, state: &CrashState| {
         loses(model, state, writes[0]) || loses(model, state, writes[2])
     };
-    let groups = promising(Durable::Sync, &recording, &states, fails, Kind::LostAck);
+    let groups = promising(PowerPromise::SyncOrClose, &recording, &states, fails, Kind::LostAck);
     let remedy = groups[0].cause.counterfactual.as_ref().unwrap().to_string();
     let places = "after the last such call before each `sync` and `close` (2 of them)";
     assert!(remedy.contains(places), "{remedy}");
     // Nothing was promised where nothing is.
-    let groups = promising(Durable::None, &recording, &states, fails, Kind::Refused);
+    let groups = promising(PowerPromise::None, &recording, &states, fails, Kind::Refused);
     assert_eq!(groups[0].cause.promised, None);
 }
 
@@ -461,7 +461,7 @@ fn what_takes_less_along_is_to_blame_and_not_what_it_needs() {
     let operations = [OpNo(1)];
     let kind = Kind::LostAck;
     let failing = [Failing { state: &both, profile: Profile::Ext4, kind, operations: &operations }];
-    let scene = recording.scene(&model, Durable::Ack);
+    let scene = recording.scene(&model, PowerPromise::Ack);
     let groups = group(&scene, &failing, &[], |_, state| Some(loses(&model, state, write)));
     let lost: Vec<&str> = groups[0].cause.lost.iter().map(|site| site.file.as_str()).collect();
     assert_eq!(lost, ["z.log"], "{:?}", groups[0]);

@@ -23,11 +23,25 @@ fn durable_none_promises_kills_only_at_close_unless_it_says_more() {
 }
 
 #[test]
+fn a_driver_promises_against_power_loss_only_what_it_can_be_asked_for() {
+    for (text, promises) in [
+        ("", true),
+        ("durable=none", false),
+        ("durable=sync", false),
+        ("durable=sync sync", true),
+        ("durable=sync close=durable", true),
+    ] {
+        assert_eq!(parse(text).unwrap().promises_against_power_loss(), promises, "{text}");
+    }
+}
+
+#[test]
 fn unknown_repeated_and_senseless_words_are_named() {
     for (text, part) in [
         ("order=prefx", "`order=prefx` is not a capability"),
         ("del del", "`del` is given twice"),
         ("durable=ack durable=sync", "`durable` is given twice"),
+        ("durable=none close=durable", "`close=durable` contradicts `durable=none`"),
         ("threads=0", "`threads=0` needs a whole number"),
         ("threads=-1", "`threads=-1` needs a whole number"),
         ("maxvalue=99999999999", "needs a whole number"),
@@ -51,15 +65,16 @@ fn a_request_that_is_not_understood_or_too_large_is_not_allowed() {
 proptest! {
     #[test]
     fn words_read_back_as_the_same_capabilities(
-        flags in proptest::array::uniform9(any::<bool>()),
+        flags in proptest::array::uniform10(any::<bool>()),
         threads in 1u32..100, max_value in 1usize..=VALUE_BYTES, durable in 0..3, kill in 0..3,
     ) {
         let [del, batch, sync, checkpoint, reads_durable, order_prefix, corruption_detected,
-            damage_prefix, reopen] = flags;
+            damage_prefix, reopen, close] = flags;
         let durable = [Durable::Ack, Durable::Sync, Durable::None][durable as usize];
         let kill = [KillPromise::Ack, KillPromise::Sync, KillPromise::Close][kill as usize];
+        let close_durable = close && durable != Durable::None;
         let caps = Capabilities { del, batch, sync, checkpoint, threads, durable, kill,
-            reads_durable, max_value, order_prefix, corruption_detected, damage_prefix, reopen };
+            close_durable, reads_durable, max_value, order_prefix, corruption_detected, damage_prefix, reopen };
         let words = caps.words();
         prop_assert_eq!(Capabilities::parse(words.iter().map(String::as_str)).unwrap(), caps);
     }

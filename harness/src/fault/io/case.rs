@@ -42,6 +42,7 @@ pub fn case_of(
                 loss: loss_word(state).into(),
                 state: state.to_string(),
                 nested: Vec::new(),
+                then: Vec::new(),
             });
         }
         // How a program ends is seen by running it.
@@ -55,6 +56,7 @@ pub fn case_of(
     Case {
         capabilities: scene.capabilities.words().join(" "),
         control_warned: scene.warned,
+        on_disk: false,
         strike: Strike::Io(IoStrike {
             workload: stage.requests.iter().map(print_request).collect(),
             threads: (stage.threads > 1).then_some(stage.threads),

@@ -81,6 +81,17 @@ impl Examiner {
         enough: &dyn Fn() -> bool,
     ) -> Result<Examined> {
         let mut seen = Examined { blind: run.blind.clone(), ..Examined::default() };
+        if !seen.blind.is_empty() {
+            return Ok(seen);
+        }
+        let model = Model::with(&run.trace, &created(&run.trace), self.device);
+        let mut builder = Builder::new(&model);
+        let last = CrashState::kill(model.last_point());
+        let image = builder.image(&last);
+        if image.hash() != run.left.hash() {
+            seen.blind.push("a recording does not give the directory that its run left".into());
+            return Ok(seen);
+        }
         let court = Court::new(
             stage.before.as_ref(),
             run.history.clone(),
@@ -88,17 +99,6 @@ impl Examiner {
             &self.capabilities,
         );
         running(run, &court, &mut seen);
-
-        let model = Model::with(&run.trace, &created(&run.trace), self.device);
-        let mut builder = Builder::new(&model);
-        let last = CrashState::kill(model.last_point());
-        let image = builder.image(&last);
-        if image.hash() != run.left.hash() {
-            if run.blind.is_empty() && run.trace.unmodelled.is_empty() {
-                seen.blind.push("a recording does not give the directory that its run left".into());
-            }
-            return Ok(seen);
-        }
         let recovered = self.prover.recoveries;
         self.judge(&court, &image, last, ProfileSet::EMPTY, &mut seen)?;
         if besides {

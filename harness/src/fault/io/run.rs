@@ -1,10 +1,12 @@
 //! One run with a planned failure, recorded: what is asked of which store, and what came of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::{HarnessError, Result};
 use crate::driver::Driven;
 use crate::fault::power::record::{Outside, Studio};
+use crate::fault::unseen;
 use crate::image::{Image, Workdir};
 use crate::record::{Plan, RecordOptions, Recording, SourceLine, Stacks, Strike, record_workload};
 use crate::trace::event::LOOK;
@@ -62,8 +64,10 @@ pub struct Run {
     pub left: Image,
     /// The first call that was made to fail, if one was.
     pub hit: Option<Hit>,
-    /// What the recorder could not see past.
+    /// Why nothing of it may be judged.
     pub blind: Vec<String>,
+    /// Calls that the recorder answered in the kernel's place, by name.
+    pub answered: BTreeMap<String, u64>,
 }
 
 impl Studio<'_> {
@@ -75,7 +79,7 @@ impl Studio<'_> {
         let (recording, driven) = self.struck(&dir, stage, plan, looks, Stacks::None)?;
         let left = Image::load(&dir)?;
         let trace = recording.trace;
-        let mut blind = trace.blind.clone();
+        let mut blind = unseen::of(&trace);
         // The workload opens the store again, so what it keeps outside is read back in the same run.
         let outside = Outside { written: recording.outside_written, read: recording.outside_read };
         blind.extend(outside.blind(&outside));
@@ -83,7 +87,8 @@ impl Studio<'_> {
         if let (Some(hit), [_, then]) = (&mut hit, &plan.0[..]) {
             hit.then = error_of(&trace, then);
         }
-        Ok(Run { trace, history, driven, left, hit, blind })
+        let answered = recording.answered;
+        Ok(Run { trace, history, driven, left, hit, blind, answered })
     }
 
     /// The program's own source line at the call that failed, from one more run; nothing where that went

@@ -50,5 +50,6 @@ pub fn run(requests: &[(Request, bool)], dumps: Vec<(OpNo, Dump)>, end: End) -> 
         left: Image::empty(),
         hit: Some(hit(1)),
         blind: Vec::new(),
+        answered: Default::default(),
     }
 }

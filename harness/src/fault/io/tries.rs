@@ -17,7 +17,7 @@ use crate::fault::budget::Stop;
 use crate::fault::power::prove::Prover;
 use crate::fault::power::record::Studio;
 use crate::fault::power::{device, finished, studio};
-use crate::fault::{Context, FaultOutcome, Progress};
+use crate::fault::{Context, FaultOutcome, Progress, unseen};
 use crate::oracle::{Judge, Kind, Loss, called_for};
 use crate::persistence::ProfileSet;
 use crate::record::Plan;
@@ -55,7 +55,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut examiner = examiner(ctx)?;
     let main = main_stage(ctx, 1);
     let whole = rig.run(&main, &Plan::none(), true)?;
-    finished(&whole.driven.end, "a workload was recorded without a failure")?;
+    went_well(ctx, &whole)?;
     let judge = Judge::new(&whole.history, capabilities);
     Prover::new(&ctx.setup())?.is_all_there(&whole.left, &judge, &whole.trace)?;
     let unmodelled = whole.trace.unmodelled.clone();
@@ -68,7 +68,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     for stage in &all[1..] {
         let run = rig.run(stage, &Plan::none(), true)?;
         if stage.before.is_none() {
-            finished(&run.driven.end, "a workload was recorded without a failure")?;
+            went_well(ctx, &run)?;
         }
         first.push(run);
     }
@@ -114,6 +114,15 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         visited as f64 / took.max(0.001)
     ));
     Ok(outcome)
+}
+
+/// An error where a part of a run without a failing call was not seen, or it went otherwise than the
+/// control.
+fn went_well(ctx: &Context<'_>, run: &Run) -> Result<()> {
+    unseen::refuse(&run.blind)?;
+    finished(&run.driven.end, "a workload was recorded without a failure")
+        .map_err(|failure| unseen::excused(failure, &run.answered))?;
+    unseen::errors(&run.history, &ctx.control.history, &run.answered)
 }
 
 /// The workload on a new store, at most so many requests at once.

@@ -15,7 +15,7 @@ mod rejudge;
 mod tally;
 mod writer;
 
-use crate::base::Result;
+use crate::base::{HarnessError, Result};
 use crate::oracle::{Loss, called_for};
 use crate::scenario::{Case, FaultName, Strike};
 
@@ -39,7 +39,13 @@ impl Fault for Kill {
 
     fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome> {
         let budget = ctx.budget.part(RECORDED, RECORDED);
-        let recorded = power::run::kills(&Context { budget: &budget, ..ctx.clone() })?;
+        let recorded = match power::run::kills(&Context { budget: &budget, ..ctx.clone() }) {
+            // Live processes are judged by what they answer and by the directory that they leave.
+            Err(HarnessError::NotMeasured(why)) => {
+                FaultOutcome { blind: vec![why], ..FaultOutcome::default() }
+            }
+            recorded => recorded?,
+        };
         let budget = ctx.budget.part(1.0 - RECORDED, 1.0);
         let mut outcome = live(&Context { budget: &budget, ..ctx.clone() })?;
         outcome.merge(recorded);

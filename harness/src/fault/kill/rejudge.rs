@@ -10,8 +10,11 @@ use crate::workload::{Contents, History};
 
 use super::super::context::Context;
 use super::super::outcome::Rejudged;
-use super::super::{second, stored};
+use super::super::{power, second, stored};
 use super::tally::{cycles, end, evidence};
+
+/// So few requests after a recovery are left out one by one.
+const FEW: usize = 12;
 
 /// The verdict on `case`.
 pub(super) fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
@@ -23,7 +26,10 @@ pub(super) fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
     let earlier = kill.earlier.iter().map(cycle).collect::<Result<Vec<(History, Contents)>>>()?;
     let history = kill.history.parse()?;
     let image = stored::get(&case.files, &kill.image);
-    let setup = crate::recover::Setup { capabilities: capabilities.clone(), ..ctx.setup() };
+    let mut setup = crate::recover::Setup { capabilities: capabilities.clone(), ..ctx.setup() };
+    if !kill.then.is_empty() {
+        setup.usage = power::requests(&kill.then)?;
+    }
     let mut worker = Worker::new(&setup)?;
     let recovery = worker.recover(&image)?;
     let cycles = cycles(&capabilities, &earlier);
@@ -57,5 +63,24 @@ pub(super) fn smaller(case: &Case) -> Vec<Case> {
             smaller.push(with(&|kill| drop(kill.earlier.remove(0))));
         }
     }
+    for then in shorter(&kill.then) {
+        smaller.push(with(&|kill| kill.then.clone_from(&then)));
+    }
     smaller
+}
+
+/// Fewer requests after the recovery: what was asked up to the half, and each left out where they are few.
+fn shorter(then: &[String]) -> Vec<Vec<String>> {
+    let mut shorter = Vec::new();
+    if then.len() > 1 {
+        shorter.push(then[..then.len() / 2].to_vec());
+        shorter.push(then[..then.len() - 1].to_vec());
+    }
+    if (2..=FEW).contains(&then.len()) {
+        shorter.extend((0..then.len()).map(|without| {
+            let kept = then.iter().enumerate().filter(|(at, _)| *at != without);
+            kept.map(|(_, line)| line.clone()).collect()
+        }));
+    }
+    shorter
 }

@@ -3,14 +3,15 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::image::Image;
-use crate::oracle::{Cycles, Verdict};
+use crate::oracle::{Cycles, Kind, Verdict};
 use crate::recover::Recovery;
 use crate::scenario::{Case, CycleText, FaultName, Files, HistoryText, KillStrike, Strike};
-use crate::workload::text::print_value;
-use crate::workload::{History, Moment};
+use crate::workload::text::{print_request, print_value};
+use crate::workload::{History, Moment, Request};
 
 use super::super::context::Context;
 use super::super::finding::{Cause, Finding};
+use super::super::in_use;
 use super::super::observer::Progress;
 use super::super::outcome::{FaultOutcome, FirstFailure};
 use super::super::stored;
@@ -26,6 +27,8 @@ pub(super) struct Left<'a> {
     /// The cycles before, with what recovery showed after each.
     pub(super) earlier: &'a [(History, crate::workload::Contents)],
     pub(super) moment: String,
+    /// What the recovered store was asked after its `dump`, where it died of that.
+    pub(super) then: &'a [Request],
 }
 
 /// The common count.
@@ -69,12 +72,16 @@ impl<'a> Tally<'a> {
         outcome.undecided += u64::from(verdict.undecided);
         outcome.judged.extend(&verdict.judged);
         for violation in verdict.violations {
-            let cause = Cause {
-                sentence: "the process was killed; what it had written stayed".into(),
-                ..Cause::default()
+            let cause = match violation.kind {
+                Kind::DiedInUse => in_use::cause(&violation),
+                _ => Cause {
+                    sentence: "the process was killed; what it had written stayed".into(),
+                    ..Cause::default()
+                },
             };
             let id = Finding::stable_id(Some(FaultName::Kill), violation.kind, &cause);
-            if let Some(known) = outcome.findings.iter_mut().find(|known| known.id == id) {
+            let same = |known: &&mut Finding| known.id == id && known.note == violation.note;
+            if let Some(known) = outcome.findings.iter_mut().find(same) {
                 known.states += 1;
                 continue;
             }
@@ -112,6 +119,19 @@ impl<'a> Tally<'a> {
         });
     }
 
+    /// Why a live process could not be looked at, once.
+    pub(super) fn blind(&self, text: String) {
+        let mut state = self.lock();
+        if !state.outcome.blind.contains(&text) {
+            state.outcome.blind.push(text);
+        }
+    }
+
+    /// A property was put to the test.
+    pub(super) fn tested(&self, kind: Kind) {
+        self.lock().outcome.judged.insert(kind);
+    }
+
     /// A line for the report, once.
     pub(super) fn note(&self, text: String) {
         let mut state = self.lock();
@@ -137,11 +157,13 @@ impl<'a> Tally<'a> {
         Case {
             capabilities: self.ctx.control.capabilities.words().join(" "),
             control_warned: !self.ctx.control.warnings.is_empty(),
+            on_disk: false,
             strike: Strike::Kill(KillStrike {
                 history: HistoryText::of(left.history),
                 image: IMAGE.into(),
                 moment: left.moment.clone(),
                 earlier: left.earlier.iter().map(cycle).collect(),
+                then: left.then.iter().map(print_request).collect(),
             }),
             files,
         }

@@ -40,6 +40,7 @@ fn run(put: &str, cases: u64) -> (FaultOutcome, Vec<Rejudged>) {
         contents: Default::default(),
         warnings: Vec::new(),
         timing: crate::fault::Timing::default(),
+        clean: Default::default(),
     };
     let budget = Budget::new(cases, Some(Duration::from_secs(60)), Arc::default());
     let ctx = Context {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use crate::base::{HarnessError, Result, Rng};
+use crate::driver::DriverFault;
 use crate::driver::drive::{Driven, End, Plan, Processes, drive};
 use crate::image::Image;
-use crate::oracle::Loss;
+use crate::oracle::{Kind, Loss, Verdict, judge_used};
 use crate::record::{self, RecordOptions, Recorder};
-use crate::recover::{Recovery, Worker, of_driven};
+use crate::recover::{Recovered, Recovery, Used, Worker, of_driven};
 use crate::workload::generate::{Mix, generate};
 use crate::workload::{Answer, Contents, History, Request};
 
@@ -27,6 +28,10 @@ const WRITES: u32 = 30;
 const INSIDE_RECOVERY: u64 = 25;
 /// Kills at an exact file operation, in percent.
 const EXACT: u64 = 40;
+/// The requests of a recovery, before the store is used.
+const RECOVERING: usize = 2;
+/// How often a writer that failed after its recovery is tried again.
+const TRIES: usize = 3;
 /// A second opening and a put are tried on one case in so many.
 const TRIED_EVERY: u64 = 8;
 
@@ -102,7 +107,7 @@ impl<'a> Writer<'a> {
                 true => self.pace.call(true, &mut self.rng),
                 false => self.pace.recovery(&mut self.rng),
             };
-            let Run { killer, driven, struck } = self.drive(&[Request::Open], moment)?;
+            let Run { killer, driven, struck, .. } = self.drive(&[Request::Open], moment)?;
             self.tally.killed(1);
             if !struck && !matches!(driven.end, End::Stopped | End::Finished) {
                 // It failed by itself before the kill: the recovery below says so again.
@@ -120,9 +125,9 @@ impl<'a> Writer<'a> {
         };
         let mut requests = vec![Request::Open, Request::Dump];
         requests.extend(self.writes());
-        let Run { killer, driven, struck } = self.drive(&requests, moment)?;
+        let Run { killer, driven, struck, excused } = self.drive(&requests, moment)?;
         self.tally.killed(killer.counter.history().operations.len());
-        if struck && driven.dumps.is_empty() {
+        if (struck || excused) && driven.dumps.is_empty() {
             self.nothing_shown(killer.counter.into_history(), moment);
             return Ok(());
         }
@@ -147,8 +152,15 @@ impl<'a> Writer<'a> {
         if !held {
             return self.new_store();
         }
-        if let (End::Failed(fault), false) = (&driven.end, struck) {
-            self.tally.note(format!("kill: after a recovery that held the driver failed: {fault}"));
+        let used = history.operations.get(RECOVERING).is_some_and(|op| op.answered.is_some());
+        if used && self.pending.is_some() {
+            self.tally.tested(Kind::DiedInUse);
+        }
+        if let (End::Failed(fault), false) = (&driven.end, struck)
+            && !excused
+            && !self.in_use(&image, &recovered, &history, moment, fault)?
+        {
+            return self.new_store();
         }
         if let Some((before, _)) = self.pending.take() {
             self.earlier.push((before, recovered.contents.clone()));
@@ -156,6 +168,44 @@ impl<'a> Writer<'a> {
         }
         self.pending = Some((history, moment));
         Ok(())
+    }
+
+    /// Judges a writer that failed by itself after a recovery that held, by asking the same of the same
+    /// directory in fresh processes. False where the store is not to be gone on with.
+    fn in_use(
+        &mut self,
+        image: &Image,
+        recovered: &Recovered,
+        history: &History,
+        moment: Moment,
+        fault: &DriverFault,
+    ) -> Result<bool> {
+        let asked = history.operations.iter().skip(RECOVERING);
+        let then: Vec<Request> = asked.map(|operation| operation.request.clone()).collect();
+        let mut verdict = Verdict::default();
+        for _ in 0..TRIES {
+            verdict = judge_used(&self.worker.used_for(image, &then)?);
+            if !verdict.held() {
+                break;
+            }
+        }
+        if verdict.held() {
+            self.tally.note(format!(
+                "kill: after a recovery that held the driver failed, and in {TRIES} fresh tries it did \
+                 not: {fault}"
+            ));
+            return Ok(true);
+        }
+        if let Used::Died { request, how, .. } = self.worker.used_for(&Image::empty(), &then)? {
+            return Err(HarnessError::broken(format!(
+                "the driver dies of `{request}` in a new store too, without any fault: {how}"
+            )));
+        }
+        let (history, moment) = self.pending.clone().unwrap_or_else(|| (History::default(), moment));
+        let (earlier, moment) = (&self.earlier, moment.to_string());
+        let left = Left { image, history: &history, earlier, moment, then: &then };
+        self.tally.judged(&left, &Recovery::Opened(recovered.clone()), verdict);
+        Ok(false)
     }
 
     /// True if the next kill is to strike at an exact operation.
@@ -182,7 +232,12 @@ impl<'a> Writer<'a> {
             verdict.merge(second::again(&mut self.worker, image)?);
         }
         let held = verdict.violations.is_empty();
-        let left = Left { image, history, earlier: &self.earlier, moment: moment.to_string() };
+        let then = match verdict.violations.iter().any(|found| found.kind == Kind::DiedInUse) {
+            true => asked::usage(self.ctx.options, &self.ctx.control.capabilities),
+            false => Vec::new(),
+        };
+        let (earlier, moment) = (&self.earlier, moment.to_string());
+        let left = Left { image, history, earlier, moment, then: &then };
         self.tally.judged(&left, recovery, verdict);
         Ok(held)
     }
@@ -222,7 +277,7 @@ impl<'a> Writer<'a> {
             let mut killer = Killer::new(moment, requests, self.pace, None);
             let driven = drive(&mut host, &mut killer, &plan)?;
             self.pace = killer.pace;
-            return Ok(Run { killer, driven, struck: false });
+            return Ok(Run { killer, driven, struck: false, excused: false });
         };
         let mut options = RecordOptions::new(&self.dir).pinned();
         options.plan = record::Plan::one(strike);
@@ -238,7 +293,16 @@ impl<'a> Writer<'a> {
             true => self.pace.struck(recovery),
             false => self.pace.missed(recovery, recording.operations),
         }
-        Ok(Run { killer, driven, struck })
+        let failed = !matches!(driven.end, End::Stopped | End::Finished) && !struck;
+        let hidden = !(recording.answered.is_empty() && recording.trace.blind.is_empty());
+        let excused = failed && hidden;
+        if excused {
+            self.tally.blind(format!(
+                "a live process failed where unplug looked at its calls, and may not elsewhere: {}",
+                recording.answered.into_keys().chain(recording.trace.blind).collect::<Vec<_>>().join(", ")
+            ));
+        }
+        Ok(Run { killer, driven, struck, excused })
     }
 }
 
@@ -248,4 +312,6 @@ struct Run {
     driven: Driven,
     /// True if the kill struck at its exact operation.
     struck: bool,
+    /// True if it failed, and what unplug did to its calls may be why.
+    excused: bool,
 }

@@ -17,13 +17,15 @@ use super::shape::{self, Shape};
 use crate::base::Result;
 use crate::fault::{Budget, second};
 use crate::image::Image;
-use crate::oracle::{Kind, Verdict};
+use crate::oracle::{Kind, Verdict, judge_used};
 use crate::recover::{Done, Extra, Pool, Recovery};
 
 /// One image in so many is also closed and opened again.
 const STABLE_EVERY: u32 = 32;
 /// One image in so many is also written to.
 const WRITABLE_EVERY: u32 = 64;
+/// One image in so many is also asked ordinary requests.
+const USED_EVERY: u32 = 64;
 /// Jobs with numbers from here on confirm a failure. The pool rechecks every job whose number ends
 /// in 99.
 const CONFIRMING: u64 = 1 << 40;
@@ -245,12 +247,14 @@ impl<'a, T: Clone> Bench<'a, T> {
 /// What is looked at besides recovering.
 fn extra(no: ImageNo) -> Extra {
     let (stable, writable) = (no.0 % STABLE_EVERY == 1, no.0 % WRITABLE_EVERY == 2);
-    Extra { stable, writable, left: true, may_refuse: false }
+    let used = no.0 % USED_EVERY == 3;
+    Extra { stable, writable, used, left: true, may_refuse: false }
 }
 
-/// What a second opening and a put showed, where they were tried.
+/// What a second opening, a put and ordinary use showed, where they were tried.
 fn second_openings(done: &Done) -> Vec<Verdict> {
     let stable = done.stable.iter().filter_map(second::reopened);
     let written = done.writable.iter().filter_map(second::written);
-    stable.chain(written).collect()
+    let used = done.used.iter().map(judge_used);
+    stable.chain(written).chain(used).collect()
 }

@@ -2,11 +2,12 @@
 
 use super::group::{Group, legal_profile};
 use super::marked::marked;
-use crate::fault::{Cause, Context, Finding};
+use crate::fault::{Cause, Context, Finding, asked, in_use};
 use crate::image::Builder;
 use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Strike};
 use crate::trace::file;
+use crate::workload::text::print_request;
 
 /// What would have helped, and on which of the failures that was tried.
 fn counterfactual(group: &Group) -> Option<String> {
@@ -20,12 +21,18 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     let spot = &group.spot;
     let ground = &spot.ground;
     debug_assert_eq!(legal_profile(group), group.profiles.mildest(), "{}", spot.state);
-    let (strike, traces) = spot.strike();
+    let (mut strike, traces) = spot.strike();
+    let died_in_use = group.kind == Kind::DiedInUse;
+    if died_in_use {
+        let usage = asked::usage(ctx.options, &ctx.control.capabilities);
+        strike.then = usage.iter().map(print_request).collect();
+    }
     let files =
         traces.into_iter().map(|(name, trace)| (name, file::encode(&trace).into())).collect();
     let case = Case {
         capabilities: ctx.control.capabilities.words().join(" "),
         control_warned: !ctx.control.warnings.is_empty(),
+        on_disk: false,
         strike: Strike::Power(strike),
         files,
     };
@@ -43,9 +50,12 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         counterfactual: counterfactual(group),
         parts: told.parts.clone(),
     };
+    if died_in_use {
+        cause = in_use::cause(&group.violation);
+    }
     // What the finding is called must not depend on where in the trace it was seen.
     let id = Finding::stable_id(Some(fault), group.kind, &cause);
-    if !told.detail.is_empty() {
+    if !told.detail.is_empty() && !died_in_use {
         let echoes = match group.echoes {
             0 => String::new(),
             some => format!("; {some} of the cases are power cuts in or after a later recovery"),
@@ -61,7 +71,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         cause.sentence.push_str(&format!(" ({fewer}{}{echoes})", told.detail));
     }
     cause.parts.insert("state".into(), spot.state.to_string());
-    if let Some(guilty) = told.guilty {
+    if let Some(guilty) = told.guilty.filter(|_| !died_in_use) {
         cause.parts.insert("event".into(), guilty.0.to_string());
     }
     Finding {

@@ -201,6 +201,7 @@ impl Spot {
                 loss: if spot.state.is_kill() { "kill" } else { "power" }.into(),
                 state: spot.state.to_string(),
                 nested: Vec::new(),
+                then: Vec::new(),
             }
         });
         let mut outermost = strikes.next().unwrap_or_default();

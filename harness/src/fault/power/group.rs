@@ -12,8 +12,9 @@ use super::ground::{Ground, Spot};
 use super::prove::Prover;
 use super::shrink::{self, Trier};
 use crate::base::Result;
+use crate::fault::in_use;
 use crate::diagnose::{self, Cause, Failing, Remedy, Scene};
-use crate::driver::Durable;
+use crate::driver::PowerPromise;
 use crate::fault::Budget;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{Device, Profile, ProfileSet};
@@ -63,7 +64,7 @@ pub fn group(
     failures: BTreeMap<u64, Failure<Spot>>,
     prover: &mut Prover,
     device: Device,
-    durable: Durable,
+    durable: PowerPromise,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
     let mut grounds: BTreeMap<(u32, bool), (Rc<Ground>, Vec<Member>)> = BTreeMap::new();
@@ -80,6 +81,11 @@ pub fn group(
                 // A store that was never opened is worth one word, whatever was lost.
                 if group.kind == Kind::RefusedUnborn {
                     return found.kind == group.kind;
+                }
+                // Recovery left it so, and nothing that was lost: the death alone tells them apart.
+                if group.kind == Kind::DiedInUse {
+                    return in_use::death(&found.violation) == in_use::death(&group.violation)
+                        && (found.kind, found.note) == (group.kind, group.note);
                 }
                 // Where nothing was lost, the moment alone is no cause of its own.
                 let moments = group.cause.guilty.is_none() && found.cause.guilty.is_none();
@@ -166,7 +172,7 @@ fn on_ground(
     members: Vec<Member>,
     prover: &mut Prover,
     device: Device,
-    durable: Durable,
+    durable: PowerPromise,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
     let scene = Scene {
@@ -191,7 +197,9 @@ fn on_ground(
     let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
     let mut trier = Trier::new(prover, &first, Kind::LostAck);
     let found = diagnose::group(&scene, &failing, &[], |one, state| {
-        if trouble.is_some() || left == 0 || one.kind == Kind::RecoveryHung || budget.must_confirm() {
+        // A hang takes the whole limit; a death in use is recovery's doing and no lost effect's.
+        let is_plain = !matches!(one.kind, Kind::RecoveryHung | Kind::DiedInUse);
+        if trouble.is_some() || left == 0 || !is_plain || budget.must_confirm() {
             return None;
         }
         left -= 1;
@@ -232,7 +240,7 @@ impl Group {
         found: Fewer,
         prover: &mut Prover,
         device: Device,
-        durable: Durable,
+        durable: PowerPromise,
         budget: &Budget,
     ) -> Result<()> {
         let mut small = Group { spot: found.spot, violation: found.violation, ..self.clone() };
@@ -269,8 +277,9 @@ impl Group {
 /// Makes the state that stands for a group smaller.
 fn smaller(group: &mut Group, prover: &mut Prover, budget: &Budget) -> Result<()> {
     let Some(profile) = legal_profile(group) else { return Ok(()) };
-    // Each try would take the whole time limit.
-    if group.kind == Kind::RecoveryHung || budget.must_confirm() {
+    // Each try would take the whole time limit; or nothing that was lost is to blame.
+    let is_plain = !matches!(group.kind, Kind::RecoveryHung | Kind::DiedInUse);
+    if !is_plain || budget.must_confirm() {
         return Ok(());
     }
     let spot = group.spot.clone();

@@ -8,6 +8,7 @@
 //!   `memory` knows what was seen, `court` who judges.
 //! * `reopen`: what recovery left is opened again.
 //! * `own_name`: the database's own name, judged apart. `nested`: crashes inside recovery.
+//! * `clean_close`: what a clean close shows already is no crash's doing.
 //! * `settle`: two opinions about one image. `shrink`, `group`, `findings`: from failing states to
 //!   findings. `rejudge`: one saved case again.
 //!
@@ -16,6 +17,7 @@
 pub mod ask;
 pub mod bench;
 mod booth;
+mod clean_close;
 pub mod court;
 mod fewer;
 mod findings;
@@ -40,7 +42,7 @@ mod volatile;
 
 pub use findings::finding;
 pub use group::Group;
-pub use rejudge::replayed;
+pub use rejudge::{replayed, requests};
 pub use stage::{Stage, finished};
 
 use crate::base::Result;

@@ -18,7 +18,7 @@ use super::shape::Shape;
 use super::visit::{Ended, Share, Visitor};
 use crate::base::{Result, Rng};
 use crate::explore::Explorer;
-use crate::fault::FaultOutcome;
+use crate::fault::{FaultOutcome, unseen};
 use crate::image::Image;
 use crate::persistence::{Device, ProfileSet};
 use crate::scenario::FaultName;
@@ -184,13 +184,16 @@ impl Nesting<'_> {
         if is_used && !known.is_like(&recovery) {
             (recorded, recovery) = self.studio.recovery(&candidate.image)?;
         }
-        for text in recorded.blind {
-            if !outcome.blind.contains(&text) {
-                outcome.blind.push(text);
-            }
-        }
         for (name, count) in &recorded.trace.unmodelled {
             *outcome.unmodelled.entry(name.clone()).or_default() += count;
+        }
+        let unseen = unseen::of(&recorded.trace);
+        if !unseen.is_empty() {
+            let new = |text: &String| !outcome.blind.contains(text);
+            let new: Vec<String> = unseen.into_iter().filter(new).collect();
+            outcome.blind.extend(new);
+            outcome.totals.skip("recoveries of which a part was not seen, not cut again", 1);
+            return Ok(None);
         }
         if !known.is_like(&recovery) {
             outcome.totals.skip("recoveries that went otherwise when recorded", 1);

@@ -1,7 +1,7 @@
 //! Recordings: the workload from which everything is derived, and recoveries that are cut again. Each
 //! in a directory of its own below the run's root, gone when the recording is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::base::{HarnessError, Result};
@@ -38,6 +38,8 @@ pub struct Recorded {
     pub driven: Driven,
     /// What the recorder could not see past.
     pub blind: Vec<String>,
+    /// Calls that the recorder answered in the kernel's place, by name.
+    pub answered: BTreeMap<String, u64>,
     /// Files outside the directory.
     pub outside: Outside,
     /// True if what a kill leaves between two looks at a shared mapping is not known.
@@ -165,6 +167,7 @@ impl Recorded {
         Self {
             history: recording.trace.history(),
             blind: recording.trace.blind.clone(),
+            answered: recording.answered,
             coarse: recording.coarse,
             stderr: recording.stderr,
             trace: recording.trace,

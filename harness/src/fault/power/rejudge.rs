@@ -2,6 +2,7 @@
 //! directories. Everything was read from files and is not believed.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::court::Court;
 use super::device;
@@ -15,6 +16,7 @@ use crate::oracle::Judge;
 use crate::persistence::{Overlay, Profile, ProfileSet, View};
 use crate::scenario::{Case, PowerStrike, Strike};
 use crate::trace::{Trace, file};
+use crate::workload::{Request, Workload};
 
 /// The deepest nesting that is replayed.
 const DEPTH: usize = 8;
@@ -33,7 +35,11 @@ pub fn judge(ctx: &Context<'_>, case: &Case, strike: &PowerStrike) -> Result<Rej
         return Err(HarnessError::input(format!("case.strike.nested: more than {DEPTH} deep")));
     }
     let capabilities = &ctx.control.capabilities;
-    let mut prover = Prover::new(&ctx.setup())?;
+    let mut setup = ctx.setup();
+    if !strike.then.is_empty() {
+        setup.usage = requests(&strike.then)?;
+    }
+    let mut prover = Prover::new(&setup)?;
     let trace = read(case, strike)?;
     let court = Rc::new(Judge::new(&trace.history(), capabilities));
     let mut ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), court));
@@ -49,6 +55,11 @@ pub fn judge(ctx: &Context<'_>, case: &Case, strike: &PowerStrike) -> Result<Rej
     let (spot, image) = spot(&ground, at)?;
     let (verdict, recovery) = shrink::judged(&mut prover, &image, &spot, true)?;
     Ok(Rejudged { verdict, evidence: recovery.words() })
+}
+
+/// What a recovered store is asked, from a case.
+pub fn requests(lines: &[String]) -> Result<Arc<[Request]>> {
+    Ok(Workload::parse(lines.iter().map(String::as_str))?.requests.into())
 }
 
 /// The outermost crash state of a case, judged by `court`, with its image.

@@ -9,12 +9,12 @@ use super::nested::Nesting;
 use super::prove::Prover;
 use super::stage::Stage;
 use super::visit::{Ended, Share};
-use super::{device, fewer, findings, group, own_name, profiles, settle, source, studio};
-use crate::base::Result;
+use super::{clean_close, device, fewer, findings, group, own_name, profiles, settle, source, studio};
+use crate::base::{HarnessError, Result};
 use crate::diagnose;
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
-use crate::oracle::{Loss, called_for};
+use crate::oracle::{Kind, Loss, called_for};
 use crate::scenario::FaultName;
 
 /// The strategies have this part of the budget before crashes inside recovery are tried, …
@@ -58,7 +58,14 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         if is_last || ended == Ended::Spent || stage.visitor.spent() >= 1.0 - WORTHWHILE {
             break;
         }
-        stage.record_again(rounds, &mut outcome)?;
+        match stage.record_again(rounds, &mut outcome) {
+            // What the recordings before it showed stands.
+            Err(HarnessError::NotMeasured(why)) => {
+                outcome.blind.push(why);
+                break;
+            }
+            done => done?,
+        }
         rounds += 1;
     }
     if rounds > 1 {
@@ -168,11 +175,13 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         ));
     }
     let failures = std::mem::take(&mut bench.failures);
-    let confirmed = std::mem::take(&mut bench.confirmed);
-    let durable = ctx.control.capabilities.durable;
+    let failures = clean_close::subtract(ctx, failures, &mut prover, &mut outcome)?;
+    let confirmed = std::mem::take(&mut visitor.bench.confirmed);
+    let durable = ctx.control.capabilities.power_promise();
     let groups = group::group(failures, &mut prover, device(ctx), durable, ctx.budget)?;
     for (nth, mut group) in groups.into_iter().enumerate() {
-        let first = nth < FEWER && !group.note && visitor.fault == FaultName::Power;
+        let in_use = group.kind == Kind::DiedInUse;
+        let first = nth < FEWER && !group.note && visitor.fault == FaultName::Power && !in_use;
         if first && !ctx.budget.must_confirm() {
             with_fewer(ctx, &mut prover, &mut group)?;
         }
@@ -180,7 +189,8 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         if confirmed.contains(&finding.kind) {
             finding.frequency = Some((1, 1));
         }
-        if outcome.findings.len() < SOURCES && !finding.note && !ctx.budget.must_confirm() {
+        let wanted = outcome.findings.len() < SOURCES && !finding.note && !in_use;
+        if wanted && !ctx.budget.must_confirm() {
             finding.source = source::of(ctx, &group)?;
         }
         outcome.findings.push(finding);
@@ -193,7 +203,7 @@ fn with_fewer(ctx: &Context<'_>, prover: &mut Prover, group: &mut group::Group) 
     let Some(profile) = group::legal_profile(group) else { return Ok(()) };
     match fewer::fewer(ctx, prover, group, profile)? {
         Some(found) => {
-            let durable = ctx.control.capabilities.durable;
+            let durable = ctx.control.capabilities.power_promise();
             group.adopt(found, prover, device(ctx), durable, ctx.budget)
         }
         None => Ok(()),

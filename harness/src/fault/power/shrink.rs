@@ -10,7 +10,7 @@ use super::prove::Prover;
 use crate::base::Result;
 use crate::fault::{Budget, second};
 use crate::image::{Builder, Image};
-use crate::oracle::{Kind, Verdict};
+use crate::oracle::{Kind, Verdict, judge_used};
 use crate::persistence::{CrashState, EffectNo, Form, Loss, ProfileSet, View};
 use crate::recover::Recovery;
 use crate::shrink::{Tries, minimize_list};
@@ -41,7 +41,8 @@ impl<'p, 'g> Trier<'p, 'g> {
     pub fn verdict(&mut self, state: &CrashState) -> Result<(Verdict, Recovery)> {
         let image = self.builder.image(state);
         let spot = Spot { ground: Rc::clone(&self.spot.ground), state: state.clone() };
-        judged(self.prover, &image, &spot, matches!(self.kind, Kind::Unstable | Kind::NotWritable))
+        let besides = matches!(self.kind, Kind::Unstable | Kind::NotWritable | Kind::DiedInUse);
+        judged(self.prover, &image, &spot, besides)
     }
 
     /// True if a state shows the kind.
@@ -73,6 +74,7 @@ pub fn judged(
         for found in twice.iter().filter_map(second::reopened).chain(second::written(&tried)) {
             verdict.merge(found);
         }
+        verdict.merge(judge_used(&worker.used(image)?));
     }
     Ok((verdict, recovery))
 }

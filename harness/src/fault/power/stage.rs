@@ -12,7 +12,7 @@ use super::visit::Visitor;
 use super::{device, studio};
 use crate::base::{HarnessError, Result};
 use crate::driver::{DriverFault, End};
-use crate::fault::{Context, FaultOutcome, asked};
+use crate::fault::{Context, FaultOutcome, asked, unseen};
 use crate::image::Builder;
 use crate::oracle::Judge;
 use crate::persistence::CrashState;
@@ -43,7 +43,10 @@ impl<'a, 'c> Stage<'a, 'c> {
         let recorded = record(ctx, 0, outcome)?;
         if !recorded.outside.written.is_empty() {
             let (again, _) = studio(ctx).recovery(&recorded.left)?;
-            outcome.blind.extend(recorded.outside.blind(&again.outside));
+            let outside = recorded.outside.blind(&again.outside);
+            if !outside.is_empty() {
+                return Err(HarnessError::OutOfReach(outside.join("; ")));
+            }
         }
         let pool = Pool::start(&ctx.setup(), ctx.options.workers)?;
         let mut bench = Bench::new(ctx.budget, pool);
@@ -72,7 +75,7 @@ impl<'a, 'c> Stage<'a, 'c> {
 fn record(ctx: &Context<'_>, round: u32, outcome: &mut FaultOutcome) -> Result<Recorded> {
     let workload = asked::round(ctx.options, &ctx.control.capabilities, round);
     let recorded = studio(ctx).record(None, &workload.requests, ctx.options.threads)?;
-    check(&recorded, outcome)?;
+    check(ctx, &recorded, outcome)?;
     Ok(recorded)
 }
 
@@ -92,12 +95,13 @@ fn ground(
     Ok(Rc::new(first))
 }
 
-/// An error where the recorded run went otherwise than the control; what the recorder could not see
-/// goes to the outcome.
-fn check(recorded: &Recorded, outcome: &mut FaultOutcome) -> Result<()> {
-    outcome.blind.extend(recorded.blind.iter().cloned());
+/// An error where a part of the recorded run was not seen, or it went otherwise than the control.
+fn check(ctx: &Context<'_>, recorded: &Recorded, outcome: &mut FaultOutcome) -> Result<()> {
+    unseen::refuse(&unseen::of(&recorded.trace))?;
     outcome.unmodelled.extend(recorded.trace.unmodelled.clone());
     finished(&recorded.driven.end, "the workload was recorded")
+        .map_err(|failure| unseen::excused(failure, &recorded.answered))?;
+    unseen::errors(&recorded.history, &ctx.control.history, &recorded.answered)
 }
 
 /// An error where a recording without faults did not go to its end. The program answered in time in the
@@ -115,20 +119,19 @@ pub fn finished(end: &End, what: &str) -> Result<()> {
         End::Failed(fault) => fault.to_string(),
         End::Stopped => "it was stopped".into(),
     };
-    Err(HarnessError::broken(format!("{what}, and {why}")))
+    Err(HarnessError::EndsOtherwise(format!("{what}, and {why}")))
 }
 
 /// The model, with everything surviving, must give the directory that the program left.
 fn reproduces(ground: &Ground, recorded: &Recorded) -> Result<()> {
     let last = ground.model.last_point();
     let built = Builder::new(&ground.model).image(&CrashState::kill(last));
-    let seen = !recorded.blind.is_empty() || !recorded.trace.unmodelled.is_empty();
-    if built.hash() == recorded.left.hash() || seen {
+    if built.hash() == recorded.left.hash() {
         return Ok(());
     }
     let differs = super::shape::of(&recorded.left, &built);
     let differs: Vec<String> = differs.into_iter().take(5).collect();
-    Err(HarnessError::broken(format!(
+    Err(HarnessError::NotMeasured(format!(
         "the recording does not give the directory that the program left: {}",
         differs.join(", ")
     )))

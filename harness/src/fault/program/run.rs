@@ -9,11 +9,13 @@ use super::{WORKLOAD_LIMIT, check_of, filled};
 use crate::base::{HarnessError, Result};
 use crate::diagnose::{self, Failing, Scene};
 use crate::driver::command::Ran;
-use crate::driver::{Capabilities, Durable};
+use crate::driver::{Capabilities, PowerPromise};
 use crate::explore::Explorer;
 use crate::fault::power::ground::{Ground, Spot};
 use crate::fault::power::{Group, device, finding, profiles};
-use crate::fault::{Context, Control, FaultOutcome, Progress, Timing, Totals, asked};
+use crate::fault::{
+    Context, Control, FaultOutcome, Progress, Timing, Totals, asked, unseen,
+};
 use crate::image::{Builder, Image};
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, Overlay, Profile, ProfileSet};
@@ -37,6 +39,7 @@ pub fn control() -> (Control, FaultOutcome) {
         contents: crate::workload::Contents::new(),
         warnings: Vec::new(),
         timing: Timing::default(),
+        clean: Default::default(),
     };
     (control, FaultOutcome::default())
 }
@@ -54,13 +57,18 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     outcome.called_for.insert(Kind::LostAck);
     let check = check_of(ctx.target)?.to_owned();
     let limit = asked::timeouts(ctx.options).open;
-    let trace = record(ctx, &mut outcome)?;
+    let (trace, left) = record(ctx, &mut outcome)?;
     let promises = Promises::new(&trace);
     let ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), Rc::new(NoCourt)));
     let model = &ground.model;
     let mut builder = Builder::new(model);
 
     let whole = builder.image(&CrashState::kill(model.last_point()));
+    if whole.hash() != left.hash() {
+        return Err(HarnessError::NotMeasured(
+            "the recording does not give the directory that the workload left".into(),
+        ));
+    }
     let all = promises.text(promises.count());
     let ran = Checker::new(&check, limit, ctx.image_root)?.run(&whole, &all)?;
     if !ran.success {
@@ -139,8 +147,8 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     Ok(outcome)
 }
 
-/// Records the workload once.
-fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<Trace> {
+/// Records the workload once; the recording, and the directory as it was left.
+fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<(Trace, Image)> {
     let folder = tempfile::Builder::new()
         .prefix("record-")
         .tempdir_in(ctx.image_root)
@@ -157,11 +165,13 @@ fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<Trace> {
         let seconds = WORKLOAD_LIMIT.as_secs();
         return Err(HarnessError::broken(format!("the workload did not end in {seconds} s")));
     }
+    unseen::refuse(&unseen::of(&recording.trace))?;
     if !recording.clean {
-        return Err(HarnessError::broken(format!(
+        let why = format!(
             "the workload failed without any fault: it {}\n{}",
             recording.exit, recording.stderr
-        )));
+        );
+        return Err(unseen::excused(HarnessError::EndsOtherwise(why), &recording.answered));
     }
     if recording.weakened > 0 {
         outcome.notes.push(format!(
@@ -177,9 +187,8 @@ fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<Trace> {
             recording.cut_off
         ));
     }
-    outcome.blind.extend(recording.trace.blind.iter().cloned());
     outcome.unmodelled.extend(recording.trace.unmodelled.clone());
-    Ok(recording.trace)
+    Ok((recording.trace, Image::load(&dir)?))
 }
 
 fn take(
@@ -235,7 +244,7 @@ fn findings(
         model: &ground.model,
         overlay: &ground.overlay,
         device: device(ctx),
-        durable: Durable::Ack,
+        durable: PowerPromise::Ack,
         recovery: None,
     };
     let failing: Vec<Failing<'_>> = failed

@@ -79,8 +79,22 @@ fn a_sync_promises_what_was_acknowledged_before_it_was_sent() {
     check("durable=sync kill=sync", Kill, requests, &[("a=1", HELD), ("", LOST)]);
     check("durable=sync", Power, "put a 1; sync !; put b 2", &[("", HELD)]);
     check("durable=sync", Power, "put a 1; sync ?", &[("", HELD), ("a=1", HELD)]);
-    check("durable=sync", Power, "put a 1; close; open", &[("", LOST)]);
     check("durable=sync", Power, "put a 1; put b 2 &; sync", &[("b=2", LOST), ("a=1 b=2", HELD)]);
+}
+
+#[test]
+fn a_close_promises_against_power_loss_only_where_the_driver_says_so() {
+    let requests = "put a 1; close; open; put b 2";
+    check("durable=sync", Power, requests, &[("", HELD), ("a=1", HELD), ("b=2", HELD)]);
+    check("durable=sync close=durable", Power, requests, &[("", LOST), ("a=1", HELD)]);
+    check("durable=sync close=durable", Power, requests, &[("b=2", LOST), ("a=1 b=2", HELD)]);
+    check("durable=sync close=durable", Power, "put a 1; close !", &[("", HELD)]);
+    // A kill loses nothing that a close had handed to the system.
+    check("durable=sync kill=close", Kill, requests, &[("", LOST), ("a=1", HELD)]);
+    check("durable=sync kill=sync", Kill, requests, &[("", LOST), ("a=1", HELD)]);
+    check("durable=sync", Loss::None, requests, &[("", LOST), ("a=1 b=2", HELD)]);
+    // A promise at the acknowledgement needs no close.
+    check("", Power, "put a 1; close; open", &[("", LOST)]);
 }
 
 #[test]
@@ -204,6 +218,28 @@ fn a_legal_crash_state_must_be_opened_once_the_store_was_born() {
     assert_eq!(kinds(&verdict), [RefusedUnborn]);
     assert!(verdict.held());
     assert!(!verdict.judged.contains(&Refused));
+}
+
+#[test]
+fn a_recovery_that_dies_or_hangs_before_the_store_was_born_is_a_note() {
+    let judge = Judge::new(&history("put a 1"), &capabilities());
+    let died = Recovery::Crashed {
+        stage: Stage::Open,
+        how: "killed by SIGABRT".into(),
+        stderr: "invalid page".into(),
+        garbled: false,
+    };
+    for (recovery, kind) in
+        [(died, RecoveryCrashed), (Recovery::Hung { stage: Stage::Open }, RecoveryHung)]
+    {
+        for loss in [Kill, Power] {
+            let verdict = judge.at(Moment(5), loss, &recovery);
+            assert_eq!((kinds(&verdict), verdict.held()), (vec![kind], true));
+            assert!(verdict.violations[0].sentence.contains("before it had ever been opened"));
+            let verdict = judge.at(Moment(6), loss, &recovery);
+            assert_eq!((kinds(&verdict), verdict.held()), (vec![kind], false));
+        }
+    }
 }
 
 #[test]

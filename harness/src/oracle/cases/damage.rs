@@ -4,6 +4,28 @@ use super::*;
 use Kind::*;
 
 #[test]
+fn death_and_hanging_after_damage_are_notes_where_no_detection_was_promised() {
+    let died = |stage| Recovery::Crashed {
+        stage,
+        how: "SIGSEGV".into(),
+        stderr: String::new(),
+        garbled: false,
+    };
+    for (words, notes) in [("", true), ("corruption=detected", false)] {
+        let judge = Judge::new(&history("put a 1"), &with(words));
+        for stage in [Stage::Open, Stage::Dump, Stage::Close] {
+            for (recovery, kind) in
+                [(died(stage), RecoveryCrashed), (Recovery::Hung { stage }, RecoveryHung)]
+            {
+                let verdict = judge.damaged(&damage(), &recovery);
+                assert_eq!(kinds(&verdict), [kind]);
+                assert_eq!(verdict.held(), notes, "{words} {stage:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn death_and_hanging_are_judged_whatever_the_bytes() {
     let crashed = |stage, garbled| Recovery::Crashed {
         stage,
@@ -14,8 +36,8 @@ fn death_and_hanging_are_judged_whatever_the_bytes() {
     let died = |stage| crashed(stage, false);
     let judge = Judge::new(&history("put a 1"), &capabilities());
     for stage in [Stage::Open, Stage::Dump, Stage::Close] {
-        let verdict = judge.at(Moment(0), Power, &died(stage));
-        assert_eq!(kinds(&verdict), [RecoveryCrashed]);
+        let verdict = judge.at(END, Power, &died(stage));
+        assert_eq!((kinds(&verdict), verdict.held()), (vec![RecoveryCrashed], false));
         let verdict = judge.damaged(&damage(), &died(stage));
         assert_eq!(kinds(&verdict), [RecoveryCrashed]);
         assert_eq!(kinds(&judge.damaged(&damage(), &Recovery::Hung { stage })), [RecoveryHung]);

@@ -28,6 +28,7 @@ fn with(words: &str) -> Capabilities {
     for word in words.split_whitespace() {
         match word {
             "durable=sync" => caps.durable = Durable::Sync,
+            "close=durable" => caps.close_durable = true,
             "durable=none" => caps.durable = Durable::None,
             "kill=sync" => caps.kill = KillPromise::Sync,
             "kill=close" => caps.kill = KillPromise::Close,
@@ -107,6 +108,7 @@ fn what_a_failed_close_took_with_it_no_later_close_covers() {
     check(words, Kill, "put b 1; close; open; put c 1; close", &[("c=1", lost)]);
     // What survives a kill survives a failed close.
     check("durable=sync", Kill, failed, &[("a=1 c=1", lost)]);
-    check("durable=sync", Power, failed, &[("a=1 c=1", lost)]);
+    check("durable=sync", Power, failed, &[("a=1 c=1", &[])]);
+    check("durable=sync close=durable", Power, failed, &[("a=1 c=1", lost)]);
     check("durable=none kill=close", Kill, failed, &[("a=1 c=1", &[]), ("c=1", &[])]);
 }

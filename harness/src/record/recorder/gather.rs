@@ -11,7 +11,8 @@ use super::Recorder;
 use crate::base::{HarnessError, Result};
 use crate::record::lives::say;
 use crate::record::recording::Recording;
-use crate::trace::Trace;
+use crate::trace::{Event, EventKind, Trace};
+use crate::workload::OpNo;
 
 impl Recorder {
     /// The recording, where the process waits to be asked for another store. Whatever is done to the
@@ -44,7 +45,9 @@ impl Recorder {
     pub(super) fn gather(&mut self) -> Recording {
         let mut state = self.shared.lock();
         let events = std::mem::take(&mut state.events);
-        let seen = std::mem::take(&mut state.seen);
+        let mut seen = std::mem::take(&mut state.seen);
+        let heard = std::mem::take(&mut state.heard);
+        seen.blind.extend(unread(&heard, &events));
         state.seen.blind.clone_from(&seen.blind);
         let status = state.status;
         drop(state);
@@ -71,11 +74,46 @@ impl Recorder {
             struck: seen.struck,
             cut_off: seen.cut_off,
             weakened: seen.weakened,
+            answered: seen.answered,
             modules: seen.modules,
             coarse: seen.coarse,
             stderr: std::mem::take(&mut self.stderr),
             outside_written: paths(seen.outside_written),
             outside_read: paths(seen.outside_read),
         }
+    }
+}
+
+/// A blind spot where answers reached the session that no traced call wrote: when they were given is
+/// not known, so nothing is known to have been promised.
+fn unread(heard: &BTreeSet<OpNo>, events: &[Event]) -> Option<String> {
+    let written: BTreeSet<OpNo> = events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Reply { op, .. } => Some(*op),
+            _ => None,
+        })
+        .collect();
+    let unread = heard.difference(&written).count();
+    (unread > 0).then(|| "the program answered in a way that was not seen".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::workload::Answer;
+
+    #[test]
+    fn an_answer_that_no_traced_call_wrote_is_a_blind_spot() {
+        let reply = |op: u32| Event {
+            thread: 1,
+            kind: EventKind::Reply { op: OpNo(op), answer: Answer::Ack },
+            stack: Arc::default(),
+        };
+        let heard = BTreeSet::from([OpNo(0), OpNo(1)]);
+        assert_eq!(unread(&heard, &[reply(0), reply(1), reply(2)]), None);
+        assert!(unread(&heard, &[reply(0)]).is_some());
     }
 }

@@ -19,6 +19,7 @@ fn every_submitted_image_comes_back_once_with_its_number() {
         root: root.path().to_path_buf(),
         hangs: crate::recover::Hangs::default(),
         interrupted: std::sync::Arc::default(),
+        usage: Default::default(),
     };
     let mut pool = Pool::start(&setup, 2).unwrap();
     let mut done = Vec::new();
@@ -26,7 +27,7 @@ fn every_submitted_image_comes_back_once_with_its_number() {
         let mut image = Image::empty();
         let value = if id == 7 { "bad\n".to_string() } else { format!("{id}\n") };
         image.put("v", value.as_bytes());
-        let extra = Extra { stable: id == 3, writable: false, left: id == 5, may_refuse: false };
+        let extra = Extra { stable: id == 3, left: id == 5, ..Extra::default() };
         pool.submit(id, image, extra).unwrap();
         done.extend(pool.try_next().unwrap());
     }

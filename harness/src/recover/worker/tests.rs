@@ -1,7 +1,7 @@
 //! Workers with drivers of a few lines of shell: a store is the file `pairs`, one pair a line.
 
 use super::*;
-use crate::recover::Recovered;
+use crate::recover::{Recovered, Used};
 
 /// `$1`: capability words. `$2`: shell that runs at `open`; it may answer by itself.
 const STORE: &str = r#"
@@ -27,6 +27,7 @@ fn worker(words: &str, at_open: &str) -> (tempfile::TempDir, Worker) {
         root: root.path().to_path_buf(),
         hangs: crate::recover::Hangs::default(),
         interrupted: std::sync::Arc::default(),
+        usage: Default::default(),
     };
     let worker = Worker::new(&setup).unwrap();
     (root, worker)
@@ -205,4 +206,35 @@ fn a_process_that_refuses_as_a_fresh_one_does_is_asked_again() {
         assert!(worker.live.is_some());
     }
     assert_ne!(worker.refusals, Refusals::Final);
+}
+
+#[test]
+fn a_store_that_a_request_after_its_recovery_kills_died_in_use() {
+    let fatal = r#"if [ -e $dir/old ]; then
+        echo() { [ "$1" = "b v" ] && exit 3; command echo "$@"; }
+    fi"#;
+    let put = |key: &str| Request::Write(Mutation::Put(key.into(), "v".into()));
+    let requests = [put("a"), Request::Close, Request::Open, put("b"), Request::Close];
+    let mut old = image("k 1\n");
+    assert!(old.put("old", b""));
+    for words in ["reopen", ""] {
+        let (_root, mut worker) = worker(words, fatal);
+        assert_eq!(worker.used_for(&image("k 1\n"), &requests).unwrap(), Used::Well, "{words}");
+        let used = worker.used_for(&old, &requests).unwrap();
+        let Used::Died { request, nth, how } = &used else { panic!("{words}: {used:?}") };
+        assert_eq!((request.as_str(), *nth), ("put b v", 4), "{words}");
+        assert!(how.contains("status 3"), "{words}: {how}");
+        assert_eq!(worker.used_for(&old, &requests[..3]).unwrap(), Used::Well, "{words}");
+    }
+}
+
+#[test]
+fn a_store_that_answers_errors_or_that_recovery_kills_did_not_die_in_use() {
+    let put = Request::Write(Mutation::Put("b".into(), "v".into()));
+    let errs = r#"echo() { [ "$1" = "ack 3" ] && set -- "err 3 full"; command echo "$@"; }"#;
+    for at_open in [errs, "exit 3", "echo refused $id no; answered=1"] {
+        let (_root, mut worker) = worker("", at_open);
+        let used = worker.used_for(&image("k 1\n"), &[put.clone(), Request::Close]).unwrap();
+        assert_eq!(used, Used::Well, "{at_open}");
+    }
 }

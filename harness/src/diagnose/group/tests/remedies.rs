@@ -96,7 +96,7 @@ fn no_sync_helps_against_a_torn_write_unless_that_very_write_was_promised() {
             kind: Kind::LostAck,
             operations: &operations,
         };
-        let scene = recording.scene(&model, Durable::Ack);
+        let scene = recording.scene(&model, PowerPromise::Ack);
         remedy(&group(&scene, &[failing], &[], |_, _| None)[0])
     };
     assert!(torn(false).starts_with("no sync, for power may be cut"), "{}", torn(false));
@@ -124,7 +124,7 @@ fn what_a_killed_process_left_is_for_the_recovery_to_sync() {
             operations: &[],
         })
         .collect();
-    let plain = recording.scene(&model, Durable::Ack);
+    let plain = recording.scene(&model, PowerPromise::Ack);
     let scene = Scene { recovery: Some(killed), ..plain };
     let told = remedy(&group(&scene, &failing, &[], |_, _| None)[0]);
     let expected = format!(

@@ -78,6 +78,7 @@ fn examined(work: impl FnOnce(&mut Script), change: impl FnOnce(&mut Run)) -> Ex
         root: root.path().to_path_buf(),
         hangs: Hangs::default(),
         interrupted: Arc::default(),
+        usage: Default::default(),
     };
     let stage = Stage { requests: Vec::new(), threads: 1, before: None };
     let mut examiner = Examiner::new(&setup, ProfileSet::ALL, Device::default()).unwrap();

@@ -1,0 +1,69 @@
+//! What a store shows after clean closings, judged: every dump that follows an `open` shows what all
+//! sessions before it acknowledged. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::driver::{Capabilities, Dump};
+use crate::oracle::{Judge, Kind, Loss, Verdict};
+use crate::recover::{Recovered, Recovery};
+use crate::workload::{History, OpNo};
+
+/// Judges the dumps of one store's history; of each kind of violation the first.
+pub fn judge(history: &History, capabilities: &Capabilities, dumps: &[(OpNo, Dump)]) -> Verdict {
+    let judge = Judge::new(history, capabilities);
+    let mut verdict = Verdict::default();
+    let mut known: BTreeSet<Kind> = BTreeSet::new();
+    for (op, dump) in dumps {
+        let Some(operation) = history.operations.get(op.0 as usize) else { continue };
+        let shown = Recovered {
+            contents: dump.contents.clone(),
+            contradiction: dump.contradiction.clone(),
+            ..Recovered::default()
+        };
+        let mut found = judge.at(operation.begun, Loss::None, &Recovery::Opened(shown));
+        found.violations.retain(|violation| known.insert(violation.kind));
+        verdict.merge(found);
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Answer, Contents, Key, Moment, Mutation, Operation, Request, Value};
+
+    fn put(key: &str) -> Request {
+        Request::Write(Mutation::Put(Key::from(key), Value::from("1")))
+    }
+
+    fn judged(requests: &[Request], dumps: &[(u32, &[&str])]) -> Vec<Kind> {
+        let operations = requests.iter().enumerate().map(|(at, request)| Operation {
+            request: request.clone(),
+            begun: Moment(at as u64 * 10),
+            answered: Some((Moment(at as u64 * 10 + 5), Answer::Ack)),
+        });
+        let history = History { operations: operations.collect(), ..History::default() };
+        let shown = |keys: &[&str]| -> Contents {
+            keys.iter().map(|key| (Key::from(*key), Value::from("1"))).collect()
+        };
+        let dumps: Vec<(OpNo, Dump)> = dumps
+            .iter()
+            .map(|(op, keys)| (OpNo(*op), Dump { contents: shown(keys), contradiction: None }))
+            .collect();
+        let verdict = judge(&history, &Capabilities::default(), &dumps);
+        verdict.violations.iter().map(|violation| violation.kind).collect()
+    }
+
+    #[test]
+    fn a_loss_at_a_reopen_in_the_middle_is_seen_once_and_a_sound_store_holds() {
+        use Request::{Close, Dump, Open};
+        let requests =
+            [Open, Dump, put("a"), put("b"), Close, Open, Dump, put("c"), Close, Open, Dump];
+        let sound: [(u32, &[&str]); 3] = [(1, &[]), (6, &["a", "b"]), (10, &["a", "b", "c"])];
+        assert_eq!(judged(&requests, &sound), []);
+        let loses: [(u32, &[&str]); 3] = [(1, &[]), (6, &["a"]), (10, &["a", "c"])];
+        assert_eq!(judged(&requests, &loses), [Kind::LostAck]);
+        let invents: [(u32, &[&str]); 3] = [(1, &["q"]), (6, &["a", "b"]), (10, &["a", "b", "c"])];
+        assert_eq!(judged(&requests, &invents), [Kind::GhostKey]);
+    }
+}

@@ -1,0 +1,244 @@
+//! What a recording shows without any fault. A store that loses something at a clean close has lost it in
+//! every crash state after that too, and no crash is to blame. So before a failing state is believed, the
+//! directory that the last close before it left is opened: what that shows already is reported once, as
+//! the doing of no fault, and taken from what the crash shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::ask::Failure;
+use super::ground::{Ground, Spot};
+use super::prove::Prover;
+use crate::base::Result;
+use crate::fault::{Cause, Context, FaultOutcome, Finding, stored};
+use crate::image::{Builder, Image};
+use crate::oracle::{Kind, Loss, Verdict, Violation};
+use crate::persistence::CrashState;
+use crate::recover::Recovery;
+use crate::scenario::{Case, Files, HistoryText, KillStrike, Strike};
+use crate::trace::{EventKind, EventNo, Trace};
+use crate::workload::contents::apply;
+use crate::workload::{Answer, Contents, History, Key, Moment, Request};
+
+/// The folder of the directory that the close left.
+const IMAGE: &str = "image";
+
+/// What a clean close left.
+struct Left {
+    /// Everything that was asked until then.
+    history: History,
+    image: Image,
+    verdict: Verdict,
+    /// Keys that do not hold what was acknowledged last.
+    keys: BTreeSet<Key>,
+}
+
+/// Failing states without what a clean close before them shows already; that is reported by itself.
+pub fn subtract(
+    ctx: &Context<'_>,
+    failures: BTreeMap<u64, Failure<Spot>>,
+    prover: &mut Prover,
+    outcome: &mut FaultOutcome,
+) -> Result<BTreeMap<u64, Failure<Spot>>> {
+    let mut known: BTreeMap<(u32, EventNo), Left> = BTreeMap::new();
+    let mut kept = BTreeMap::new();
+    let mut gone = 0;
+    for (visit, mut failure) in failures {
+        let Some(ask) = failure.asks.first() else { continue };
+        let (ground, point) = outermost(&ask.what);
+        let Some(close) = last_close(&ground.trace, point) else {
+            kept.insert(visit, failure);
+            continue;
+        };
+        let key = (ground.number, close);
+        let left = match known.entry(key) {
+            std::collections::btree_map::Entry::Occupied(left) => left.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(Left::of(&ground, close, prover)?)
+            }
+        };
+        failure.violations.retain(|violation| !left.shows(violation));
+        match failure.violations.is_empty() {
+            true => gone += 1,
+            false => drop(kept.insert(visit, failure)),
+        }
+    }
+    outcome.totals.skip("failing states that a clean close shows as well", gone);
+    let mut told: BTreeSet<Kind> = ctx.control.clean.clone();
+    for left in known.values() {
+        for violation in left.verdict.violations.iter().filter(|found| !found.note) {
+            if told.insert(violation.kind) {
+                outcome.findings.push(left.finding(ctx, violation));
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// The recording of the workload, and where it was first struck.
+fn outermost(spot: &Spot) -> (Rc<Ground>, EventNo) {
+    let (mut ground, mut point) = (Rc::clone(&spot.ground), spot.state.point);
+    while let Some((above, state)) = ground.parent.clone() {
+        (ground, point) = (above, state.point);
+    }
+    (ground, point)
+}
+
+/// Where everything was done that belongs to the last `close` sent before `point`: at the next `open`, or
+/// at the end. Nothing where no such close was acknowledged.
+fn last_close(trace: &Trace, point: EventNo) -> Option<EventNo> {
+    let before = &trace.events[..(point.0 as usize).min(trace.events.len())];
+    let is = |kind: &EventKind, wanted: &Request| {
+        matches!(kind, EventKind::Request { request, .. } if request == wanted)
+    };
+    let at = before.iter().rposition(|event| is(&event.kind, &Request::Close))?;
+    let EventKind::Request { op, .. } = trace.events[at].kind else { return None };
+    let after = &trace.events[at..];
+    let acked = after.iter().any(|event| {
+        matches!(&event.kind, EventKind::Reply { op: other, answer: Answer::Ack } if *other == op)
+    });
+    let end = after.iter().position(|event| is(&event.kind, &Request::Open));
+    let end = end.map_or(trace.events.len(), |end| at + end);
+    acked.then_some(EventNo(end as u32))
+}
+
+impl Left {
+    fn of(ground: &Ground, close: EventNo, prover: &mut Prover) -> Result<Left> {
+        let image = Builder::new(&ground.model).image(&CrashState::kill(close));
+        let recovery = prover.recovery(&image)?;
+        let moment = Moment(u64::from(close.0));
+        let verdict = ground.court.at(moment, Loss::None, &recovery);
+        let history = ground.history().until(moment);
+        let keys = match &recovery {
+            Recovery::Opened(shown) if !verdict.held() => changed(&history, &shown.contents),
+            _ => BTreeSet::new(),
+        };
+        Ok(Left { history, image, verdict, keys })
+    }
+
+    /// True if a violation is one of those that the close shows already.
+    fn shows(&self, violation: &Violation) -> bool {
+        let mut alike = self.verdict.violations.iter().filter(|own| own.kind == violation.kind);
+        alike.any(|own| {
+            let known = |key: &Key| self.keys.contains(key) || own.keys.contains(key);
+            own.note <= violation.note && violation.keys.iter().all(known)
+        })
+    }
+
+    fn finding(&self, ctx: &Context<'_>, violation: &Violation) -> Finding {
+        let cause = Cause {
+            sentence: "no fault at all: the store was closed cleanly and opened again".into(),
+            ..Cause::default()
+        };
+        let mut files = Files::new();
+        stored::put(&mut files, IMAGE, &self.image);
+        Finding {
+            id: Finding::stable_id(None, violation.kind, &cause),
+            kind: violation.kind,
+            fault: None,
+            profiles: BTreeSet::new(),
+            note: false,
+            states: 1,
+            sentence: violation.sentence.clone(),
+            cause,
+            source: None,
+            case: Case {
+                capabilities: ctx.control.capabilities.words().join(" "),
+                control_warned: !ctx.control.warnings.is_empty(),
+                on_disk: false,
+                strike: Strike::Kill(KillStrike {
+                    history: HistoryText::of(&self.history),
+                    image: IMAGE.into(),
+                    moment: "after a clean close".into(),
+                    ..KillStrike::default()
+                }),
+                files,
+            },
+            trace: None,
+            image: Some(self.image.clone()),
+            evidence: String::new(),
+            frequency: None,
+        }
+    }
+}
+
+/// The keys that do not hold what the last acknowledged change left there.
+fn changed(history: &History, shown: &Contents) -> BTreeSet<Key> {
+    let mut expected = history.initial.clone();
+    for operation in &history.operations {
+        if operation.acknowledged().is_some() {
+            operation.request.mutations().iter().for_each(|change| apply(&mut expected, change));
+        }
+    }
+    let differs = |key: &&Key| expected.get(*key) != shown.get(*key);
+    expected.keys().chain(shown.keys()).filter(differs).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Event;
+    use crate::workload::{Mutation, OpNo, Operation, Value};
+
+    fn trace(requests: &[(Request, Answer)]) -> Trace {
+        let mut events = Vec::new();
+        for (op, (request, answer)) in requests.iter().enumerate() {
+            let op = OpNo(op as u32);
+            let kinds = [
+                EventKind::Request { op, request: request.clone() },
+                EventKind::Reply { op, answer: answer.clone() },
+            ];
+            events.extend(kinds.map(|kind| Event { thread: 0, kind, stack: Default::default() }));
+        }
+        Trace { events, ..Trace::default() }
+    }
+
+    #[test]
+    fn the_close_that_counts_is_the_last_one_sent_and_ends_at_the_next_open() {
+        let ack = |request| (request, Answer::Ack);
+        let sessions = trace(&[
+            ack(Request::Open),
+            ack(Request::Close),
+            ack(Request::Open),
+            ack(Request::Sync),
+            ack(Request::Close),
+        ]);
+        assert_eq!(last_close(&sessions, EventNo(2)), None);
+        assert_eq!(last_close(&sessions, EventNo(3)), Some(EventNo(4)));
+        assert_eq!(last_close(&sessions, EventNo(8)), Some(EventNo(4)));
+        assert_eq!(last_close(&sessions, EventNo(10)), Some(EventNo(10)));
+        let failed = trace(&[ack(Request::Open), (Request::Close, Answer::Err("no".into()))]);
+        assert_eq!(last_close(&failed, EventNo(4)), None);
+    }
+
+    #[test]
+    fn what_a_close_lost_is_subtracted_and_what_a_crash_loses_besides_is_not() {
+        let put = |key: &str| Operation {
+            request: Request::Write(Mutation::Put(key.into(), Value::from("1"))),
+            begun: Moment(1),
+            answered: Some((Moment(2), Answer::Ack)),
+        };
+        let history = History { operations: vec![put("a"), put("b")], ..History::default() };
+        let shown: Contents = [(Key::from("a"), Value::from("1"))].into();
+        let lost = |keys: &[&str], kind| Violation {
+            kind,
+            sentence: String::new(),
+            keys: keys.iter().map(|key| Key::from(*key)).collect(),
+            operations: Vec::new(),
+            note: false,
+        };
+        let left = Left {
+            keys: changed(&history, &shown),
+            history,
+            image: Image::empty(),
+            verdict: Verdict {
+                violations: vec![lost(&["b"], Kind::LostAck)],
+                ..Verdict::default()
+            },
+        };
+        assert!(left.shows(&lost(&["b"], Kind::LostAck)));
+        assert!(!left.shows(&lost(&["a"], Kind::LostAck)));
+        assert!(!left.shows(&lost(&["b", "a"], Kind::LostAck)));
+        assert!(!left.shows(&lost(&["b"], Kind::Hole)));
+    }
+}
