@@ -4,6 +4,7 @@
 pub mod error;
 pub mod forks;
 pub mod holes;
+pub mod interrupt;
 pub mod limits;
 pub mod nursery;
 pub mod program;

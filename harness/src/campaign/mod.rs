@@ -17,7 +17,7 @@ use std::time::Instant;
 use crate::base::{HarnessError, Result, Rng, limits};
 use crate::driver::Target;
 use crate::fault::{
-    self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress,
+    self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress, budget::Stop,
 };
 use crate::oracle::Kind;
 use crate::scenario::{FaultName, Options, Strike, TargetText};
@@ -146,11 +146,20 @@ impl Campaign<'_> {
         outcome
             .totals
             .skip("findings over the limit, neither confirmed nor reported", beyond as u64);
-        for mut finding in all.into_iter().take(limits::FINDINGS) {
-            match confirm::confirm(fault, ctx, &mut finding)? {
+        let count = all.len().min(limits::FINDINGS);
+        for (number, mut finding) in all.into_iter().take(limits::FINDINGS).enumerate() {
+            self.observer.on(Progress::Confirming { fault: fault.name(), number, count });
+            let confirmed = match confirm::confirm(fault, ctx, &mut finding) {
+                Err(HarnessError::Interrupted) => Confirmed::Never(0),
+                confirmed => confirmed?,
+            };
+            match confirmed {
                 Confirmed::Again(..) => {
                     if kept.len() < limits::SHRUNK_FINDINGS && finding.kind != Kind::RecoveryHung {
-                        confirm::shrink(fault, ctx, finding.kind, &mut finding.case)?;
+                        match confirm::shrink(fault, ctx, finding.kind, &mut finding.case) {
+                            Ok(_) | Err(HarnessError::Interrupted) => {}
+                            Err(error) => return Err(error),
+                        }
                     }
                     self.observer.on(Progress::Confirmed(&finding));
                     kept.push(finding);
@@ -168,7 +177,16 @@ impl Campaign<'_> {
                     // enough.
                     let races =
                         matches!(&finding.case.strike, Strike::Io(strike) if strike.may_differ());
-                    if finding.kind == Kind::RecoveryHung || races {
+                    if finding.kind == Kind::RecoveryHung {
+                        outcome.notes.push(text);
+                        if ctx.budget.stopped() == Some(Stop::Hangs) {
+                            outcome.blind.push(format!(
+                                "{}: it was ended because recovery gave no answer soon, and one that was \
+                                 waited for longer answered",
+                                fault.name()
+                            ));
+                        }
+                    } else if races {
                         outcome.notes.push(text);
                     } else {
                         conclusion.broken.get_or_insert(text);
@@ -188,6 +206,7 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
         history: crate::workload::History::default(),
         contents: crate::workload::Contents::new(),
         warnings: if warned { vec!["the control run warned".into()] } else { Vec::new() },
+        slowest: None,
     }
 }
 

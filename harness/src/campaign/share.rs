@@ -39,7 +39,12 @@ impl Shares {
             }
         };
         let fewest = limits::FEWEST_CASES[fault as usize];
+        let deadline = match self.extent {
+            Extent::Time(time) => self.started.checked_add(time),
+            Extent::Default | Extent::Cases(_) => None,
+        };
         Budget::new(cases, time, Arc::clone(&self.interrupted))
+            .ending(deadline)
             .at_least(fewest)
             .counting(&self.hangs)
     }

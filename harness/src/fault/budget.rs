@@ -19,6 +19,10 @@ pub struct Budget {
     floor: u64,
     /// Time of preparations that is not counted, in nanoseconds.
     excused: AtomicU64,
+    /// When the run's time is over, where it was given one.
+    deadline: Option<Instant>,
+    /// A finding is confirmed.
+    confirms: bool,
     interrupted: Arc<AtomicBool>,
     hangs: Hangs,
     /// How many there had been when this budget began.
@@ -48,6 +52,8 @@ impl Budget {
             time,
             floor: 0,
             excused: AtomicU64::new(0),
+            deadline: None,
+            confirms: false,
             interrupted,
             hangs: Hangs::default(),
             hung_before: 0,
@@ -64,6 +70,28 @@ impl Budget {
     /// Where hangs of the program are counted.
     pub fn hangs(&self) -> &Hangs {
         &self.hangs
+    }
+
+    /// The same in a run whose time is over at `deadline`: nothing is waited for much longer.
+    #[must_use]
+    pub fn ending(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// When the run's time is over, where it was given one.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// A budget for confirming findings: without limits of its own, but the run's end and its interrupt.
+    pub fn to_confirm(&self) -> Self {
+        let budget = Self::new(u64::MAX, None, Arc::clone(&self.interrupted));
+        Self { confirms: true, ..budget.ending(self.deadline).counting(&self.hangs) }
+    }
+
+    /// True where answers are waited for as long as the user says.
+    pub fn confirms(&self) -> bool {
+        self.confirms
     }
 
     /// The same, with so many cases that are tried even where the time is over before: a slow program
@@ -86,7 +114,7 @@ impl Budget {
             cases => ((cases - self.used()) as f64 * of_cases).ceil() as u64,
         };
         let time = self.time.map(|time| time.saturating_sub(self.counted()).mul_f64(of_time));
-        let part = Self::new(cases, time, Arc::clone(&self.interrupted));
+        let part = Self::new(cases, time, Arc::clone(&self.interrupted)).ending(self.deadline);
         let floor = (self.floor as f64 * of_cases) as u64;
         Self { hung_before: self.hung_before, ..part.at_least(floor).counting(&self.hangs) }
     }

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::base::Rng;
-use crate::driver::{Capabilities, Target};
+use crate::base::{Rng, limits};
+use crate::driver::{Capabilities, Target, Timeouts};
 use crate::scenario::Options;
 use crate::workload::{Contents, History};
 
@@ -25,6 +25,8 @@ pub struct Control {
     /// Every `warn` of the control run. Where there is one, the driver's warnings are no evidence
     /// that it reported damage (ORACLE.md, `silent-loss`).
     pub warnings: Vec<String>,
+    /// The longest that an answer took, of each kind; nothing where there was no control run.
+    pub slowest: Option<Timeouts>,
 }
 
 /// What a fault works with.
@@ -57,9 +59,26 @@ impl Context<'_> {
             target: self.target.clone(),
             capabilities: self.control.capabilities.clone(),
             timeouts: asked::timeouts(self.options),
+            first: self.control.slowest.map(|took| asked::timeouts(self.options).first(&took)),
+            deadline: self.budget.deadline(),
+            confirms: self.budget.confirms(),
             root: self.image_root.to_path_buf(),
             hangs: self.budget.hangs().clone(),
             interrupted: self.budget.flag(),
+        }
+    }
+
+    /// How long a process is waited for that does more than recover, or whose calls are traced: a few times
+    /// the first limits, and never longer than the user says. What gives no answer by then is confirmed
+    /// later.
+    pub fn brief_timeouts(&self) -> Timeouts {
+        let user = asked::timeouts(self.options);
+        match &self.setup().first {
+            Some(first) => {
+                let first = self.budget.hangs().first(first, &user);
+                first.times(limits::SECOND_LOOK).min(&user)
+            }
+            None => user,
         }
     }
 }

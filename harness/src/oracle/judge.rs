@@ -66,8 +66,8 @@ impl Judge {
             Recovery::Crashed { stage, how, stderr, .. } => {
                 verdict.violations.push(recovery_crashed::violation(*stage, how, stderr, &after));
             }
-            Recovery::Hung { stage } => {
-                verdict.violations.push(recovery_hung::violation(*stage, &after));
+            Recovery::Hung { stage, hang } => {
+                verdict.violations.push(recovery_hung::violation(*stage, *hang, &after));
             }
             Recovery::Opened(recovered) => {
                 verdict.merge(self.contents(moment, loss, recovered));

@@ -49,8 +49,8 @@ impl Judge {
                 let violation = recovery_crashed::violation(*stage, how, stderr, after);
                 verdict.violations.push(violation);
             }
-            Recovery::Hung { stage } => {
-                verdict.violations.push(recovery_hung::violation(*stage, after));
+            Recovery::Hung { stage, hang } => {
+                verdict.violations.push(recovery_hung::violation(*stage, *hang, after));
             }
             Recovery::Opened(recovered) if self.capabilities.corruption_detected => {
                 verdict.merge(self.damaged_contents(damage, recovered));

@@ -39,6 +39,7 @@ fn run(put: &str, cases: u64) -> (FaultOutcome, Vec<Rejudged>) {
         history: History::default(),
         contents: Default::default(),
         warnings: Vec::new(),
+        slowest: None,
     };
     let budget = Budget::new(cases, Some(Duration::from_secs(60)), Arc::default());
     let ctx = Context {

@@ -12,7 +12,7 @@ use super::visit::{Ended, Share};
 use super::{device, fewer, findings, group, own_name, profiles, settle, source, studio};
 use crate::base::Result;
 use crate::explore::Explorer;
-use crate::fault::{Context, FaultOutcome, asked};
+use crate::fault::{Context, FaultOutcome, Progress, asked};
 use crate::oracle::{Loss, called_for};
 use crate::scenario::FaultName;
 
@@ -118,6 +118,7 @@ fn skipped(explorer: &Explorer<'_>, outcome: &mut FaultOutcome) {
 /// Settles what is under way; from what was seen to what is reported.
 fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutcome> {
     let Stage { mut visitor, mut prover, requests, cut_again, .. } = stage;
+    visitor.ctx.observer.on(Progress::Concluding(visitor.fault));
     visitor.bench.settle()?;
     settle::settle(&mut visitor, &mut prover, &mut outcome)?;
     let ctx = visitor.ctx;

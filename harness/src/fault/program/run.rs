@@ -36,6 +36,7 @@ pub fn control() -> (Control, FaultOutcome) {
         history: crate::workload::History::default(),
         contents: crate::workload::Contents::new(),
         warnings: Vec::new(),
+        slowest: None,
     };
     (control, FaultOutcome::default())
 }
