@@ -36,6 +36,7 @@ pub fn watch() -> Result<Arc<AtomicBool>> {
 
 extern "C" fn handle(signal: i32) {
     let flag = FLAG.load(Ordering::SeqCst);
+    unplug_harness::base::interrupt::note();
     // SAFETY: the pointer is null or leaked.
     let again = unsafe { flag.as_ref() }.is_some_and(|flag| flag.swap(true, Ordering::SeqCst));
     if again {

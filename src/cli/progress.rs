@@ -111,6 +111,12 @@ impl Observer for Terminal {
             Progress::Working { fault, totals, findings, budget } => {
                 self.now(|elapsed| working(fault, totals, findings, budget, elapsed));
             }
+            Progress::Concluding(fault) => {
+                self.now(|_| format!("{fault}: all its cases are judged; working out the causes"));
+            }
+            Progress::Confirming { fault, number, count } => self.now(|_| {
+                format!("{fault}: confirming finding {} of {count} in fresh processes", number + 1)
+            }),
             Progress::Suspected(finding) => self.now(|_| format!("suspected: {}", short(finding))),
             Progress::Confirmed(finding) => self.line(&format!("finding: {}", short(finding))),
             Progress::FaultFinished { fault, totals } => {
@@ -143,14 +149,35 @@ fn working(
 ) -> String {
     let seconds = elapsed.as_secs_f64().max(1e-3);
     let rate = totals.states as f64 / seconds;
-    let spent = budget.spent();
-    let left = if spent > 0.01 {
-        format!("{:.0} s left", seconds / spent - seconds)
-    } else {
-        String::new()
-    };
+    let left = left(budget.spent(), seconds);
     format!(
-        "{fault}: {} states, {rate:.0}/s, {} distinct images, {findings} findings, {left}",
+        "{fault}: {} states, {rate:.0}/s, {} distinct images, {findings} findings{left}",
         totals.states, totals.distinct_images
     )
+}
+
+/// What is left of a budget of which this part was spent in so many seconds.
+fn left(spent: f64, seconds: f64) -> String {
+    let left = seconds / spent.max(1e-9) - seconds;
+    if spent <= 0.01 {
+        String::new()
+    } else if left >= 0.5 {
+        format!(", {left:.0} s left")
+    } else {
+        ", its time is over: finishing what is under way".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left;
+
+    #[test]
+    fn a_line_never_says_that_nothing_is_left_while_it_goes_on() {
+        assert_eq!(left(0.0, 3.0), "");
+        assert_eq!(left(0.25, 3.0), ", 9 s left");
+        for spent in [0.99, 1.0, 1.7] {
+            assert_eq!(left(spent, 10.0), ", its time is over: finishing what is under way");
+        }
+    }
 }

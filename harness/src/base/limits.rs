@@ -15,8 +15,31 @@ pub const LINE_BYTES: usize = 16 << 20;
 pub const TIMEOUT_OPEN: Duration = Duration::from_secs(30);
 /// Default time for any other request to be answered.
 pub const TIMEOUT_OP: Duration = Duration::from_secs(10);
-/// A hang is confirmed at this many times the limit (ORACLE.md).
-pub const HANG_FACTOR: u32 = 3;
+/// A program whose calls are traced may take this many times as long for an answer.
+pub const RECORDED_FACTOR: u32 = 3;
+/// The first limit for an answer is this many times the slowest one of its kind in the control run.
+pub const FIRST_LIMIT_FACTOR: u32 = 50;
+/// The first limit is never shorter than this.
+pub const FIRST_LIMIT_AT_LEAST: Duration = Duration::from_millis(500);
+/// An answer that took more than one part in this of the first limit raises it.
+pub const FIRST_LIMIT_MARGIN: u32 = 2;
+/// The first recovery of a run that exceeds the first limit is given this many times as long: a program
+/// may only be slower after a crash than it was in the control run.
+pub const SECOND_LOOK: u32 = 4;
+/// A process that makes no system call hangs once it used this much processor time since it was first
+/// watched, or the first limit where that is longer.
+pub const BURNED_AT_LEAST: Duration = Duration::from_secs(2);
+/// A process that is about to be known to hang is looked into for this long after the run's time is over.
+pub const PROOF_OVERRUNS: Duration = Duration::from_secs(1);
+/// Sleeping threads hang if nothing woke any of them between two looks this far apart.
+pub const ASLEEP_FOR: Duration = Duration::from_millis(300);
+/// Most threads of one driver's processes that are watched; with more nothing is known before the
+/// user's limit.
+pub const WATCHED_THREADS: usize = 256;
+/// After an interrupt an answer that takes longer than this is not waited for.
+pub const INTERRUPTED_SLOW: Duration = Duration::from_millis(200);
+/// This long after an interrupt nothing is asked or waited for any more.
+pub const INTERRUPTED_AT_ALL: Duration = Duration::from_millis(700);
 /// The page of the page cache: the unit of writeback (PERSISTENCE.md).
 pub const PAGE_BYTES: u64 = 4096;
 /// The smallest unit that a device writes atomically (PERSISTENCE.md).

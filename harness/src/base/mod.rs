@@ -5,6 +5,7 @@ pub mod error;
 pub mod file_system;
 pub mod forks;
 pub mod holes;
+pub mod interrupt;
 pub mod limits;
 pub mod nursery;
 pub mod program;

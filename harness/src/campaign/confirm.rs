@@ -1,9 +1,11 @@
 //! Each finding is judged again from its saved case, in fresh processes, before anybody is told; then
 //! made smaller as far as it keeps failing alike.
 
+use std::time::Instant;
+
 use crate::base::{Result, limits};
 use crate::fault::{Context, Fault, Finding};
-use crate::oracle::{Kind, Verdict};
+use crate::oracle::{Kind, Verdict, Violation};
 use crate::scenario::Case;
 
 /// What came of judging a finding again.
@@ -20,22 +22,33 @@ pub fn shows(verdict: &Verdict, kind: Kind) -> bool {
     verdict.violations.iter().any(|violation| violation.kind == kind)
 }
 
-/// Judges the finding's case again: twice, or five times where it does not fail each time. At the deadline
-/// fewer times, or not at all.
+/// Judges the finding's case again: twice, or five times where it does not fail each time. Answers are
+/// waited for as long as the user says, as far as the fault's time goes. At the deadline fewer tries are
+/// made, or none.
 pub fn confirm(fault: &dyn Fault, ctx: &Context<'_>, finding: &mut Finding) -> Result<Confirmed> {
+    let budget = ctx.budget.to_confirm();
+    let ctx = &Context { budget: &budget, ..ctx.clone() };
+    let hung = finding.kind == Kind::RecoveryHung;
+    let is_late = || budget.deadline().is_some_and(|end| Instant::now() >= end);
     let mut failed = 0;
     let mut tries = 0;
     while tries < limits::CONFIRM_TRIES && !ctx.budget.is_over() {
+        if tries > 0 && hung && is_late() {
+            break;
+        }
         let again = fault.rejudge(ctx, &finding.case)?;
         tries += 1;
         if shows(&again.verdict, finding.kind) {
             failed += 1;
+            if hung {
+                say_how(finding, &again.verdict);
+            }
             if finding.evidence.is_empty() {
                 finding.evidence = again.evidence;
             }
         }
         // A hang is confirmed by one: each takes the whole limit.
-        let enough = if finding.kind == Kind::RecoveryHung { 1 } else { limits::CONFIRM_ALWAYS };
+        let enough = if hung { 1 } else { limits::CONFIRM_ALWAYS };
         if tries == enough && failed == tries {
             break;
         }
@@ -46,6 +59,17 @@ pub fn confirm(fault: &dyn Fault, ctx: &Context<'_>, finding: &mut Finding) -> R
     }
     finding.frequency = Some((failed, tries));
     Ok(if failed > 0 { Confirmed::Again(failed, tries) } else { Confirmed::Never(tries) })
+}
+
+/// Tells how the hang is known, as it was seen just now. One that was not waited for to the user's limit is
+/// a note.
+fn say_how(finding: &mut Finding, verdict: &Verdict) {
+    let hang = |violation: &&Violation| violation.kind == Kind::RecoveryHung;
+    let Some(seen) = verdict.violations.iter().find(hang) else { return };
+    // What the fault had added about the case stays.
+    let case = finding.sentence.find(" (`").map(|at| finding.sentence.split_off(at));
+    finding.sentence = format!("{}{}", seen.sentence, case.unwrap_or_default());
+    finding.note |= seen.note;
 }
 
 /// Takes the boldest smaller case that still fails alike, again and again, as far as the tries go.
@@ -75,7 +99,6 @@ mod tests {
     use crate::campaign::control_of;
     use crate::driver::{Capabilities, Target};
     use crate::fault::{Budget, Cause, FaultOutcome, Rejudged, Silent};
-    use crate::oracle::Violation;
     use crate::scenario::{FaultName, Options, Strike};
     use std::path::Path;
     use std::sync::Mutex;

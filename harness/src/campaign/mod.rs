@@ -17,7 +17,8 @@ use std::time::Instant;
 use crate::base::{HarnessError, Result, Rng, limits};
 use crate::driver::Target;
 use crate::fault::{
-    self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Timing, Progress,
+    self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress, Timing,
+    budget::Stop,
 };
 use crate::oracle::Kind;
 use crate::scenario::{FaultName, Options, Strike, TargetText};
@@ -158,14 +159,23 @@ impl Campaign<'_> {
         outcome
             .totals
             .skip("findings over the limit, neither confirmed nor reported", beyond as u64);
-        for mut finding in all.into_iter().take(limits::FINDINGS) {
+        let count = all.len().min(limits::FINDINGS);
+        for (number, mut finding) in all.into_iter().take(limits::FINDINGS).enumerate() {
+            self.observer.on(Progress::Confirming { fault: fault.name(), number, count });
             // A recording's clean close is a case of its own, whichever fault came upon it.
             let judge = finding.case.strike.fault().and_then(fault::find).unwrap_or(fault);
-            match confirm::confirm(judge, ctx, &mut finding)? {
+            let confirmed = match confirm::confirm(judge, ctx, &mut finding) {
+                Err(HarnessError::Interrupted) => Confirmed::Never(0),
+                confirmed => confirmed?,
+            };
+            match confirmed {
                 Confirmed::Again(..) => {
                     let shrinks = finding.kind != Kind::RecoveryHung && !ctx.budget.is_over();
                     if kept.len() < limits::SHRUNK_FINDINGS && shrinks {
-                        confirm::shrink(judge, ctx, finding.kind, &mut finding.case)?;
+                        match confirm::shrink(judge, ctx, finding.kind, &mut finding.case) {
+                            Ok(_) | Err(HarnessError::Interrupted) => {}
+                            Err(error) => return Err(error),
+                        }
                     }
                     self.observer.on(Progress::Confirmed(&finding));
                     kept.push(finding);
@@ -183,8 +193,17 @@ impl Campaign<'_> {
                     // enough.
                     let races =
                         matches!(&finding.case.strike, Strike::Io(strike) if strike.may_differ());
-                    let unsure = matches!(finding.kind, Kind::RecoveryHung | Kind::DiedInUse);
-                    if unsure || races || finding.note {
+                    let unsure = finding.kind == Kind::DiedInUse;
+                    if finding.kind == Kind::RecoveryHung {
+                        outcome.notes.push(text);
+                        if ctx.budget.stopped() == Some(Stop::Hangs) {
+                            outcome.blind.push(format!(
+                                "{}: it was ended because recovery gave no answer soon, and one that was \
+                                 waited for longer answered",
+                                fault.name()
+                            ));
+                        }
+                    } else if unsure || races || finding.note {
                         outcome.notes.push(text);
                     } else {
                         conclusion.broken.get_or_insert(text);
@@ -206,6 +225,7 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
         warnings: if warned { vec!["the control run warned".into()] } else { Vec::new() },
         timing: Timing::default(),
         clean: Default::default(),
+        slowest: None,
     }
 }
 

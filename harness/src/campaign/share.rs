@@ -37,7 +37,12 @@ impl Shares {
                 (u64::MAX, Some(left / faults_left.max(1)))
             }
         };
+        let deadline = match self.extent {
+            Extent::Time(_) => time.and_then(|time| Instant::now().checked_add(time)),
+            Extent::Default | Extent::Cases(_) => None,
+        };
         Budget::new(cases, time, Arc::clone(&self.interrupted))
+            .ending(deadline)
             .counting(&self.hangs)
             .for_recoveries_of(self.recovery)
     }

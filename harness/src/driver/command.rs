@@ -3,8 +3,8 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -12,7 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::keeper;
 use super::process::{Tail, describe};
-use crate::base::{HarnessError, Result};
+use super::room::LOOK_EVERY;
+use crate::base::{HarnessError, Result, interrupt};
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,15 +49,19 @@ pub fn run(argv: &[String], env: &[(String, String)], limit: Duration) -> Result
     // SAFETY: `keep` makes system calls only; it runs in the child between fork and exec, where the
     // descriptor is open.
     unsafe { command.pre_exec(move || keeper::keep(watched)) };
-    let mut keeper = command.spawn().map_err(machine)?;
+    let keeper = command.spawn().map_err(machine)?;
     // The command holds this process's copies of the pipe's end.
     drop(command);
     drop(hold);
     let mut output = Output { from: from.into(), tail: Tail::default(), ended: false };
-    let ended = death(keeper.id()).and_then(|death| output.until(&death, limit));
+    let pid = keeper.id() as libc::pid_t;
+    let ended = death(keeper.id()).and_then(|death| output.until(pid, &death, limit));
     // The end of this pipe tells the keeper to end the tree, should anything be left of it.
     drop(control);
-    let status = keeper.wait().map_err(machine)?;
+    let status = ExitStatus::from_raw(keeper::reap(pid));
+    if interrupt::is_final() {
+        return Err(HarnessError::Interrupted);
+    }
     let late = !ended.map_err(machine)?;
     output.drain();
     let how = if late {
@@ -77,12 +82,13 @@ struct Output {
 
 impl Output {
     /// Reads until the keeper is gone, and with it the tree; false if that takes longer than `limit`.
-    fn until(&mut self, death: &OwnedFd, limit: Duration) -> io::Result<bool> {
+    fn until(&mut self, keeper: libc::pid_t, death: &OwnedFd, limit: Duration) -> io::Result<bool> {
         let flags = OFlag::from_bits_retain(fcntl(&self.from, FcntlArg::F_GETFL)?);
         fcntl(&self.from, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         let deadline = Instant::now() + limit;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            keeper::revive(keeper);
+            let left = deadline.saturating_duration_since(Instant::now()).min(LOOK_EVERY);
             let timeout = PollTimeout::try_from(left + Duration::from_millis(1))
                 .unwrap_or(PollTimeout::from(u16::MAX));
             let mut fds = vec![PollFd::new(death.as_fd(), PollFlags::POLLIN)];
@@ -98,7 +104,7 @@ impl Output {
             if gone {
                 return Ok(true);
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || interrupt::is_final() {
                 return Ok(false);
             }
         }

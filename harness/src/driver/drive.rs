@@ -2,9 +2,11 @@
 //! Who starts the processes, and what time it is, are parameters: a recorder brings its own of both.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::capabilities::Capabilities;
 use super::fault::DriverFault;
+use super::patience::Hang;
 use super::process::DriverProcess;
 use super::protocol::BadLine;
 use super::session::{Answered, Dump, Session};
@@ -98,6 +100,12 @@ pub fn drive(host: &mut dyn Host, watch: &mut dyn Watch, plan: &Plan<'_>) -> Res
         next_op: 0,
     };
     let end = drive.run(host, watch, plan)?;
+    if end == End::Failed(DriverFault::Abandoned) {
+        if let Some(mut session) = drive.session.take() {
+            host.explain(&mut session, DriverFault::Abandoned);
+        }
+        return Err(HarnessError::Interrupted);
+    }
     if let Some(mut session) = drive.session.take() {
         drive.driven.end = match end {
             End::Failed(fault) => End::Failed(host.explain(&mut session, fault)),
@@ -107,8 +115,8 @@ pub fn drive(host: &mut dyn Host, watch: &mut dyn Watch, plan: &Plan<'_>) -> Res
             },
             End::Stopped => {
                 // Whatever the kill says about the process is our own doing.
-                let hung = DriverFault::Hung { waiting_for: "a kill".into(), after_ms: 0 };
-                host.explain(&mut session, hung);
+                let (waiting_for, hang) = ("a kill".into(), Hang::Limit);
+                host.explain(&mut session, DriverFault::Hung { waiting_for, after_ms: 0, hang });
                 // What it had acknowledged before the kill was promised, read or not.
                 while let Some(answered) = session.leftover(watch.timeline()) {
                     drive.take(&answered, session.capabilities());
@@ -242,23 +250,41 @@ pub struct Processes<'a> {
     timeouts: Timeouts,
     root: &'a Path,
     process: Option<DriverProcess>,
+    brief: Option<Timeouts>,
+    slowest: Timeouts,
 }
 
 impl<'a> Processes<'a> {
     /// Starts `target` whenever one is needed; private folders go below `root`.
     pub fn new(target: &'a Target, timeouts: Timeouts, root: &'a Path) -> Self {
-        Self { target, timeouts, root, process: None }
+        let slowest = Timeouts { open: Duration::ZERO, op: Duration::ZERO };
+        Self { target, timeouts, root, process: None, brief: None, slowest }
+    }
+
+    /// The same; a request that was read is waited for only this long.
+    #[must_use]
+    pub fn briefly(self, brief: Timeouts) -> Self {
+        Self { brief: Some(brief), ..self }
+    }
+
+    /// The longest that an answer took in the processes that have ended, of each kind.
+    pub fn slowest(&self) -> Timeouts {
+        self.slowest
     }
 }
 
 impl Host for Processes<'_> {
     fn start(&mut self) -> Result<Session> {
-        let (process, session) = DriverProcess::spawn(self.target, self.root, self.timeouts)?;
+        let (process, mut session) = DriverProcess::spawn(self.target, self.root, self.timeouts)?;
         self.process = Some(process);
+        if let Some(brief) = self.brief {
+            session.wait_briefly(brief);
+        }
         Ok(session)
     }
 
     fn finish(&mut self, mut session: Session) -> std::result::Result<(), DriverFault> {
+        self.slowest = self.slowest.max(&session.slowest());
         session.end_input();
         let Some(mut process) = self.process.take() else { return Ok(()) };
         process.finish(self.timeouts.op)

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::patience::Hang;
 use super::protocol::BadLine;
 
 /// How a session ended before its time.
@@ -21,6 +22,8 @@ pub enum DriverFault {
         waiting_for: String,
         /// For how long, in milliseconds.
         after_ms: u64,
+        /// How that is known.
+        hang: Hang,
     },
     /// It filled its directory, and was stopped.
     TookRoom {
@@ -43,7 +46,16 @@ impl fmt::Display for DriverFault {
         match self {
             Self::Died { how, stderr } if stderr.trim().is_empty() => write!(f, "{how}"),
             Self::Died { how, stderr } => write!(f, "{how}; it said: {}", stderr.trim()),
-            Self::Hung { waiting_for, after_ms } => {
+            Self::Hung { waiting_for, hang: Hang::Burning, .. } => write!(
+                f,
+                "no answer to {waiting_for}: it computes without end and makes no system call"
+            ),
+            Self::Hung { waiting_for, hang: Hang::Asleep, .. } => write!(
+                f,
+                "no answer to {waiting_for}: all its threads sleep, and nothing is left that could \
+                 wake one"
+            ),
+            Self::Hung { waiting_for, after_ms, .. } => {
                 write!(f, "no answer to {waiting_for} within {after_ms} ms")
             }
             Self::TookRoom { taken_bytes, limit_bytes } => write!(

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
-use libc::pid_t;
+use libc::{c_int, pid_t};
 
 use crate::base::nursery::{self, Birth};
 use crate::base::program::{self, Program};
@@ -21,6 +21,61 @@ pub(super) struct Standard {
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+}
+
+/// Waits for a keeper's end and gives its wait status. A driver may have stopped its keeper: what lies below
+/// it is then killed from here, and it goes on.
+pub(super) fn reap(keeper: pid_t) -> c_int {
+    loop {
+        let mut status = libc::SIGKILL;
+        // SAFETY: our own child, which nobody else waits for; the status goes to a valid place.
+        let found = unsafe { libc::waitpid(keeper, &raw mut status, libc::WUNTRACED) };
+        if found == keeper && libc::WIFSTOPPED(status) {
+            kill_below(keeper);
+            go_on(keeper);
+        } else if found == keeper || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted
+        {
+            return status;
+        }
+    }
+}
+
+/// Lets a keeper go on that its driver has stopped.
+pub(super) fn revive(keeper: pid_t) {
+    let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+    // Its end is left for `reap`: only a stop is asked for.
+    let only = libc::WSTOPPED | libc::WNOHANG;
+    let id = keeper as libc::id_t;
+    // SAFETY: our own child; the kernel fills the structure.
+    let asked = unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), only) };
+    // SAFETY: zeroed, then filled or left so.
+    if asked == 0 && unsafe { info.assume_init().si_pid() } == keeper {
+        go_on(keeper);
+    }
+}
+
+fn go_on(keeper: pid_t) {
+    // SAFETY: a plain signal to our own child, which was not waited for yet.
+    unsafe { libc::kill(keeper, libc::SIGCONT) };
+}
+
+/// Kills every process below one, as far as the kernel lists them.
+fn kill_below(pid: pid_t) {
+    let mut todo = vec![pid];
+    while let Some(parent) = todo.pop() {
+        let tasks = std::fs::read_dir(format!("/proc/{parent}/task"));
+        for task in tasks.into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children"));
+            for child in children.unwrap_or_default().split_ascii_whitespace() {
+                let Ok(child @ 2..) = child.parse::<pid_t>() else { continue };
+                todo.push(child);
+            }
+        }
+        if parent != pid {
+            // SAFETY: a plain signal; below a keeper there are only processes of its driver.
+            unsafe { libc::kill(parent, libc::SIGKILL) };
+        }
+    }
 }
 
 /// Starts a program below a keeper, which is our child; the end of `control`'s other end tells it to
@@ -104,6 +159,8 @@ unsafe fn watch(driver: libc::pid_t, control: RawFd) -> ! {
     // SAFETY: system calls; every pointer is to a local or a static that outlives the call.
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"keeper".as_ptr(), 0, 0, 0);
+        // Its driver may stop it. The end of unplug lets it go on, to see the end of `control`.
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGCONT, 0, 0, 0);
         libc::dup2(control, 0);
         // Every other descriptor too, or the driver's pipes would never end.
         libc::syscall(libc::SYS_close_range, 1, libc::c_uint::MAX, 0);

@@ -16,10 +16,12 @@ use tempfile::TempDir;
 
 use super::fault::DriverFault;
 use super::keeper::{self, Standard};
+use super::patience::Hang;
+use super::room::LOOK_EVERY;
 use super::session::Session;
 use super::target::{Target, Timeouts};
 use crate::base::limits::STDERR_BYTES;
-use crate::base::{HarnessError, Result};
+use crate::base::{HarnessError, Result, interrupt};
 
 /// The environment variable that names a driver's private folder.
 pub const RUN_VARIABLE: &str = "UNPLUG_RUN";
@@ -87,6 +89,11 @@ impl DriverProcess {
         Ok((process, session))
     }
 
+    /// The keeper below which the driver and all that it started lie.
+    pub fn keeper(&self) -> libc::pid_t {
+        self.keeper
+    }
+
     /// Ends the driver with SIGKILL, and its whole tree; returns when nothing of it is left.
     pub fn kill(&mut self) -> ExitStatus {
         self.control = None;
@@ -99,7 +106,8 @@ impl DriverProcess {
         if !self.wait(limit) {
             self.kill();
             let waiting_for = "its exit after the end of its input".into();
-            return Err(DriverFault::Hung { waiting_for, after_ms: limit.as_millis() as u64 });
+            let (after_ms, hang) = (limit.as_millis() as u64, Hang::Limit);
+            return Err(DriverFault::Hung { waiting_for, after_ms, hang });
         }
         let status = self.reap();
         if status.success() { Ok(()) } else { Err(self.died(status)) }
@@ -136,13 +144,16 @@ impl DriverProcess {
 
     /// True if the tree is gone within `limit`.
     fn wait(&mut self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+        let started = Instant::now();
+        let deadline = started + limit;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            keeper::revive(self.keeper);
+            let left = deadline.saturating_duration_since(Instant::now()).min(LOOK_EVERY);
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
             let mut fds = [PollFd::new(std::os::fd::AsFd::as_fd(&self.death), PollFlags::POLLIN)];
             match poll(&mut fds, timeout) {
                 Ok(0) if Instant::now() >= deadline => return false,
+                Ok(0) if interrupt::gives_up(started.elapsed()) => return false,
                 Ok(1..) => return true,
                 _ => {}
             }
@@ -153,7 +164,7 @@ impl DriverProcess {
         if let Some(status) = self.status {
             return status;
         }
-        let status = wait_for(self.keeper);
+        let status = ExitStatus::from_raw(keeper::reap(self.keeper));
         self.status = Some(status);
         if let Some(reader) = self.stderr_reader.take() {
             let _ = reader.join();
@@ -179,16 +190,6 @@ pub fn describe(status: ExitStatus) -> String {
         (None, Some(code)) => format!("it exited with status {code}"),
         (None, None) => "it ended".into(),
     }
-}
-
-/// Waits for our own child, which nobody else waits for.
-fn wait_for(pid: libc::pid_t) -> ExitStatus {
-    let mut status = libc::SIGKILL;
-    // SAFETY: a status is written to a valid place.
-    while unsafe { libc::waitpid(pid, &raw mut status, 0) } < 0
-        && std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted
-    {}
-    ExitStatus::from_raw(status)
 }
 
 fn pidfd(pid: libc::pid_t) -> std::io::Result<OwnedFd> {

@@ -10,17 +10,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::capabilities::Capabilities;
 use super::fault::DriverFault;
 use super::lines::Lines;
+use super::patience::Watching;
 use super::protocol::{self, BadLine, Id, Reply};
 use super::room::Room;
 use super::target::Timeouts;
 use super::timeline::Timeline;
+use crate::base::interrupt;
 use crate::base::limits::{DUMP_BYTES, LINE_BYTES};
 use crate::workload::{Answer, Contents, OpNo, Request};
 
@@ -51,6 +53,11 @@ struct Outstanding {
     op: OpNo,
     request: Request,
     sent: Instant,
+    /// The driver is known to have read it.
+    is_read: bool,
+    /// When it had been read, as far as is known.
+    read: Instant,
+    /// When anything of its answer was read last; until then when it was read or sent.
     progress: Instant,
     dump: Dump,
     dump_bytes: u64,
@@ -63,6 +70,8 @@ pub struct Session {
     from: std::fs::File,
     death: Option<OwnedFd>,
     timeouts: Timeouts,
+    /// The limits once a request was read.
+    brief: Timeouts,
     lines: Lines,
     chunk: Box<[u8]>,
     /// When something was read last.
@@ -72,7 +81,10 @@ pub struct Session {
     capabilities: Option<Capabilities>,
     warnings: Vec<String>,
     room: Option<Room>,
+    watching: Option<Watching>,
     asked_to_end: Option<Arc<AtomicBool>>,
+    /// The longest that an answer took, of each kind.
+    slowest: Timeouts,
     ended: bool,
 }
 
@@ -94,6 +106,7 @@ impl Session {
             from: from.into(),
             death,
             timeouts,
+            brief: timeouts,
             lines: Lines::default(),
             chunk: vec![0; 64 << 10].into(),
             read_at: Instant::now(),
@@ -102,7 +115,9 @@ impl Session {
             capabilities: None,
             warnings: Vec::new(),
             room: None,
+            watching: None,
             asked_to_end: None,
+            slowest: Timeouts { open: Duration::ZERO, op: Duration::ZERO },
             ended: false,
         })
     }
@@ -122,14 +137,25 @@ impl Session {
         std::mem::take(&mut self.warnings)
     }
 
-    /// Replaces the limits for the requests to come.
-    pub fn set_timeouts(&mut self, timeouts: Timeouts) {
-        self.timeouts = timeouts;
+    /// From now on a driver that has read its request is waited for only this long. How long a process takes
+    /// to start says nothing of the store.
+    pub fn wait_briefly(&mut self, brief: Timeouts) {
+        self.brief = brief.min(&self.timeouts);
     }
 
     /// From now on a driver that makes its directory take more than this is not waited for.
     pub fn limit_room(&mut self, room: Room) {
         self.room = Some(room);
+    }
+
+    /// From now on a silence of the driver is looked into.
+    pub fn watch(&mut self, watching: Watching) {
+        self.watching = Some(watching);
+    }
+
+    /// The longest that an answer took so far, of each kind, from when its request had been read.
+    pub fn slowest(&self) -> Timeouts {
+        self.slowest
     }
 
     /// From now on a driver that is slow to answer is not waited for once this is set.
@@ -151,6 +177,9 @@ impl Session {
         dir: &Path,
         timeline: &mut dyn Timeline,
     ) -> Result<(), DriverFault> {
+        if interrupt::is_final() {
+            return Err(DriverFault::Abandoned);
+        }
         let id = self.last_id + 1;
         let mut line = Vec::with_capacity(64);
         protocol::encode_request(&mut line, id, request, dir);
@@ -159,7 +188,9 @@ impl Session {
         timeline.asking(op, request);
         let now = Instant::now();
         let (request, dump) = (request.clone(), Dump::default());
-        let entry = Outstanding { op, request, sent: now, progress: now, dump, dump_bytes: 0 };
+        let (sent, is_read, progress) = (now, false, now);
+        let entry =
+            Outstanding { op, request, sent, is_read, read: now, progress, dump, dump_bytes: 0 };
         self.outstanding.insert(id, entry);
         let mut left = &line[..];
         while !left.is_empty() {
@@ -197,6 +228,19 @@ impl Session {
                 Ok(None) if !self.ended && self.fill() => {}
                 _ => return None,
             }
+        }
+    }
+
+    /// Notes how long an answer took, and that the driver is not silent.
+    fn note_time(&mut self, entry: &Outstanding) {
+        let took = self.read_at.saturating_duration_since(entry.read);
+        let slowest = match entry.request {
+            Request::Open => &mut self.slowest.open,
+            _ => &mut self.slowest.op,
+        };
+        *slowest = took.max(*slowest);
+        if let Some(watching) = &mut self.watching {
+            watching.vigil.forget();
         }
     }
 
@@ -270,6 +314,7 @@ impl Session {
                 return wrong("only the ack of open is followed by words".into());
             }
             let Some(entry) = self.outstanding.remove(&id) else { continue };
+            self.note_time(&entry);
             timeline.answered(entry.op, &answer);
             let dump =
                 (entry.request == Request::Dump && answer == Answer::Ack).then_some(entry.dump);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::limits::{HANG_FACTOR, TIMEOUT_OP, TIMEOUT_OPEN};
+use crate::base::limits::{self, RECORDED_FACTOR, TIMEOUT_OP, TIMEOUT_OPEN};
 use crate::workload::Request;
 
 /// A program that speaks the protocol.
@@ -58,8 +58,51 @@ impl Timeouts {
         if *request == Request::Open { self.open } else { self.op }
     }
 
-    /// The limits at which a hang is confirmed.
-    pub fn to_confirm(&self) -> Self {
-        Self { open: self.open * HANG_FACTOR, op: self.op * HANG_FACTOR }
+    /// The limits of a program whose calls are traced.
+    pub fn recorded(&self) -> Self {
+        Self { open: self.open * RECORDED_FACTOR, op: self.op * RECORDED_FACTOR }
+    }
+
+    /// The first limits, from the slowest answers of the control run; never above these.
+    pub fn first(&self, slowest: &Timeouts) -> Self {
+        let first = |slowest: Duration, most: Duration| {
+            let wanted = slowest.saturating_mul(limits::FIRST_LIMIT_FACTOR);
+            wanted.max(limits::FIRST_LIMIT_AT_LEAST).min(most)
+        };
+        Self { open: first(slowest.open, self.open), op: first(slowest.op, self.op) }
+    }
+
+    /// The longer of both, of each kind.
+    pub fn max(&self, other: &Timeouts) -> Self {
+        Self { open: self.open.max(other.open), op: self.op.max(other.op) }
+    }
+
+    /// The shorter of both, of each kind.
+    pub fn min(&self, other: &Timeouts) -> Self {
+        Self { open: self.open.min(other.open), op: self.op.min(other.op) }
+    }
+
+    /// This many times as long.
+    pub fn times(&self, factor: u32) -> Self {
+        Self { open: self.open.saturating_mul(factor), op: self.op.saturating_mul(factor) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_limit_is_many_times_the_slowest_answer_within_bounds() {
+        let ms = Duration::from_millis;
+        let user = Timeouts { open: ms(30_000), op: ms(400) };
+        let slowest = Timeouts { open: ms(40), op: ms(1) };
+        let first = user.first(&slowest);
+        assert_eq!(first.open, ms(2_000));
+        assert_eq!(first.op, ms(400), "never above the user's own limit");
+        let quick = user.first(&Timeouts { open: ms(0), op: ms(0) });
+        assert_eq!(quick.open, ms(500), "never below the least");
+        let slow = user.first(&Timeouts { open: ms(2_000), op: ms(0) });
+        assert_eq!(slow.open, ms(30_000));
     }
 }

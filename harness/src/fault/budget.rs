@@ -19,10 +19,14 @@ pub struct Budget {
     used: AtomicU64,
     started: Instant,
     time: Option<Duration>,
+    /// When everything has to be done, where the user gave a time.
+    deadline: Option<Instant>,
     /// How long one recovery takes in a process that is ready for it, as the control measured it.
     recovery: Duration,
     /// True once something failed: the end of the time is then kept for explaining it.
     failing: AtomicBool,
+    /// A finding is confirmed.
+    confirms: bool,
     interrupted: Arc<AtomicBool>,
     hangs: Hangs,
     /// How many there had been when this budget began.
@@ -62,8 +66,10 @@ impl Budget {
             used: AtomicU64::new(0),
             started: Instant::now(),
             time,
+            deadline: None,
             recovery: Duration::ZERO,
             failing: AtomicBool::new(false),
+            confirms: false,
             interrupted,
             hangs: Hangs::default(),
             hung_before: 0,
@@ -88,6 +94,29 @@ impl Budget {
         &self.hangs
     }
 
+    /// The same with a deadline: nothing is waited for much longer.
+    #[must_use]
+    pub fn ending(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// When everything has to be done, explanations and confirmations included, where the user gave a
+    /// time.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// A budget for confirming findings: without limits of its own, but the deadline and the interrupt.
+    pub fn to_confirm(&self) -> Self {
+        let budget = Self::new(u64::MAX, None, Arc::clone(&self.interrupted));
+        Self { confirms: true, ..budget.ending(self.deadline).counting(&self.hangs) }
+    }
+
+    /// True where answers are waited for as long as the user says.
+    pub fn confirms(&self) -> bool {
+        self.confirms
+    }
+
     /// A budget without limits, for judging one case.
     pub fn unlimited() -> Self {
         Self::new(u64::MAX, None, Arc::default())
@@ -101,7 +130,11 @@ impl Budget {
             cases => ((cases - self.used()) as f64 * of_cases).ceil() as u64,
         };
         let time = self.time.map(|time| time.saturating_sub(self.elapsed()).mul_f64(of_time));
-        let part = Self::new(cases, time, Arc::clone(&self.interrupted));
+        let deadline = self.deadline.map(|whole| match time {
+            Some(time) => whole.min(Instant::now() + time),
+            None => whole,
+        });
+        let part = Self::new(cases, time, Arc::clone(&self.interrupted)).ending(deadline);
         let part = part.counting(&self.hangs).for_recoveries_of(self.recovery);
         Self { hung_before: self.hung_before, ..part }
     }
@@ -176,14 +209,9 @@ impl Budget {
         cases.max(self.time_spent()).min(1.0)
     }
 
-    /// When everything has to be done, explanations and confirmations included.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.time.and_then(|time| self.started.checked_add(time))
-    }
-
     /// True at the deadline, and once the user asked to stop.
     pub fn is_over(&self) -> bool {
-        self.interrupted() || self.time.is_some_and(|time| self.elapsed() >= time)
+        self.interrupted() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// True when explaining has to end, so that confirming has its time.
@@ -216,7 +244,8 @@ impl Budget {
     /// The same, as if it had been begun so long before.
     pub fn begun_before(self, ago: Duration) -> Self {
         let started = self.started.checked_sub(ago).expect("the machine is up that long");
-        Self { started, ..self }
+        let deadline = self.deadline.and_then(|deadline| deadline.checked_sub(ago));
+        Self { started, deadline, ..self }
     }
 }
 
@@ -261,6 +290,7 @@ mod tests {
         let time = Duration::from_secs(100);
         let begun = |seconds| {
             Budget::new(u64::MAX, Some(time), Arc::default())
+                .ending(Instant::now().checked_add(time))
                 .for_recoveries_of(Duration::from_secs(10))
                 .begun_before(Duration::from_secs(seconds))
         };

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::base::Rng;
-use crate::driver::{Capabilities, Target};
+use crate::base::{Rng, limits};
+use crate::driver::{Capabilities, Target, Timeouts};
 use crate::oracle::Kind;
 use crate::scenario::Options;
 use crate::workload::{Contents, History};
@@ -30,6 +30,8 @@ pub struct Control {
     pub warnings: Vec<String>,
     /// What clean closings and openings show wrong, without any fault.
     pub clean: BTreeSet<Kind>,
+    /// The longest that an answer took, of each kind; nothing where there was no control run.
+    pub slowest: Option<Timeouts>,
     /// How long it took.
     pub timing: Timing,
 }
@@ -75,10 +77,27 @@ impl Context<'_> {
             target: self.target.clone(),
             capabilities: self.control.capabilities.clone(),
             timeouts: asked::timeouts(self.options),
+            first: self.control.slowest.map(|took| asked::timeouts(self.options).first(&took)),
+            deadline: self.budget.deadline(),
+            confirms: self.budget.confirms(),
             root: self.image_root.to_path_buf(),
             hangs: self.budget.hangs().clone(),
             interrupted: self.budget.flag(),
             usage: asked::usage(self.options, &self.control.capabilities).into(),
+        }
+    }
+
+    /// How long a process is waited for that does more than recover, or whose calls are traced: a few times
+    /// the first limits, and never longer than the user says. What gives no answer by then is confirmed
+    /// later.
+    pub fn brief_timeouts(&self) -> Timeouts {
+        let user = asked::timeouts(self.options);
+        match &self.setup().first {
+            Some(first) => {
+                let first = self.budget.hangs().first(first, &user);
+                first.times(limits::SECOND_LOOK).min(&user)
+            }
+            None => user,
         }
     }
 }

@@ -6,13 +6,14 @@ mod clean;
 mod copy;
 mod sessions;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::{HarnessError, Result};
 use crate::driver::drive::{Driven, End, Plan, Processes, drive};
-use crate::driver::{Capabilities, Counter, DriverProcess, Target, Timeouts};
+use crate::driver::{Capabilities, Counter, DriverFault, DriverProcess, Target, Timeouts};
 use crate::image::Image;
 use crate::oracle::{END, Judge, Kind, Loss, Verdict, Violation};
 use crate::recover::{Recovered, Recovery, converse};
@@ -41,11 +42,14 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
         std::fs::create_dir(&path).map_err(|error| HarnessError::at("making", &path, error))?;
         Ok::<_, HarnessError>(path)
     };
+    let slowest = Cell::new(Timeouts { open: Duration::ZERO, op: Duration::ZERO });
     let ask =
         |dir: &Path, requests: &[Request], known: Option<&Capabilities>, counter: &mut Counter| {
             let mut host = Processes::new(target, asked::timeouts(options), root.path());
             let plan = Plan { dir, requests, threads: options.threads, capabilities: known };
-            drive(&mut host, counter, &plan)
+            let driven = drive(&mut host, counter, &plan);
+            slowest.set(host.slowest().max(&slowest.get()));
+            driven
         };
 
     // What the driver understands, from a store of its own: the workload depends on it.
@@ -128,7 +132,8 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     };
     let timing = Timing { took: started.elapsed(), start, recovery };
     let clean = outcome.findings.iter().map(|finding| finding.kind).collect();
-    Ok((Control { capabilities, history, contents, warnings, clean, timing }, outcome))
+    let slowest = Some(slowest.get());
+    Ok((Control { capabilities, history, contents, warnings, clean, slowest, timing }, outcome))
 }
 
 /// An error where a second process of the program cannot open a store of its own while a first one holds
@@ -143,6 +148,7 @@ fn two_at_once(target: &Target, timeouts: Timeouts, dirs: [&Path; 2]) -> Result<
         {
             Ok(Answer::Ack) => None,
             Ok(Answer::Err(text) | Answer::Refused(text)) => Some(text),
+            Err(DriverFault::Abandoned) => return Err(HarnessError::Interrupted),
             Err(fault) => Some(process.explain(fault).to_string()),
         };
         if let Some(why) = why {

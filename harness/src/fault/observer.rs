@@ -32,6 +32,17 @@ pub enum Progress<'a> {
     },
     /// A fault saw a failing case for the first time; not confirmed yet.
     Suspected(&'a Finding),
+    /// A fault's cases are all judged, and what failed is grouped and explained.
+    Concluding(FaultName),
+    /// A finding is being confirmed and made smaller.
+    Confirming {
+        /// Which fault's.
+        fault: FaultName,
+        /// The how-many-th it is, from 0.
+        number: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A finding was confirmed in fresh processes.
     Confirmed(&'a Finding),
     /// A fault ended.

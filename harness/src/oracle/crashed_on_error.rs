@@ -41,9 +41,9 @@ impl Judge {
             Recovery::Crashed { how, .. } => {
                 verdict.violations.push(crashed_on_error(how, failure));
             }
-            Recovery::Hung { stage } => {
+            Recovery::Hung { stage, hang } => {
                 let after = sentence::after(loss, moment);
-                verdict.violations.push(recovery_hung::violation(*stage, &after));
+                verdict.violations.push(recovery_hung::violation(*stage, *hang, &after));
             }
         }
         verdict
@@ -53,6 +53,7 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::Hang;
     use crate::oracle::END;
     use crate::oracle::written::{capabilities, history, opened};
     use crate::recover::Stage;
@@ -76,6 +77,9 @@ mod tests {
         assert_eq!(kinds(&refused), []);
         assert_eq!(kinds(&opened("a=1")), [Kind::LostAck]);
         assert_eq!(kinds(&died), [Kind::CrashedOnError]);
-        assert_eq!(kinds(&Recovery::Hung { stage: Stage::Open }), [Kind::RecoveryHung]);
+        assert_eq!(
+            kinds(&Recovery::Hung { stage: Stage::Open, hang: Hang::Limit }),
+            [Kind::RecoveryHung]
+        );
     }
 }

@@ -76,9 +76,10 @@ impl Judge {
                 verdict.judged.insert(violation.kind);
                 verdict.violations.push(Violation { note, ..violation });
             }
-            Recovery::Hung { stage } => {
-                let violation = recovery_hung::violation(*stage, &after_birth);
+            Recovery::Hung { stage, hang } => {
+                let violation = recovery_hung::violation(*stage, *hang, &after_birth);
                 verdict.judged.insert(violation.kind);
+                let note = note || violation.note;
                 verdict.violations.push(Violation { note, ..violation });
             }
             Recovery::Opened(recovered) => {

@@ -51,8 +51,9 @@ impl Judge {
                 let violation = recovery_crashed::violation(*stage, how, stderr, after);
                 verdict.violations.push(Violation { note, ..violation });
             }
-            Recovery::Hung { stage } => {
-                let violation = recovery_hung::violation(*stage, after);
+            Recovery::Hung { stage, hang } => {
+                let violation = recovery_hung::violation(*stage, *hang, after);
+                let note = note || violation.note;
                 verdict.violations.push(Violation { note, ..violation });
             }
             Recovery::Opened(recovered) if self.capabilities.corruption_detected => {

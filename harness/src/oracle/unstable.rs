@@ -32,7 +32,7 @@ pub(super) fn failure(second: &Recovery) -> Option<Violation> {
         Recovery::Crashed { stage, how, stderr, .. } => {
             Some(recovery_crashed::violation(*stage, how, stderr, AFTER))
         }
-        Recovery::Hung { stage } => Some(recovery_hung::violation(*stage, AFTER)),
+        Recovery::Hung { stage, hang } => Some(recovery_hung::violation(*stage, *hang, AFTER)),
     }
 }
 
@@ -57,6 +57,7 @@ pub(super) fn difference(first: &Contents, second: &Contents) -> Option<Violatio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::Hang;
     use crate::oracle::written::{contents, opened};
     use crate::recover::Stage;
 
@@ -81,6 +82,9 @@ mod tests {
         let text = "locked".to_owned();
         let refused = Recovery::Refused { stage: Stage::Open, text, warnings: Vec::new() };
         assert_eq!(kinds("a=1", &refused), [Kind::Refused]);
-        assert_eq!(kinds("a=1", &Recovery::Hung { stage: Stage::Close }), [Kind::RecoveryHung]);
+        assert_eq!(
+            kinds("a=1", &Recovery::Hung { stage: Stage::Close, hang: Hang::Limit }),
+            [Kind::RecoveryHung]
+        );
     }
 }

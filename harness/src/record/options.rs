@@ -17,6 +17,8 @@ pub struct RecordOptions {
     pub seed: u64,
     /// How long answers may take.
     pub timeouts: Timeouts,
+    /// How long they may take once the request was read, where that is less.
+    pub brief: Option<Timeouts>,
     /// The processor on which tracer and program run together; nothing: wherever they like, at
     /// several times the cost.
     pub cpu: Option<usize>,
@@ -39,6 +41,7 @@ impl RecordOptions {
             plan: Plan::none(),
             seed: 0,
             timeouts: Timeouts::default(),
+            brief: None,
             cpu: None,
             trace_reads: false,
             stacks: Stacks::None,

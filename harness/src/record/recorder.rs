@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
@@ -21,14 +21,16 @@ use super::lives::say;
 use super::options::RecordOptions;
 use super::output::Speech;
 use super::service::{self, Start};
-use super::spawn::{Command, Spawned, Standard};
+use super::spawn::{Command, Spawned, StandIn, Standard};
 use super::timeline::{Shared, Watcher};
 use crate::base::limits::STDERR_BYTES;
-use crate::base::{HarnessError, Result};
+use crate::base::{HarnessError, Result, interrupt};
 use crate::driver::process::RUN_VARIABLE;
 use crate::driver::{DriverFault, Session, Target};
 use crate::trace::Tree;
 
+/// How often the user's interrupt is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a killed tree may take to be gone.
 const GRAVE: Duration = Duration::from_secs(30);
 
@@ -55,6 +57,7 @@ pub struct Recorder {
 #[derive(Debug)]
 struct Process {
     reading: JoinHandle<String>,
+    _stand_in: StandIn,
     _run_folder: Option<tempfile::TempDir>,
 }
 
@@ -129,7 +132,7 @@ impl Recorder {
         if !matches!(sent, Some(Ok(()))) {
             return Err(HarnessError::broken(format!("the tracer of {name} is gone")));
         }
-        let Spawned { failure, death, .. } = match told.recv() {
+        let Spawned { failure, death, stand_in, .. } = match told.recv() {
             Ok(Ok(started)) => started,
             Ok(Err(error)) => return Err(machine(error)),
             Err(_) => return Err(HarnessError::broken(format!("the tracer of {name} is gone"))),
@@ -138,7 +141,7 @@ impl Recorder {
             .name("stderr".into())
             .spawn(move || keep_end(errors))
             .map_err(machine)?;
-        self.process = Some(Process { reading, _run_folder: run_folder });
+        self.process = Some(Process { reading, _stand_in: stand_in, _run_folder: run_folder });
         // The pipe ends when the program has begun, or says why it has not.
         let mut said = [0; 4];
         if File::from(failure).read_exact(&mut said).is_ok() {
@@ -154,7 +157,7 @@ impl Recorder {
     /// Waits for the end of everything that the present process started; kills it after `limit`.
     /// True if that was not needed.
     pub(super) fn wait(&mut self, limit: Duration) -> bool {
-        let ended = self.shared.wait_over(limit);
+        let ended = self.ends_within(limit);
         if !ended {
             self.shared.kill_all();
             self.shared.wait_over(GRAVE);
@@ -163,6 +166,20 @@ impl Recorder {
             self.stderr = process.reading.join().unwrap_or_default();
         }
         ended
+    }
+
+    /// True if everything ends within `limit`, and before the user's interrupt ends the wait.
+    fn ends_within(&self, limit: Duration) -> bool {
+        let started = Instant::now();
+        loop {
+            let left = limit.saturating_sub(started.elapsed());
+            if self.shared.wait_over(left.min(LOOK_EVERY)) {
+                return true;
+            }
+            if started.elapsed() >= limit || interrupt::gives_up(started.elapsed()) {
+                return false;
+            }
+        }
     }
 
     fn died(&self) -> DriverFault {

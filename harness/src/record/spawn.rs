@@ -1,5 +1,8 @@
 //! Starting the program under test so that it is traced before its first instruction. Between fork
 //! and exec only async-signal-safe calls are made: other threads of this process may hold any lock.
+//!
+//! A program may stop or kill its parent. So its parent is not unplug but a stand-in, a process that does
+//! nothing at all and that the end of unplug or of the program ends.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -38,10 +41,26 @@ pub struct Standard {
 pub struct Spawned {
     /// Its process.
     pub pid: pid_t,
+    /// Its parent. Dropping it ends it.
+    pub stand_in: StandIn,
     /// A pipe that says why it could not be started after all: a raw error number, or nothing.
     pub failure: OwnedFd,
     /// Readable once it is dead. Made before it ran: a short program is gone before anybody asks.
     pub death: OwnedFd,
+}
+
+/// The parent of a traced program; a child of ours.
+#[derive(Debug)]
+pub struct StandIn(pid_t);
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        // SAFETY: our own child, not yet waited for, so its number cannot be another's.
+        unsafe {
+            libc::kill(self.0, libc::SIGKILL);
+            libc::waitpid(self.0, std::ptr::null_mut(), 0);
+        }
+    }
 }
 
 /// Starts `command` under trace of the calling thread, pinned to `cpu` if given.
@@ -57,23 +76,25 @@ pub fn start(
     let bytes = program.pack(&extra(filter, cpu));
     let Standard { stdin, stdout, stderr } = &standard;
     let fds = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd(), gate.as_fd(), tell.as_fd()];
-    let pid = nursery::start(&Birth { entry: born, bytes: &bytes, fds: &fds })?;
+    let stand_in = StandIn(nursery::start(&Birth { entry: born, bytes: &bytes, fds: &fds })?);
     drop((standard, gate, tell));
-    let death = match ptrace::seize(pid).and_then(|()| handle::of_process(pid)) {
-        Ok(death) => death,
-        Err(error) => {
-            // SAFETY: our own child, not yet waited for, so its number cannot be another's.
-            unsafe {
-                libc::kill(pid, libc::SIGKILL);
-                libc::waitpid(pid, std::ptr::null_mut(), 0);
-            }
-            return Err(error);
-        }
-    };
+    // The stand-in is dropped on each early return, and the program dies with it.
+    let pid = number_of(&failure)?;
+    ptrace::seize(pid)?;
+    let death = handle::of_process(pid)?;
     // The byte may only be written once the child is traced. If this fails the child sees the end
     // of the pipe and leaves.
     nix::unistd::write(&open_gate, b"!")?;
-    Ok(Spawned { pid, failure, death })
+    Ok(Spawned { pid, stand_in, failure, death })
+}
+
+/// The program's number, which is the first thing that it says.
+#[expect(clippy::host_endian_bytes, reason = "written by our own child")]
+fn number_of(said: &OwnedFd) -> io::Result<pid_t> {
+    let mut number = [0; size_of::<pid_t>()];
+    let mut from = std::fs::File::from(said.try_clone()?);
+    io::Read::read_exact(&mut from, &mut number)?;
+    Ok(pid_t::from_ne_bytes(number))
 }
 
 /// What the child needs besides its program: the processor, or none, and the filter.
@@ -95,8 +116,11 @@ unsafe fn born(bytes: &mut [u8], fds: &[RawFd]) -> ! {
     unsafe {
         let program = program::unpack(bytes);
         let (gate, tell) = (fds[3], fds[4]);
+        stand_in();
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
         libc::setsid();
+        let pid = libc::getpid();
+        libc::write(tell, (&raw const pid).cast(), size_of::<pid_t>());
         let mut byte = 0u8;
         loop {
             let count = libc::read(gate, (&raw mut byte).cast(), 1);
@@ -134,6 +158,29 @@ unsafe fn born(bytes: &mut [u8], fds: &[RawFd]) -> ! {
         }
         libc::execve(program.path, program.argv, program.envp);
         fail(tell)
+    }
+}
+
+/// Forks, and returns in the new process alone. This one becomes its parent and does nothing: it waits for
+/// nobody, its children leave no zombies, and it dies with unplug.
+unsafe fn stand_in() {
+    // SAFETY: async-signal-safe calls without pointers to anything but statics.
+    unsafe {
+        libc::setsid();
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+        libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+        match libc::fork() {
+            -1 => libc::_exit(127),
+            // What ignores the signal is no concern of the program.
+            0 => drop(libc::signal(libc::SIGCHLD, libc::SIG_DFL)),
+            _ => {
+                libc::prctl(libc::PR_SET_NAME, c"stand-in".as_ptr(), 0, 0, 0);
+                libc::syscall(libc::SYS_close_range, 0, libc::c_uint::MAX, 0);
+                loop {
+                    libc::pause();
+                }
+            }
+        }
     }
 }
 

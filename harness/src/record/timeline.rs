@@ -10,6 +10,7 @@ use libc::pid_t;
 
 use super::beginning::Beginning;
 use super::seen::Seen;
+use crate::base::interrupt;
 use crate::driver::protocol::Id;
 use crate::driver::{Timeline, Watch};
 use crate::trace::{Event, EventKind};
@@ -153,7 +154,7 @@ impl Shared {
             }
             let steps = state.steps;
             let quiet = seen == Some(steps) && state.threads.iter().all(|tid| sleeps(*tid));
-            if quiet || Instant::now() >= patience {
+            if quiet || Instant::now() >= patience || interrupt::is_final() {
                 break;
             }
             seen = Some(steps);

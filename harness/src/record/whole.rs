@@ -15,7 +15,7 @@ use super::options::RecordOptions;
 use super::output::Speech;
 use super::recorder::Recorder;
 use super::recording::Recording;
-use crate::base::{HarnessError, Result};
+use crate::base::{HarnessError, Result, interrupt};
 use crate::driver::Target;
 
 /// One recorded run of a whole program.
@@ -52,6 +52,9 @@ pub fn record_whole(target: &Target, options: &RecordOptions, limit: Duration) -
         Ok(_) => recorder.wait(limit),
         Err(error) => return Err(error),
     };
+    if interrupt::is_final() {
+        return Err(HarnessError::Interrupted);
+    }
     let recording = recorder.into_recording()?;
     let _ = reading.join();
     Ok(Whole { recording, hung: !ended })

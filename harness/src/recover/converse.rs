@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::outcome::{Recovered, Recovery, Stage};
-use crate::driver::{Answered, Driven, DriverFault, End, Session, Unwatched};
+use crate::driver::{Answered, Driven, DriverFault, End, Hang, Session, Unwatched};
 use crate::workload::{Answer, OpNo, Request};
 
 /// What one conversation showed, and whether the process may be asked again.
@@ -84,7 +84,9 @@ pub fn failed(stage: Stage, fault: DriverFault) -> Recovery {
         DriverFault::Died { how, stderr } => {
             Recovery::Crashed { stage, how, stderr, garbled: false }
         }
-        DriverFault::Hung { .. } | DriverFault::Abandoned => Recovery::Hung { stage },
+        DriverFault::Hung { hang, .. } => Recovery::Hung { stage, hang },
+        // Whoever asked ends the run; a recovery that was given up shows nothing.
+        DriverFault::Abandoned => Recovery::Hung { stage, hang: Hang::Limit },
         broke @ (DriverFault::BrokeProtocol { .. } | DriverFault::TookRoom { .. }) => {
             let garbled = matches!(broke, DriverFault::BrokeProtocol { .. });
             Recovery::Crashed { stage, how: broke.to_string(), stderr: String::new(), garbled }

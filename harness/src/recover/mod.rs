@@ -3,6 +3,7 @@
 pub mod converse;
 pub mod hangs;
 pub mod outcome;
+mod patience;
 pub mod pool;
 pub mod worker;
 

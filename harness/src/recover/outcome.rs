@@ -1,5 +1,6 @@
 //! The result of one recovery.
 
+use crate::driver::Hang;
 use crate::workload::Contents;
 
 /// Where in `open`, `dump`, `close` a recovery stood.
@@ -49,10 +50,12 @@ pub enum Recovery {
         /// True if it lived, and what it printed is not the protocol.
         garbled: bool,
     },
-    /// It did not answer within the limit.
+    /// It does not answer.
     Hung {
         /// Where.
         stage: Stage,
+        /// How that is known.
+        hang: Hang,
     },
 }
 
@@ -81,7 +84,7 @@ impl Recovery {
                 warnings.iter().chain([text]).cloned().collect::<Vec<_>>().join("\n")
             }
             Recovery::Crashed { how, stderr, .. } => format!("{how}\n{stderr}"),
-            Recovery::Hung { stage } => format!("no answer at {stage:?}"),
+            Recovery::Hung { stage, .. } => format!("no answer at {stage:?}"),
         }
     }
 
@@ -93,7 +96,7 @@ impl Recovery {
             }
             (Recovery::Refused { stage: a, .. }, Recovery::Refused { stage: b, .. })
             | (Recovery::Crashed { stage: a, .. }, Recovery::Crashed { stage: b, .. })
-            | (Recovery::Hung { stage: a }, Recovery::Hung { stage: b }) => a == b,
+            | (Recovery::Hung { stage: a, .. }, Recovery::Hung { stage: b, .. }) => a == b,
             _ => false,
         }
     }

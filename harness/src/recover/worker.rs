@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::converse::{self, Talk, converse};
 use super::hangs::Hangs;
 use super::outcome::{Recovery, Stage};
+use super::patience::Patience;
 use crate::base::limits::{RECOVERY_ROOM_BYTES, RECOVERY_ROOM_FACTOR};
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, DriverFault, DriverProcess, Room, Session, Target, Timeouts};
@@ -27,8 +28,14 @@ pub struct Setup {
     pub target: Target,
     /// What it said of itself in the control run.
     pub capabilities: Capabilities,
-    /// How long its answers may take.
+    /// How long its answers may take by the user's word.
     pub timeouts: Timeouts,
+    /// The first limits, by what the control run took; nothing where there was none.
+    pub first: Option<Timeouts>,
+    /// When the run's time is over, where it was given one.
+    pub deadline: Option<Instant>,
+    /// A finding is confirmed: answers are waited for as long as the user says.
+    pub confirms: bool,
     /// A folder for directories and private folders.
     pub root: PathBuf,
     /// Where hangs are counted.
@@ -37,6 +44,28 @@ pub struct Setup {
     pub interrupted: Arc<AtomicBool>,
     /// What a recovered store is asked where it is used.
     pub usage: Arc<[Request]>,
+}
+
+impl Setup {
+    /// A setup outside of any run: nothing is known but what the user says.
+    pub fn new(
+        target: Target,
+        capabilities: Capabilities,
+        timeouts: Timeouts,
+        root: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            target,
+            capabilities,
+            timeouts,
+            first: None,
+            deadline: None,
+            confirms: false,
+            root: root.into(),
+            hangs: Hangs::default(),
+            interrupted: Arc::default(),
+        }
+    }
 }
 
 /// Recovers images one after another.
@@ -82,22 +111,10 @@ impl Worker {
         })
     }
 
-    /// What the driver makes of `image`. The first hang counts only if it is one at three times the
-    /// limit, in a fresh process; after that the limit is enough.
+    /// What the driver makes of `image`. An answer that does not come within the first limit is a hang
+    /// until it is confirmed; see [`Setup::confirms`].
     pub fn recover(&mut self, image: &Image) -> Result<Recovery> {
-        let mut recovery = self.once(image)?;
-        if !matches!(recovery, Recovery::Hung { .. }) {
-            return Ok(recovery);
-        }
-        if self.setup.hangs.count() == 0 {
-            let timeouts = self.setup.timeouts.to_confirm();
-            let patient = Setup { timeouts, ..self.setup.clone() };
-            recovery = Worker::new(&patient)?.once(image)?;
-        }
-        if matches!(recovery, Recovery::Hung { .. }) {
-            self.setup.hangs.note();
-        }
-        Ok(recovery)
+        self.once(image)
     }
 
     /// The directory as the last recovery left it.
@@ -219,10 +236,15 @@ impl Worker {
     ) -> Result<(Recovery, Option<Answer>)> {
         let dir = self.workdir.path().to_path_buf();
         let (mut process, mut session) = self.process()?;
+        let patience = Patience::of(&self.setup);
+        session.wait_briefly(patience.most);
+        session.watch(patience.watching(process.keeper()));
         session.heed(Arc::clone(&self.setup.interrupted));
         session.limit_room(Room { dir: dir.clone(), limit_bytes: self.room_bytes });
         let mut answer = None;
-        match converse(&mut session, &dir, before, after, &mut answer) {
+        let talk = converse(&mut session, &dir, before, after, &mut answer);
+        self.setup.hangs.answered(&session.slowest(), &patience.first);
+        match talk {
             Talk::Done(recovery) => {
                 let refused = matches!(recovery, Recovery::Refused { stage: Stage::Open, .. });
                 if !refused || self.refusals != Refusals::Final {
@@ -236,6 +258,9 @@ impl Worker {
             Talk::DoneWith(recovery) => Ok((recovery, answer)),
             Talk::Failed(_, DriverFault::Abandoned) => Err(HarnessError::Interrupted),
             Talk::Failed(stage, fault) => {
+                if matches!(fault, DriverFault::Hung { .. }) && !self.setup.confirms {
+                    self.setup.hangs.note();
+                }
                 Ok((converse::failed(stage, process.explain(fault)), answer))
             }
         }

@@ -3,6 +3,7 @@
 //! with the same plan, or judged from the recording where several requests were outstanding.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::case::loss_word;
 use super::court::Court;
@@ -10,7 +11,7 @@ use super::examined::Examined;
 use super::run::{Before, Hit, Stage, first_hit};
 use super::running::{living, running};
 use crate::base::{HarnessError, Result, limits};
-use crate::driver::Dump;
+use crate::driver::{DriverFault, Dump, End, Hang, Timeouts};
 use crate::fault::power::ground::{created, loss_of};
 use crate::fault::power::record::Studio;
 use crate::fault::power::{device, studio};
@@ -143,15 +144,39 @@ fn dumps(shown: &[ShownText]) -> Result<Vec<(OpNo, Dump)>> {
     shown.iter().map(one).collect()
 }
 
-/// What the running store shows, run again. A hang counts at three times the limit, and nothing else
-/// depends on how long an answer may take.
+/// What the running store shows, run again. A hang is waited for as long as the user says where it is
+/// confirmed, as far as the run's time goes.
 fn anew(ctx: &Context<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
     let rig = studio(ctx);
-    one_run(&Studio { timeouts: rig.timeouts.to_confirm(), ..rig }, stage, plan)
+    if !ctx.budget.confirms() {
+        let brief = Some(ctx.brief_timeouts());
+        return one_run(&Studio { brief, ..rig }, stage, plan, None);
+    }
+    let whole = rig.timeouts;
+    let left = ctx.budget.deadline().map(|end| end.saturating_duration_since(Instant::now()));
+    match left {
+        Some(left) if left < whole.open.max(whole.op) => {
+            let left = Timeouts { open: left, op: left };
+            let brief = Some(left.max(&ctx.brief_timeouts()).min(&whole));
+            one_run(&Studio { brief, ..rig }, stage, plan, Some(whole))
+        }
+        _ => one_run(&rig, stage, plan, None),
+    }
 }
 
-fn one_run(rig: &Studio<'_>, stage: &Stage, plan: &Plan) -> Result<Rejudged> {
-    let run = rig.run(stage, plan, false)?;
+/// One run; `cut` are the user's limits where those of the run are shorter.
+fn one_run(
+    rig: &Studio<'_>,
+    stage: &Stage,
+    plan: &Plan,
+    cut: Option<Timeouts>,
+) -> Result<Rejudged> {
+    let mut run = rig.run(stage, plan, false)?;
+    if let (Some(whole), End::Failed(DriverFault::Hung { after_ms, hang, .. })) =
+        (cut, &mut run.driven.end)
+    {
+        *hang = Hang::Cut { after: Duration::from_millis(*after_ms), of: whole.op };
+    }
     let history = run.history.clone();
     let court = Court::new(stage.before.as_ref(), history, &run.driven.dumps, rig.capabilities);
     let mut seen = Examined::default();

@@ -125,6 +125,7 @@ impl Studio<'_> {
         let mut options = RecordOptions::new(dir).pinned().with_plan(plan.clone());
         options.seed = self.seed;
         options.timeouts = self.timeouts;
+        options.brief = self.brief;
         options.trace_reads = looks || plan.0.iter().any(|strike| strike.nth() & LOOK != 0);
         options.run_root = dir.parent().map(Path::to_path_buf);
         options.stacks = stacks;

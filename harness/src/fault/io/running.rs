@@ -4,7 +4,7 @@
 use super::court::Court;
 use super::examined::{Examined, Place};
 use super::run::{Hit, Run};
-use crate::driver::{DriverFault, Dump, End};
+use crate::driver::{DriverFault, Dump, End, Hang};
 use crate::oracle::{Kind, Verdict, Violation, crashed_on_error};
 use crate::persistence::ProfileSet;
 use crate::workload::OpNo;
@@ -17,8 +17,8 @@ pub fn running(run: &Run, court: &Court, seen: &mut Examined) {
     if run.hit.is_some() {
         verdict.judged.extend([Kind::CrashedOnError, Kind::RecoveryHung]);
         match &run.driven.end {
-            End::Failed(hung @ DriverFault::Hung { .. }) => {
-                verdict.violations.push(hung_on_error(&hung.to_string(), &failure));
+            End::Failed(hung @ DriverFault::Hung { hang, .. }) => {
+                verdict.violations.push(hung_on_error(&hung.to_string(), *hang, &failure));
             }
             End::Failed(fault) => {
                 let how = fault.to_string();
@@ -55,13 +55,20 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-fn hung_on_error(how: &str, failure: &str) -> Violation {
+fn hung_on_error(how: &str, hang: Hang, failure: &str) -> Violation {
+    let mut sentence = format!("the program no longer answers after {failure}: {how}");
+    if let Hang::Cut { of, .. } = hang {
+        let of = of.as_secs_f64();
+        sentence.push_str(&format!(
+            "; it was not waited for as long as --timeout-op says ({of} s), because the budget ended"
+        ));
+    }
     Violation {
         kind: Kind::RecoveryHung,
-        sentence: format!("the program no longer answers after {failure}: {how}"),
+        sentence,
         keys: Vec::new(),
         operations: Vec::new(),
-        note: false,
+        note: matches!(hang, Hang::Cut { .. }),
     }
 }
 
@@ -71,6 +78,7 @@ mod tests {
     use crate::driver::Capabilities;
     use crate::fault::io::testkit::{self, dump, put};
     use crate::workload::{Answer, Request};
+    use std::time::Duration;
 
     /// What is found of a store that was opened, took one put, dumped this, and ended so.
     fn found(shown: &[(&str, &str)], end: End, struck: bool) -> (Vec<Kind>, Examined) {
@@ -103,8 +111,16 @@ mod tests {
     #[test]
     fn a_program_that_no_longer_answers_after_a_failing_call_hangs() {
         let waiting_for = "request 4 (sync)".to_owned();
-        let hung = End::Failed(DriverFault::Hung { waiting_for, after_ms: 9000 });
-        let (kinds, seen) = found(&[("a", "1")], hung, true);
+        let hung = |hang| {
+            let waiting_for = waiting_for.clone();
+            End::Failed(DriverFault::Hung { waiting_for, after_ms: 9000, hang })
+        };
+        let (kinds, seen) = found(&[("a", "1")], hung(Hang::Limit), true);
+        assert!(!seen.failing[0].violation.note);
+        let cut = Hang::Cut { after: Duration::from_secs(9), of: Duration::from_secs(10) };
+        let unproven = found(&[("a", "1")], hung(cut), true).1;
+        let told = &unproven.failing[0].violation;
+        assert!(told.note && told.sentence.contains("the budget ended"), "{}", told.sentence);
         assert_eq!(kinds, [Kind::RecoveryHung]);
         assert!(seen.failing[0].violation.sentence.contains("request 4 (sync)"));
     }

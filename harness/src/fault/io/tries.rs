@@ -89,6 +89,8 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     }
     drop(examiner);
 
+    // What does not answer soon after a failing call is waited for longer where it is confirmed.
+    let rig = Studio { brief: Some(ctx.brief_timeouts()), ..rig };
     let started = std::time::Instant::now();
     let (done, visited) = every(ctx, &rig, &list)?;
     let took = started.elapsed().as_secs_f64();
@@ -97,6 +99,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     }
     let (runs, tried) = (tally.runs(), tally.tried());
     let (mut outcome, groups) = tally.into_parts();
+    ctx.observer.on(Progress::Concluding(FaultName::Io));
     outcome.findings = findings(ctx, &rig, groups, &first, &scene)?;
     outcome.unmodelled.extend(unmodelled);
     outcome.called_for = called_for::of_crashes(Loss::Power, capabilities);

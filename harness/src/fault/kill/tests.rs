@@ -41,6 +41,7 @@ fn run(put: &str, cases: u64) -> (FaultOutcome, Vec<Rejudged>) {
         warnings: Vec::new(),
         timing: crate::fault::Timing::default(),
         clean: Default::default(),
+        slowest: None,
     };
     let budget = Budget::new(cases, Some(Duration::from_secs(60)), Arc::default());
     let ctx = Context {

@@ -148,6 +148,9 @@ impl<'a> Writer<'a> {
         };
         let recovery = of_driven(&recovered, &answers, warnings);
         let held = self.judge(&image, &recovery)?;
+        if matches!(recovery, Recovery::Hung { .. }) {
+            self.ctx.budget.hangs().note();
+        }
         let Recovery::Opened(recovered) = recovery else { return self.new_store() };
         if !held {
             return self.new_store();
@@ -266,6 +269,7 @@ impl<'a> Writer<'a> {
 
     fn drive(&mut self, requests: &[Request], moment: Moment) -> Result<Run> {
         let timeouts = asked::timeouts(self.ctx.options);
+        let brief = self.ctx.brief_timeouts();
         let plan = Plan {
             dir: &self.dir,
             requests,
@@ -274,6 +278,7 @@ impl<'a> Writer<'a> {
         };
         let Some(strike) = moment.strike() else {
             let mut host = Processes::new(self.ctx.target, timeouts, self.folder.path());
+            host = host.briefly(brief);
             let mut killer = Killer::new(moment, requests, self.pace, None);
             let driven = drive(&mut host, &mut killer, &plan)?;
             self.pace = killer.pace;
@@ -281,7 +286,8 @@ impl<'a> Writer<'a> {
         };
         let mut options = RecordOptions::new(&self.dir).pinned();
         options.plan = record::Plan::one(strike);
-        options.timeouts = timeouts.to_confirm();
+        options.timeouts = timeouts.recorded();
+        options.brief = Some(brief);
         options.seed = self.rng.next_u64();
         options.run_root = Some(self.folder.path().to_path_buf());
         let mut recorder = Recorder::new(self.ctx.target, &options)?;

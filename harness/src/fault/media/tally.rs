@@ -261,6 +261,6 @@ pub fn evidence(recovery: &Recovery) -> String {
             [warnings.join("\n"), format!("refused: {text}")].join("\n").trim().to_owned()
         }
         Recovery::Crashed { how, stderr, .. } => format!("{how}\n{stderr}"),
-        Recovery::Hung { stage } => format!("no answer at {stage:?}"),
+        Recovery::Hung { stage, .. } => format!("no answer at {stage:?}"),
     }
 }

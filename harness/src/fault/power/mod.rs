@@ -84,6 +84,7 @@ pub(super) fn studio<'a>(ctx: &'a Context<'_>) -> record::Studio<'a> {
         capabilities: &ctx.control.capabilities,
         root: ctx.image_root,
         timeouts: asked::timeouts(ctx.options),
+        brief: None,
         seed: ctx.options.seed,
     }
 }

@@ -23,6 +23,8 @@ pub struct Studio<'a> {
     pub root: &'a Path,
     /// How long answers may take.
     pub timeouts: Timeouts,
+    /// How long they may take once the request was read, where that is less.
+    pub brief: Option<Timeouts>,
     /// Which of several waiting threads goes next.
     pub seed: u64,
 }
@@ -137,7 +139,8 @@ impl Studio<'_> {
         let mut options = RecordOptions::new(dir).pinned();
         options.seed = self.seed;
         // A recorded program is slower: it is the control that says whether it hangs.
-        options.timeouts = self.timeouts.to_confirm();
+        options.timeouts = self.timeouts.recorded();
+        options.brief = self.brief;
         options.run_root = Some(run_root.to_path_buf());
         options
     }

@@ -13,7 +13,7 @@ use super::{clean_close, device, fewer, findings, group, own_name, profiles, set
 use crate::base::{HarnessError, Result};
 use crate::diagnose;
 use crate::explore::Explorer;
-use crate::fault::{Context, FaultOutcome, asked};
+use crate::fault::{Context, FaultOutcome, Progress, asked};
 use crate::oracle::{Kind, Loss, called_for};
 use crate::scenario::FaultName;
 
@@ -144,6 +144,7 @@ fn told(explorer: &Explorer<'_>, outcome: &mut FaultOutcome) {
 /// Settles what is under way; from what was seen to what is reported.
 fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutcome> {
     let Stage { mut visitor, mut prover, requests, cut_again, .. } = stage;
+    visitor.ctx.observer.on(Progress::Concluding(visitor.fault));
     visitor.bench.settle()?;
     settle::settle(&mut visitor, &mut prover, &mut outcome)?;
     let ctx = visitor.ctx;

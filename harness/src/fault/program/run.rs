@@ -40,6 +40,7 @@ pub fn control() -> (Control, FaultOutcome) {
         warnings: Vec::new(),
         timing: Timing::default(),
         clean: Default::default(),
+        slowest: None,
     };
     (control, FaultOutcome::default())
 }

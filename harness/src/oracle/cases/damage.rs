@@ -1,6 +1,7 @@
 //! Damage at rest, and what is judged whatever the bytes.
 
 use super::*;
+use crate::driver::Hang;
 use Kind::*;
 
 #[test]
@@ -40,7 +41,8 @@ fn death_and_hanging_are_judged_whatever_the_bytes() {
         assert_eq!((kinds(&verdict), verdict.held()), (vec![RecoveryCrashed], false));
         let verdict = judge.damaged(&damage(), &died(stage));
         assert_eq!(kinds(&verdict), [RecoveryCrashed]);
-        assert_eq!(kinds(&judge.damaged(&damage(), &Recovery::Hung { stage })), [RecoveryHung]);
+        let hung = Recovery::Hung { stage, hang: Hang::Limit };
+        assert_eq!(kinds(&judge.damaged(&damage(), &hung)), [RecoveryHung]);
         // Damaged values may end lines; elsewhere, and where damage is detected, that is no excuse.
         let expected: &[Kind] = if stage == Stage::Dump { &[] } else { &[RecoveryCrashed] };
         assert_eq!(kinds(&judge.damaged(&damage(), &crashed(stage, true))), expected);

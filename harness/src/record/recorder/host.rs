@@ -7,7 +7,7 @@ use nix::unistd::pipe2;
 
 use super::Recorder;
 use crate::base::{HarnessError, Result};
-use crate::driver::{DriverFault, Host, Session};
+use crate::driver::{DriverFault, Hang, Host, Session};
 
 /// How long a program that closed its output may take to die of what ails it.
 const DYING: Duration = Duration::from_secs(1);
@@ -29,8 +29,12 @@ impl Host for Recorder {
         let (stdin, to) = pipe2(OFlag::O_CLOEXEC).map_err(machine)?;
         let (from, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(machine)?;
         let death = self.spawn(stdin, stdout)?;
-        Session::new(to, from, Some(death), self.options.timeouts)
-            .map_err(|error| HarnessError::machine(format!("talking to {name}"), error))
+        let mut session = Session::new(to, from, Some(death), self.options.timeouts)
+            .map_err(|error| HarnessError::machine(format!("talking to {name}"), error))?;
+        if let Some(brief) = self.options.brief {
+            session.wait_briefly(brief);
+        }
+        Ok(session)
     }
 
     fn finish(&mut self, mut session: Session) -> Result<(), DriverFault> {
@@ -62,7 +66,8 @@ impl Recorder {
         if !self.wait(limit) {
             self.overdue = true;
             let waiting_for = "its exit after the end of its input".into();
-            return Err(DriverFault::Hung { waiting_for, after_ms: limit.as_millis() as u64 });
+            let (after_ms, hang) = (limit.as_millis() as u64, Hang::Limit);
+            return Err(DriverFault::Hung { waiting_for, after_ms, hang });
         }
         if self.shared.lock().status == Some(0) { Ok(()) } else { Err(self.died()) }
     }

@@ -12,15 +12,9 @@ esac; done"#;
 #[test]
 fn every_submitted_image_comes_back_once_with_its_number() {
     let root = tempfile::tempdir_in(memory_folder()).unwrap();
-    let setup = Setup {
-        target: Target::new("shell", ["sh", "-c", SHOW]),
-        capabilities: Capabilities { reopen: true, ..Capabilities::default() },
-        timeouts: Timeouts::default(),
-        root: root.path().to_path_buf(),
-        hangs: crate::recover::Hangs::default(),
-        interrupted: std::sync::Arc::default(),
-        usage: Default::default(),
-    };
+    let target = Target::new("shell", ["sh", "-c", SHOW]);
+    let capabilities = Capabilities { reopen: true, ..Capabilities::default() };
+    let setup = Setup::new(target, capabilities, Timeouts::default(), root.path());
     let mut pool = Pool::start(&setup, 2).unwrap();
     let mut done = Vec::new();
     for id in 0..120 {

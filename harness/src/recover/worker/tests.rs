@@ -1,6 +1,7 @@
 //! Workers with drivers of a few lines of shell: a store is the file `pairs`, one pair a line.
 
 use super::*;
+use crate::driver::Hang;
 use crate::recover::{Recovered, Used};
 
 /// `$1`: capability words. `$2`: shell that runs at `open`; it may answer by itself.
@@ -20,15 +21,10 @@ done
 fn worker(words: &str, at_open: &str) -> (tempfile::TempDir, Worker) {
     let root = tempfile::tempdir().unwrap();
     let limit = Duration::from_millis(300);
-    let setup = Setup {
-        target: Target::new("shell", ["sh", "-c", STORE, "sh", words, at_open]),
-        capabilities: Capabilities::parse(words.split_whitespace()).unwrap(),
-        timeouts: Timeouts { open: limit, op: limit },
-        root: root.path().to_path_buf(),
-        hangs: crate::recover::Hangs::default(),
-        interrupted: std::sync::Arc::default(),
-        usage: Default::default(),
-    };
+    let target = Target::new("shell", ["sh", "-c", STORE, "sh", words, at_open]);
+    let capabilities = Capabilities::parse(words.split_whitespace()).unwrap();
+    let timeouts = Timeouts { open: limit, op: limit };
+    let setup = Setup::new(target, capabilities, timeouts, root.path());
     let worker = Worker::new(&setup).unwrap();
     (root, worker)
 }
@@ -86,7 +82,7 @@ fn crashes_and_hangs_have_their_stage_and_the_next_image_a_new_process() {
     assert_eq!(opened(&worker.recover(&image("a 1\n")).unwrap()).contents.len(), 1);
     let (_root, mut worker) = self::worker("reopen", "grep -q bad $dir/pairs && sleep 100");
     let recovery = worker.recover(&image("bad 1\n")).unwrap();
-    assert_eq!(recovery, Recovery::Hung { stage: Stage::Open });
+    assert_eq!(recovery, Recovery::Hung { stage: Stage::Open, hang: Hang::Limit });
 }
 
 #[test]

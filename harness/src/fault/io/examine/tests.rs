@@ -9,7 +9,6 @@ use crate::driver::{Target, Timeouts};
 use crate::fault::io::testkit;
 use crate::oracle::Kind;
 use crate::persistence::tests::script::Script;
-use crate::recover::Hangs;
 use crate::trace::Event;
 use crate::workload::{Answer, OpNo};
 
@@ -71,15 +70,9 @@ fn examined(work: impl FnOnce(&mut Script), change: impl FnOnce(&mut Run)) -> Ex
     run.trace = script.trace.clone();
     change(&mut run);
     let root = tempfile::tempdir().unwrap();
-    let setup = Setup {
-        target: Target::new("shell", ["sh", "-c", STORE]),
-        capabilities: Capabilities { reopen: true, ..Capabilities::default() },
-        timeouts: Timeouts::default(),
-        root: root.path().to_path_buf(),
-        hangs: Hangs::default(),
-        interrupted: Arc::default(),
-        usage: Default::default(),
-    };
+    let target = Target::new("shell", ["sh", "-c", STORE]);
+    let capabilities = Capabilities { reopen: true, ..Capabilities::default() };
+    let setup = Setup::new(target, capabilities, Timeouts::default(), root.path());
     let stage = Stage { requests: Vec::new(), threads: 1, before: None };
     let mut examiner = Examiner::new(&setup, ProfileSet::ALL, Device::default()).unwrap();
     examiner.examine(&stage, &run, &Rng::new(1), false, &|| false).unwrap()

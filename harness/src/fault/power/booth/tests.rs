@@ -26,6 +26,7 @@ fn processes(besides: &str, bundled: bool) -> Vec<(String, String)> {
         capabilities: &capabilities,
         root: root.path(),
         timeouts,
+        brief: None,
         seed: 1,
     };
     let mut booth = Booth::new(studio);
