@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use unplug_harness::fault::{Budget, Finding, Observer, Timing, Progress, Totals};
+use unplug_harness::fault::{Budget, Finding, Observer, Progress, Timing, Totals};
 use unplug_harness::scenario::{Extent, FaultName, Options};
 
 /// Between two lines where standard error is no terminal.

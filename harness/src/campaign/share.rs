@@ -77,10 +77,8 @@ mod tests {
     fn a_time_budget_is_shared_among_the_faults_that_are_left() {
         let time = Duration::from_secs(4000);
         let started = Instant::now().checked_sub(time / 2).expect("the machine is up that long");
-        let shares = Shares {
-            started,
-            ..Shares::new(Extent::Time(time), Arc::default(), Duration::ZERO)
-        };
+        let shares =
+            Shares { started, ..Shares::new(Extent::Time(time), Arc::default(), Duration::ZERO) };
         let quarter = shares.of(FaultName::Kill, 4).left().expect("a time");
         assert!(quarter <= time / 8 && quarter > time / 9, "{quarter:?}");
         assert_eq!(shares.of(FaultName::Kill, 4).cases(), u64::MAX);

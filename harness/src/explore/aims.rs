@@ -183,13 +183,7 @@ impl Aims {
 
 impl Aim {
     /// Proposes its states; `view` stands at its point.
-    pub(super) fn propose(
-        &self,
-        view: &View<'_>,
-        sorts: &Sorts,
-        rng: &mut Rng,
-        batch: &mut Batch,
-    ) {
+    pub(super) fn propose(&self, view: &View<'_>, sorts: &Sorts, rng: &mut Rng, batch: &mut Batch) {
         let (point, profile) = (view.point(), self.profile);
         let pending = view.pending(profile);
         let of_sort = || pending.iter().copied().filter(|one| sorts.effect(*one) == self.sort);
@@ -205,7 +199,9 @@ impl Aim {
             How::Durable => batch.power(point, view.losing_all(profile)),
             How::Lose => batch.power(point, view.losing(profile, of_sort())),
             How::Keep => batch.power(point, view.keeping(profile, of_sort())),
-            How::LoseLast => batch.power(point, view.losing(profile, latest_event(view, of_sort()))),
+            How::LoseLast => {
+                batch.power(point, view.losing(profile, latest_event(view, of_sort())))
+            }
             How::Tear => {
                 let Some(effect) = of_sort().last() else { return };
                 let all = forms(&view.model().effects()[effect as usize].kind, rng);

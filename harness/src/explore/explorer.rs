@@ -8,8 +8,8 @@ use super::aims::{Aim, Aims};
 use super::batch::Batch;
 use super::coverage::{Coverage, Covered};
 use super::points::{Point, points, spread};
-use super::sorts::Sorts;
 use super::seen::Seen;
+use super::sorts::Sorts;
 use super::strategy::{Site, Skipped, Strategy};
 use super::{
     durable::Durable, everything::Everything, forms::Forms, groups::Groups, keep_one::KeepOne,

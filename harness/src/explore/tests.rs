@@ -339,7 +339,8 @@ fn by_groups_every_state_comes_once_and_none_is_missed() {
     let model = script.model();
     let few = 3000;
     let text = |visit: Visit| visit.state.to_string();
-    let grouped = Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(1)).by_groups(sorts);
+    let grouped =
+        Explorer::new(&script.trace, &model, ProfileSet::ALL, &Rng::new(1)).by_groups(sorts);
     let states: Vec<String> = grouped.take(few).map(text).collect();
     let distinct: std::collections::BTreeSet<&String> = states.iter().collect();
     assert_eq!(distinct.len(), states.len());
@@ -364,7 +365,9 @@ fn coverage_counts_what_was_lost_and_ends_at_all_of_it() {
     let covered = explorer.covered().unwrap();
     assert_eq!((covered.lossy, covered.points.seen, covered.targets.seen), (0, 0, 0));
     let visits: Vec<Visit> = explorer.by_ref().collect();
-    let lossy = visits.iter().filter(|visit| visit.state.loss().is_some_and(|l| l.count() > 0 || !l.forms().is_empty()));
+    let lossy = visits
+        .iter()
+        .filter(|visit| visit.state.loss().is_some_and(|l| l.count() > 0 || !l.forms().is_empty()));
     let covered = explorer.covered().unwrap();
     assert_eq!(covered.lossy, lossy.count() as u64);
     assert_eq!(covered.points.seen, covered.points.all);
@@ -381,7 +384,10 @@ fn of_kills_alone_a_group_is_a_sort_of_point() {
         .by_groups(sorts);
     let visits: Vec<Visit> = explorer.by_ref().take_while(|visit| visit.kill).collect();
     let covered = explorer.covered().unwrap();
-    assert_eq!((covered.groups.seen, covered.points.seen), (covered.groups.all, covered.points.all));
+    assert_eq!(
+        (covered.groups.seen, covered.points.seen),
+        (covered.groups.all, covered.points.all)
+    );
     assert_eq!(covered.lossy, visits.len() as u64);
     assert_eq!(covered.targets.all, 0);
 }

@@ -64,8 +64,16 @@ impl Setup {
             root: root.into(),
             hangs: Hangs::default(),
             interrupted: Arc::default(),
+            usage: Arc::default(),
         }
     }
+}
+
+/// A process that waits for `open`.
+struct Ready {
+    process: DriverProcess,
+    session: Session,
+    patience: Patience,
 }
 
 /// Recovers images one after another.
@@ -235,12 +243,7 @@ impl Worker {
         after: &[Request],
     ) -> Result<(Recovery, Option<Answer>)> {
         let dir = self.workdir.path().to_path_buf();
-        let (mut process, mut session) = self.process()?;
-        let patience = Patience::of(&self.setup);
-        session.wait_briefly(patience.most);
-        session.watch(patience.watching(process.keeper()));
-        session.heed(Arc::clone(&self.setup.interrupted));
-        session.limit_room(Room { dir: dir.clone(), limit_bytes: self.room_bytes });
+        let Ready { mut process, mut session, patience } = self.ready()?;
         let mut answer = None;
         let talk = converse(&mut session, &dir, before, after, &mut answer);
         self.setup.hangs.answered(&session.slowest(), &patience.first);
@@ -264,6 +267,18 @@ impl Worker {
                 Ok((converse::failed(stage, process.explain(fault)), answer))
             }
         }
+    }
+
+    /// A process that waits for `open`, with the limits of what is asked of it.
+    fn ready(&mut self) -> Result<Ready> {
+        let (process, mut session) = self.process()?;
+        let patience = Patience::of(&self.setup);
+        session.wait_briefly(patience.most);
+        session.watch(patience.watching(process.keeper()));
+        session.heed(Arc::clone(&self.setup.interrupted));
+        let dir = self.workdir.path().to_path_buf();
+        session.limit_room(Room { dir, limit_bytes: self.room_bytes });
+        Ok(Ready { process, session, patience })
     }
 
     /// What the driver makes of `image` in a fresh process and directory.

@@ -95,9 +95,10 @@ pub fn outcome_line(report: &Report) -> String {
         line.push_str(", incomplete (interrupted)");
     }
     if report.outcome == "held" && !report.faults.is_empty() {
-        let shares = report.faults.iter().map(|(fault, totals)| {
-            format!("{fault} {}", percent(totals.coverage.groups))
-        });
+        let shares = report
+            .faults
+            .iter()
+            .map(|(fault, totals)| format!("{fault} {}", percent(totals.coverage.groups)));
         let _ = write!(line, "; groups visited: {}", shares.collect::<Vec<_>>().join(", "));
     }
     if !report.missed.is_empty() {

@@ -96,10 +96,8 @@ fn a_fault_that_saw_too_little_says_which_option_gets_further() {
 
 #[test]
 fn what_was_seen_once_and_never_tried_again_is_no_violation() {
-    let unconfirmed = Finding {
-        frequency: Some((0, 0)),
-        ..finding(Kind::LostAck, &[Profile::Ext4], false)
-    };
+    let unconfirmed =
+        Finding { frequency: Some((0, 0)), ..finding(Kind::LostAck, &[Profile::Ext4], false) };
     let alone = concluded(|outcome, _| outcome.findings.push(unconfirmed.clone()));
     assert_eq!(alone.outcome, Outcome::NotMeasured);
     let beside = concluded(|outcome, _| {

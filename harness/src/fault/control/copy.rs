@@ -4,13 +4,12 @@
 //! can be judged.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Plan, Target, Timeouts};
 use crate::image::Image;
 use crate::record::{RecordOptions, record_workload};
-use crate::recover::{Hangs, Recovery, Setup, Worker};
+use crate::recover::{Recovery, Setup, Worker};
 use crate::workload::{Contents, Request};
 
 use super::super::unseen;
@@ -36,15 +35,8 @@ impl Original<'_> {
     /// An error unless a copy shows the same. `requests` are what the store was asked: where the copy
     /// does not, they are recorded once, to name what was not seen.
     pub fn check(&self, copy: &Image, requests: &[Request]) -> Result<()> {
-        let setup = Setup {
-            target: self.target.clone(),
-            capabilities: self.capabilities.clone(),
-            timeouts: self.timeouts,
-            root: self.root.to_path_buf(),
-            hangs: Hangs::default(),
-            interrupted: Arc::default(),
-            usage: Arc::default(),
-        };
+        let (target, capabilities) = (self.target.clone(), self.capabilities.clone());
+        let setup = Setup::new(target, capabilities, self.timeouts, self.root);
         let mut why = String::new();
         for _ in 0..TRIES {
             why = match Worker::new(&setup)?.recover(copy)? {
@@ -75,7 +67,7 @@ impl Original<'_> {
         let dir = folder.path().join("store");
         std::fs::create_dir(&dir).map_err(|error| HarnessError::at("making", &dir, error))?;
         let mut options = RecordOptions::new(&dir).pinned();
-        options.timeouts = self.timeouts.to_confirm();
+        options.timeouts = self.timeouts.recorded();
         options.run_root = Some(folder.path().to_path_buf());
         let capabilities = Some(self.capabilities);
         let plan = Plan { dir: &dir, requests, threads: 1, capabilities };

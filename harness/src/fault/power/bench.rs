@@ -158,7 +158,8 @@ impl<'a, T: Clone> Bench<'a, T> {
             Known::New(_) => {
                 let reading = if reads { vec![visit] } else { Vec::new() };
                 let asks = vec![(visit, ask)];
-                self.waiting.insert(no, Waiting { image: image.clone(), asks, reading, kind: None });
+                self.waiting
+                    .insert(no, Waiting { image: image.clone(), asks, reading, kind: None });
                 self.pool.submit(u64::from(no.0), image.clone(), extra(no))?;
                 self.recoveries += 1;
             }

@@ -88,9 +88,7 @@ fn outermost(spot: &Spot) -> (Rc<Ground>, EventNo) {
 /// at the end. Nothing where no such close was acknowledged.
 fn last_close(trace: &Trace, point: EventNo) -> Option<EventNo> {
     let before = &trace.events[..(point.0 as usize).min(trace.events.len())];
-    let is = |kind: &EventKind, wanted: &Request| {
-        matches!(kind, EventKind::Request { request, .. } if request == wanted)
-    };
+    let is = |kind: &EventKind, wanted: &Request| matches!(kind, EventKind::Request { request, .. } if request == wanted);
     let at = before.iter().rposition(|event| is(&event.kind, &Request::Close))?;
     let EventKind::Request { op, .. } = trace.events[at].kind else { return None };
     let after = &trace.events[at..];

@@ -9,7 +9,9 @@ use super::nested::Nesting;
 use super::prove::Prover;
 use super::stage::Stage;
 use super::visit::{Ended, Share};
-use super::{clean_close, device, fewer, findings, group, own_name, profiles, settle, source, studio};
+use super::{
+    clean_close, device, fewer, findings, group, own_name, profiles, settle, source, studio,
+};
 use crate::base::{HarnessError, Result};
 use crate::diagnose;
 use crate::explore::Explorer;

@@ -13,9 +13,7 @@ use crate::driver::{Capabilities, PowerPromise};
 use crate::explore::Explorer;
 use crate::fault::power::ground::{Ground, Spot};
 use crate::fault::power::{Group, device, finding, profiles};
-use crate::fault::{
-    Context, Control, FaultOutcome, Progress, Timing, Totals, asked, unseen,
-};
+use crate::fault::{Context, Control, FaultOutcome, Progress, Timing, Totals, asked, unseen};
 use crate::image::{Builder, Image};
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, Overlay, Profile, ProfileSet};

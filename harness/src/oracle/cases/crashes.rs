@@ -1,6 +1,7 @@
 //! Plain crashes: what was promised, what may be there, what it is called and in which words.
 
 use super::*;
+use crate::driver::Hang;
 use Kind::*;
 
 const HELD: &[Kind] = &[];
@@ -229,9 +230,10 @@ fn a_recovery_that_dies_or_hangs_before_the_store_was_born_is_a_note() {
         stderr: "invalid page".into(),
         garbled: false,
     };
-    for (recovery, kind) in
-        [(died, RecoveryCrashed), (Recovery::Hung { stage: Stage::Open }, RecoveryHung)]
-    {
+    for (recovery, kind) in [
+        (died, RecoveryCrashed),
+        (Recovery::Hung { stage: Stage::Open, hang: Hang::Limit }, RecoveryHung),
+    ] {
         for loss in [Kill, Power] {
             let verdict = judge.at(Moment(5), loss, &recovery);
             assert_eq!((kinds(&verdict), verdict.held()), (vec![kind], true));

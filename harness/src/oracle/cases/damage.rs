@@ -15,9 +15,10 @@ fn death_and_hanging_after_damage_are_notes_where_no_detection_was_promised() {
     for (words, notes) in [("", true), ("corruption=detected", false)] {
         let judge = Judge::new(&history("put a 1"), &with(words));
         for stage in [Stage::Open, Stage::Dump, Stage::Close] {
-            for (recovery, kind) in
-                [(died(stage), RecoveryCrashed), (Recovery::Hung { stage }, RecoveryHung)]
-            {
+            for (recovery, kind) in [
+                (died(stage), RecoveryCrashed),
+                (Recovery::Hung { stage, hang: Hang::Limit }, RecoveryHung),
+            ] {
                 let verdict = judge.damaged(&damage(), &recovery);
                 assert_eq!(kinds(&verdict), [kind]);
                 assert_eq!(verdict.held(), notes, "{words} {stage:?}");

@@ -111,11 +111,8 @@ impl Moments {
     /// The figures that this workload may have.
     fn figures(&self) -> Vec<Figure> {
         let (checkpoint, reopen) = (self.checkpoint_every.is_some(), self.reopen_every.is_some());
-        let with_both = [
-            Figure::CheckpointReopenTwice,
-            Figure::TwoCheckpoints,
-            Figure::ShortSession,
-        ];
+        let with_both =
+            [Figure::CheckpointReopenTwice, Figure::TwoCheckpoints, Figure::ShortSession];
         let mut figures = Vec::new();
         figures.extend(with_both.into_iter().filter(|_| checkpoint && reopen));
         figures.extend(checkpoint.then_some(Figure::LongAfterCheckpoint));

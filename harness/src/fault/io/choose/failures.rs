@@ -52,7 +52,14 @@ pub(super) fn failures(call: &Numbered<'_>) -> Vec<Attempt> {
             if bytes == moved / 2 {
                 let (errno, what) = rest(call);
                 let then = Some(Strike::Fail { nth: nth + 1, errno, extent: Extent::Once });
-                all.push(Attempt { strike, then, what: what.to_owned(), round: 1, turn: 0, sort: 0 });
+                all.push(Attempt {
+                    strike,
+                    then,
+                    what: what.to_owned(),
+                    round: 1,
+                    turn: 0,
+                    sort: 0,
+                });
             }
         }
     }

@@ -41,7 +41,9 @@ impl<T: Clone> Bench<'_, T> {
 
     pub(super) fn second_opinion(&mut self, done: Done) -> Result<()> {
         let no = ImageNo(((done.id - CONFIRMING) / 100) as u32);
-        let Some(Waiting { image, asks, kind, .. }) = self.waiting.remove(&no) else { return Ok(()) };
+        let Some(Waiting { image, asks, kind, .. }) = self.waiting.remove(&no) else {
+            return Ok(());
+        };
         let Known::Recovered(_, known) = self.memory.image(image.hash()) else { return Ok(()) };
         let first = self.memory.recovery(known);
         let others = [Some(&done.recovery), done.again.as_ref()];
