@@ -310,7 +310,7 @@ fn log_with_checkpoints() -> (Script, Sorts) {
     };
     let effects = model.effects().iter().map(kind).collect();
     let is_write = |event: &crate::trace::Event| match &event.kind {
-        EventKind::Call(call) => u32::from(&*call.name == "pwrite64"),
+        EventKind::Call(call) => u32::from(matches!(call.op, FileOp::Write { .. })),
         _ => 2,
     };
     let events = script.trace.events.iter().map(is_write).collect();
