@@ -85,6 +85,8 @@ pub const WRAP_UP: Duration = Duration::from_secs(5);
 pub const WRAP_UP_RECOVERIES: u32 = 150;
 /// … and at most this share of the time.
 pub const WRAP_UP_SHARE: f64 = 0.4;
+/// The first finding of a fault may be tried again for this long after the deadline.
+pub const CONFIRM_GRACE: Duration = Duration::from_secs(1);
 /// A finding that fails this often in a row in fresh processes fails always.
 pub const CONFIRM_ALWAYS: u32 = 2;
 /// How often a finding that does not fail each time is judged again.

@@ -24,15 +24,24 @@ pub fn shows(verdict: &Verdict, kind: Kind) -> bool {
 
 /// Judges the finding's case again: twice, or five times where it does not fail each time. Answers are
 /// waited for as long as the user says, as far as the fault's time goes. At the deadline fewer tries are
-/// made, or none.
-pub fn confirm(fault: &dyn Fault, ctx: &Context<'_>, finding: &mut Finding) -> Result<Confirmed> {
+/// made, or none; the first finding of a fault has a moment more.
+pub fn confirm(
+    fault: &dyn Fault,
+    ctx: &Context<'_>,
+    finding: &mut Finding,
+    is_first: bool,
+) -> Result<Confirmed> {
     let budget = ctx.budget.to_confirm();
     let ctx = &Context { budget: &budget, ..ctx.clone() };
     let hung = finding.kind == Kind::RecoveryHung;
     let is_late = || budget.deadline().is_some_and(|end| Instant::now() >= end);
     let mut failed = 0;
     let mut tries = 0;
-    while tries < limits::CONFIRM_TRIES && !ctx.budget.is_over() {
+    let no_time = |tries: u32| match (is_first, tries) {
+        (true, 0) => ctx.budget.is_past(),
+        _ => ctx.budget.is_over(),
+    };
+    while tries < limits::CONFIRM_TRIES && !no_time(tries) {
         if tries > 0 && hung && is_late() {
             break;
         }
@@ -181,7 +190,7 @@ mod tests {
     fn a_finding_that_fails_twice_in_a_row_fails_always() {
         with(&[true, true], |fault, ctx| {
             let mut finding = finding();
-            assert_eq!(confirm(fault, ctx, &mut finding).unwrap(), Confirmed::Again(2, 2));
+            assert_eq!(confirm(fault, ctx, &mut finding, true).unwrap(), Confirmed::Again(2, 2));
             assert_eq!((finding.frequency, finding.evidence.as_str()), (Some((2, 2)), "said"));
         });
     }
@@ -189,7 +198,7 @@ mod tests {
     #[test]
     fn a_finding_that_fails_now_and_then_keeps_its_frequency() {
         with(&[true, false, true, false, false], |fault, ctx| {
-            let confirmed = confirm(fault, ctx, &mut finding()).unwrap();
+            let confirmed = confirm(fault, ctx, &mut finding(), true).unwrap();
             assert_eq!(confirmed, Confirmed::Again(2, 5));
         });
     }
@@ -197,7 +206,7 @@ mod tests {
     #[test]
     fn a_finding_that_never_fails_again_is_said_to_be_so() {
         with(&[false; 5], |fault, ctx| {
-            assert_eq!(confirm(fault, ctx, &mut finding()).unwrap(), Confirmed::Never(5));
+            assert_eq!(confirm(fault, ctx, &mut finding(), true).unwrap(), Confirmed::Never(5));
         });
     }
 

@@ -164,7 +164,7 @@ impl Campaign<'_> {
             self.observer.on(Progress::Confirming { fault: fault.name(), number, count });
             // A recording's clean close is a case of its own, whichever fault came upon it.
             let judge = finding.case.strike.fault().and_then(fault::find).unwrap_or(fault);
-            let confirmed = match confirm::confirm(judge, ctx, &mut finding) {
+            let confirmed = match confirm::confirm(judge, ctx, &mut finding, number == 0) {
                 Err(HarnessError::Interrupted) => Confirmed::Never(0),
                 confirmed => confirmed?,
             };

@@ -123,13 +123,16 @@ impl Budget {
     }
 
     /// A budget of its own for a part of the work: `of_cases` of the cases and `of_time` of the time
-    /// that are left.
+    /// that are left, without the time in which the whole confirms what failed.
     pub fn part(&self, of_cases: f64, of_time: f64) -> Self {
         let cases = match self.cases {
             u64::MAX => u64::MAX,
             cases => ((cases - self.used()) as f64 * of_cases).ceil() as u64,
         };
-        let time = self.time.map(|time| time.saturating_sub(self.elapsed()).mul_f64(of_time));
+        let time = self.time.map(|time| {
+            let until = time.saturating_sub(self.kept(time) / 2);
+            until.saturating_sub(self.elapsed()).mul_f64(of_time)
+        });
         let deadline = self.deadline.map(|whole| match time {
             Some(time) => whole.min(Instant::now() + time),
             None => whole,
@@ -212,6 +215,13 @@ impl Budget {
     /// True at the deadline, and once the user asked to stop.
     pub fn is_over(&self) -> bool {
         self.interrupted() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// True a moment after the deadline, and once the user asked to stop. So long the first finding of a
+    /// fault may still be tried.
+    pub fn is_past(&self) -> bool {
+        let late = |deadline: Instant| Instant::now() >= deadline + limits::CONFIRM_GRACE;
+        self.interrupted() || self.deadline.is_some_and(late)
     }
 
     /// True when explaining has to end, so that confirming has its time.

@@ -48,7 +48,10 @@ impl Fault for Kill {
         };
         let budget = ctx.budget.part(1.0 - RECORDED, 1.0);
         let mut outcome = live(&Context { budget: &budget, ..ctx.clone() })?;
+        // The recorded states came first.
+        let first = recorded.totals.first_failure.or(outcome.totals.first_failure);
         outcome.merge(recorded);
+        outcome.totals.first_failure = first;
         outcome.called_for.extend(called_for::of_crashes(Loss::Kill, &ctx.control.capabilities));
         Ok(outcome)
     }
