@@ -116,7 +116,10 @@ fn with_flaw(path: &Path, from: &str, to: &str) {
 #[test]
 fn a_store_that_an_ordinary_request_kills_after_a_kill_and_a_recovery_died_in_use() {
     let (store, place) = (Store::new(), Place::new());
-    store.torture(&place, "late", "kill,power", "80", &[]).exits(1).says("the free list is corrupt");
+    store
+        .torture(&place, "late", "kill,power", "80", &[])
+        .exits(1)
+        .says("the free list is corrupt");
     let one = [("kill".to_owned(), "died-in-use".to_owned())];
     assert_eq!(violations(&place), one, "one flaw is told once");
     let path = scenario(&place);

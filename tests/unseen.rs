@@ -93,7 +93,8 @@ fn a_store_that_opens_its_files_below_a_root_of_the_call_s_own_is_recorded_and_h
 }
 
 #[test]
-fn a_program_that_fails_for_a_call_that_the_recorder_refuses_is_not_measured_and_the_call_is_named() {
+fn a_program_that_fails_for_a_call_that_the_recorder_refuses_is_not_measured_and_the_call_is_named()
+{
     let program = Program::new();
     for (mode, call) in
         [("uring", "io_uring_setup"), ("uring-err", "io_uring_setup"), ("aio", "io_setup")]

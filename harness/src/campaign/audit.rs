@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Campaign, share::Shares};
 use crate::base::{HarnessError, Result};
-use crate::fault::audit::{Audit, audit as syncs};
 use crate::fault::Progress;
+use crate::fault::audit::{Audit, audit as syncs};
 use crate::scenario::FaultName;
 
 /// Audits the syncs of a campaign's target.

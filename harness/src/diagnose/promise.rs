@@ -37,12 +37,7 @@ pub fn barriers(trace: &Trace, promised: PowerPromise) -> Vec<Promise> {
 }
 
 /// What promised `op` before `point`, if anything did.
-pub fn promise(
-    trace: &Trace,
-    promised: PowerPromise,
-    op: OpNo,
-    point: EventNo,
-) -> Option<Promise> {
+pub fn promise(trace: &Trace, promised: PowerPromise, op: OpNo, point: EventNo) -> Option<Promise> {
     let (asked, _, ()) =
         *requests(trace, |_| Some(())).iter().find(|(_, other, ())| *other == op)?;
     let own = Promise { asked, answered: ack(trace, asked, op)?, barrier: None };

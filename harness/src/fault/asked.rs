@@ -4,8 +4,8 @@
 use crate::base::{Rng, limits};
 use crate::driver::{Capabilities, Timeouts};
 use crate::scenario::{Extent, Options};
-use crate::workload::{Request, Workload, usage};
 use crate::workload::generate::{Limits, Mix, generate};
+use crate::workload::{Request, Workload, usage};
 
 /// Longest value of a round of short ones: many to a page.
 const SHORT_VALUES: usize = 64;

@@ -21,9 +21,9 @@ use crate::workload::{Answer, Contents, History, Request};
 
 use super::asked;
 use super::context::Control;
-use copy::Original;
 use super::finding::{Cause, Finding};
 use super::outcome::{FaultOutcome, Rejudged};
+use copy::Original;
 
 /// Runs the control below `run_root`. An error is a broken harness, or a store that is not where images
 /// are taken from; a violation is a finding.

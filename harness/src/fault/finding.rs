@@ -74,9 +74,8 @@ impl Finding {
     /// of those alike the one with the most cases.
     pub fn order(&self, other: &Finding) -> Ordering {
         let needs_fault = |one: &Finding| one.fault.is_some();
-        let key = |one: &Finding| {
-            (one.note, needs_fault(one), one.takes_two(), one.kind, one.grade())
-        };
+        let key =
+            |one: &Finding| (one.note, needs_fault(one), one.takes_two(), one.kind, one.grade());
         let states = other.states.cmp(&self.states);
         key(self).cmp(&key(other)).then(states).then_with(|| self.id.cmp(&other.id))
     }

@@ -13,9 +13,10 @@ const WORDS: usize = 160;
 /// The cause of such a violation, the same whichever fault shows it.
 pub fn cause(violation: &Violation) -> Cause {
     Cause {
-        sentence: "recovery opens the store and shows its contents, and leaves it so that ordinary \
+        sentence:
+            "recovery opens the store and shows its contents, and leaves it so that ordinary \
                    requests kill it"
-            .into(),
+                .into(),
         counterfactual: None,
         parts: BTreeMap::from([("death".to_owned(), death(violation))]),
     }

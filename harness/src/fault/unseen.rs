@@ -68,11 +68,7 @@ const GRANTED: &str = "sched_setaffinity";
 
 /// An error where the program answered requests with errors, the control had none, and the recorder had
 /// refused calls of the program's.
-pub fn errors(
-    recorded: &History,
-    control: &History,
-    calls: &BTreeMap<String, u64>,
-) -> Result<()> {
+pub fn errors(recorded: &History, control: &History, calls: &BTreeMap<String, u64>) -> Result<()> {
     let refused = calls.iter().filter(|(name, _)| *name != GRANTED);
     let refused: BTreeMap<String, u64> =
         refused.map(|(name, count)| (name.clone(), *count)).collect();

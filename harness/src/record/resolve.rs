@@ -108,8 +108,7 @@ impl Resolver {
             let parent = open_within(&root, folder, how).ok()?;
             let dir = status::of(&parent).ok().and_then(|status| world.find(&status.identity));
             let found = Found { parent, dir, name: name.to_vec() };
-            let is_link =
-                || found.status(false).is_ok_and(|status| status.kind == Kind::Symlink);
+            let is_link = || found.status(false).is_ok_and(|status| status.kind == Kind::Symlink);
             if !follow || name.is_empty() || !is_link() {
                 return Some(found);
             }

@@ -54,17 +54,8 @@ impl Script<'_> {
 }
 
 /// The sessions, one after the other on one store; the last only looks.
-const SESSIONS: [&str; 9] = [
-    "pa pb c",
-    "",
-    "pc c pd c",
-    "c",
-    "pe db c c",
-    "b s",
-    "Pf c pg s c pa c",
-    "da dc dx",
-    "",
-];
+const SESSIONS: [&str; 9] =
+    ["pa pb c", "", "pc c pd c", "c", "pe db c c", "b s", "Pf c pg s c pa c", "da dc dx", ""];
 
 /// Everything that is asked. What the driver does not understand is left out.
 pub fn requests(capabilities: &Capabilities) -> Vec<Request> {
@@ -100,11 +91,8 @@ mod tests {
     #[test]
     fn every_sort_of_request_is_once_the_last_before_a_close() {
         let all = all();
-        let last: Vec<&Request> = all
-            .windows(2)
-            .filter(|pair| pair[1] == Request::Close)
-            .map(|pair| &pair[0])
-            .collect();
+        let last: Vec<&Request> =
+            all.windows(2).filter(|pair| pair[1] == Request::Close).map(|pair| &pair[0]).collect();
         let is_put = |request: &&Request| matches!(request, Request::Write(Mutation::Del(_)));
         assert!(last.iter().any(|request| **request == Request::Checkpoint));
         assert!(last.iter().any(|request| **request == Request::Sync));

@@ -201,7 +201,8 @@ impl<'a> Writer<'a> {
                 "the driver dies of `{request}` in a new store too, without any fault: {how}"
             )));
         }
-        let (history, moment) = self.pending.clone().unwrap_or_else(|| (History::default(), moment));
+        let (history, moment) =
+            self.pending.clone().unwrap_or_else(|| (History::default(), moment));
         let (earlier, moment) = (&self.earlier, moment.to_string());
         let left = Left { image, history: &history, earlier, moment, then: &then };
         self.tally.judged(&left, &Recovery::Opened(recovered.clone()), verdict);
@@ -299,7 +300,12 @@ impl<'a> Writer<'a> {
         if excused {
             self.tally.blind(format!(
                 "a live process failed where unplug looked at its calls, and may not elsewhere: {}",
-                recording.answered.into_keys().chain(recording.trace.blind).collect::<Vec<_>>().join(", ")
+                recording
+                    .answered
+                    .into_keys()
+                    .chain(recording.trace.blind)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ));
         }
         Ok(Run { killer, driven, struck, excused })

@@ -9,7 +9,9 @@ use super::nested::Nesting;
 use super::prove::Prover;
 use super::stage::Stage;
 use super::visit::{Ended, Share};
-use super::{clean_close, device, fewer, findings, group, own_name, profiles, settle, source, studio};
+use super::{
+    clean_close, device, fewer, findings, group, own_name, profiles, settle, source, studio,
+};
 use crate::base::{HarnessError, Result};
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, asked};
@@ -155,7 +157,7 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         ));
     }
     let failures = std::mem::take(&mut bench.failures);
-    let failures = clean_close::subtract(ctx, failures, &mut prover, &mut outcome)?;
+    let failures = clean_close::subtract(ctx, failures, &bench.memory, &mut prover, &mut outcome)?;
     let durable = ctx.control.capabilities.power_promise();
     let groups = group::group(failures, &mut prover, device(ctx), durable)?;
     for (nth, mut group) in groups.into_iter().enumerate() {
