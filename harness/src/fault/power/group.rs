@@ -192,7 +192,9 @@ fn on_ground(
     let mut trouble = None;
     let mut left = PROBES;
     let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
-    let mut trier = Trier::new(prover, &first, Kind::LostAck);
+    // All of one ground and call are alarms, or notes.
+    let alarm = members.iter().all(|member| !member.violation.note);
+    let mut trier = Trier::new(prover, &first, Kind::LostAck).alarms(alarm);
     let found = diagnose::group(&scene, &failing, &[], |one, state| {
         // A hang takes the whole limit; a death in use is recovery's doing and no lost effect's.
         let is_plain = !matches!(one.kind, Kind::RecoveryHung | Kind::DiedInUse);
@@ -277,12 +279,13 @@ fn smaller(group: &mut Group, prover: &mut Prover) -> Result<()> {
         return Ok(());
     }
     let spot = group.spot.clone();
-    let state = shrink::smallest(prover, &spot, profile.into(), group.kind)?;
+    let state = shrink::smallest(prover, &spot, profile.into(), (group.kind, !group.note))?;
     if state == spot.state {
         return Ok(());
     }
     let (verdict, _) = Trier::new(prover, &spot, group.kind).verdict(&state)?;
-    if let Some(same) = verdict.violations.into_iter().find(|found| found.kind == group.kind) {
+    let same = |found: &Violation| (found.kind, found.note) == (group.kind, group.note);
+    if let Some(same) = verdict.violations.into_iter().find(same) {
         group.violation = same;
         group.spot.state = state;
     }
