@@ -77,8 +77,13 @@ pub fn group(
         for found in on_ground(&ground, members, prover, device, durable)? {
             let same = |group: &&mut Group| {
                 // A store that was never opened is worth one word, whatever was lost.
-                if group.kind == Kind::RefusedUnborn {
-                    return found.kind == group.kind;
+                let unborn = match group.kind {
+                    Kind::RefusedUnborn => true,
+                    Kind::RecoveryCrashed | Kind::RecoveryHung => group.note,
+                    _ => false,
+                };
+                if unborn {
+                    return (found.kind, found.note) == (group.kind, group.note);
                 }
                 // Recovery left it so, and nothing that was lost: the death alone tells them apart.
                 if group.kind == Kind::DiedInUse {
