@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Place, echo};
-use crate::base::file_system;
+use super::echo;
 use crate::fault::{FaultOutcome, Finding, Totals};
 use crate::oracle::Kind;
 use crate::scenario::{FaultName, Options, Outcome, TargetText};
@@ -86,9 +85,9 @@ impl Conclusion {
     }
 
     /// Says where stores stand from now on.
-    pub fn stand(&mut self, place: &Place<'_>) {
-        self.file_system = file_system::name(place.root);
-        self.notes.extend(place.note());
+    pub fn stand(&mut self, file_system: String, note: Option<String>) {
+        self.file_system = file_system;
+        self.notes.extend(note);
     }
 
     /// Takes in what one fault handed back; `called_for` collects over all faults.

@@ -74,7 +74,7 @@ impl Campaign<'_> {
         let shares = Shares::new(self.options.extent, Arc::clone(&self.interrupted));
         self.observer.on(Progress::ControlStarted);
         let (control, outcome, mut place) = self.control()?;
-        conclusion.stand(&place);
+        conclusion.stand(place.file_system(), place.note());
         conclusion.capabilities = control.capabilities.words();
         conclusion.control_warnings = control.warnings.clone();
         conclusion.take(None, outcome, called_for);
@@ -98,7 +98,7 @@ impl Campaign<'_> {
                 Err(HarnessError::EndsOtherwise(why)) => match place.moved(self, &why) {
                     Some(moved) => {
                         place = moved;
-                        conclusion.stand(&place);
+                        conclusion.stand(place.file_system(), place.note());
                         let ctx = self.context(name, &control, &budget, &place);
                         self.strike(fault, &ctx, conclusion)
                     }
