@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Place, echo};
-use crate::base::file_system;
+use super::echo;
 use crate::fault::{FaultOutcome, Finding, Timing, Totals};
 use crate::oracle::Kind;
 use crate::scenario::{Extent, FaultName, Options, Outcome, TargetText};
@@ -96,9 +95,9 @@ impl Conclusion {
     }
 
     /// Says where stores stand from now on.
-    pub fn stand(&mut self, place: &Place<'_>) {
-        self.file_system = file_system::name(place.root);
-        self.notes.extend(place.note());
+    pub fn stand(&mut self, file_system: String, note: Option<String>) {
+        self.file_system = file_system;
+        self.notes.extend(note);
     }
 
     /// Takes in what one fault handed back. A property that the fault calls for counts as judged only

@@ -72,7 +72,7 @@ impl Campaign<'_> {
     fn stages(&self, conclusion: &mut Conclusion) -> Result<()> {
         self.observer.on(Progress::ControlStarted);
         let (control, outcome, mut place) = self.control()?;
-        conclusion.stand(&place);
+        conclusion.stand(place.file_system(), place.note());
         conclusion.capabilities = control.capabilities.words();
         conclusion.control_warnings = control.warnings.clone();
         conclusion.take(None, outcome);
@@ -100,7 +100,7 @@ impl Campaign<'_> {
                 Err(HarnessError::EndsOtherwise(why)) => match place.moved(self, &why) {
                     Some(moved) => {
                         place = moved;
-                        conclusion.stand(&place);
+                        conclusion.stand(place.file_system(), place.note());
                         let ctx = self.context(name, &control, &budget, &place);
                         self.strike(fault, &ctx, conclusion)
                     }

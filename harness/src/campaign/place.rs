@@ -30,10 +30,15 @@ impl<'a> Place<'a> {
         apart.then(|| Self { root: campaign.run_root, moved: Some(why.to_owned()) })
     }
 
+    /// The file system on which they stand.
+    pub fn file_system(&self) -> String {
+        file_system::name(self.root)
+    }
+
     /// For the report: that they were moved, and why.
     pub fn note(&self) -> Option<String> {
         let why = self.moved.as_ref()?;
-        let name = file_system::name(self.root);
+        let name = self.file_system();
         Some(format!("everything stands on {name}: the program does not run in memory ({why})"))
     }
 }

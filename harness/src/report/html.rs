@@ -162,6 +162,9 @@ fn options(report: &Report) -> Markup {
         table {
             tr { td { "unplug" } td { (report.version) } }
             tr { td { "capabilities" } td { (report.target.capabilities.join(" ")) } }
+            @if !report.file_system.is_empty() {
+                tr { td { "file system" } td { (report.file_system) } }
+            }
             @for (name, value) in options.as_object().into_iter().flatten() {
                 tr { td { (name) } td { (plain(value)) } }
             }

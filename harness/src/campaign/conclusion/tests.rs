@@ -209,3 +209,13 @@ fn an_interrupted_run_that_held_so_far_does_not_exit_as_held() {
     conclusion.complete = false;
     assert_eq!(conclusion.exit_code(), 130);
 }
+
+#[test]
+fn a_note_and_a_violation_of_one_cause_have_identifiers_of_their_own() {
+    let conclusion = concluded(|outcome, _| {
+        outcome.findings =
+            vec![finding(Kind::LostAck, &[], true), finding(Kind::LostAck, &[], false)];
+    });
+    let ids: Vec<&str> = conclusion.findings.iter().map(|finding| finding.id.as_str()).collect();
+    assert_eq!(ids, ["lost-ack", "lost-ack-note"]);
+}

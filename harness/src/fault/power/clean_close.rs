@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::ask::Failure;
 use super::ground::{Ground, Spot};
+use super::memory::Memory;
 use super::prove::Prover;
 use crate::base::Result;
 use crate::fault::{Cause, Context, FaultOutcome, Finding, stored};
@@ -18,7 +19,7 @@ use crate::recover::Recovery;
 use crate::scenario::{Case, Files, HistoryText, KillStrike, Strike};
 use crate::trace::{EventKind, EventNo, Trace};
 use crate::workload::contents::apply;
-use crate::workload::{Answer, Contents, History, Key, Moment, Request};
+use crate::workload::{Answer, Contents, History, Key, Moment, Mutation, Request, Value};
 
 /// The folder of the directory that the close left.
 const IMAGE: &str = "image";
@@ -29,14 +30,15 @@ struct Left {
     history: History,
     image: Image,
     verdict: Verdict,
-    /// Keys that do not hold what was acknowledged last.
-    keys: BTreeSet<Key>,
+    /// What keys should hold that do not hold what was acknowledged last.
+    lost: BTreeMap<Key, Option<Value>>,
 }
 
 /// Failing states without what a clean close before them shows already; that is reported by itself.
 pub fn subtract(
     ctx: &Context<'_>,
     failures: BTreeMap<u64, Failure<Spot>>,
+    memory: &Memory,
     prover: &mut Prover,
     outcome: &mut FaultOutcome,
 ) -> Result<BTreeMap<u64, Failure<Spot>>> {
@@ -57,7 +59,15 @@ pub fn subtract(
                 place.insert(Left::of(&ground, close, prover)?)
             }
         };
-        failure.violations.retain(|violation| !left.shows(violation));
+        if !left.verdict.held() {
+            let after = ground.history().until(Moment(u64::from(point.0)));
+            let recovery = memory.recovery(failure.recovery);
+            let besides = left.restored(&recovery, &after).map(|restored| {
+                let spot = &ask.what;
+                spot.ground.court.at(spot.moment(), spot.loss(), &restored)
+            });
+            failure.violations = left.besides(failure.violations, besides);
+        }
         match failure.violations.is_empty() {
             true => gone += 1,
             false => drop(kept.insert(visit, failure)),
@@ -107,20 +117,54 @@ impl Left {
         let moment = Moment(u64::from(close.0));
         let verdict = ground.court.at(moment, Loss::None, &recovery);
         let history = ground.history().until(moment);
-        let keys = match &recovery {
-            Recovery::Opened(shown) if !verdict.held() => changed(&history, &shown.contents),
-            _ => BTreeSet::new(),
+        let lost = match &recovery {
+            Recovery::Opened(shown) if !verdict.held() => lost(&history, &shown.contents),
+            _ => BTreeMap::new(),
         };
-        Ok(Left { history, image, verdict, keys })
+        Ok(Left { history, image, verdict, lost })
     }
 
-    /// True if a violation is one of those that the close shows already.
-    fn shows(&self, violation: &Violation) -> bool {
-        let mut alike = self.verdict.violations.iter().filter(|own| own.kind == violation.kind);
-        alike.any(|own| {
-            let known = |key: &Key| self.keys.contains(key) || own.keys.contains(key);
-            own.note <= violation.note && violation.keys.iter().all(known)
-        })
+    /// A recovery with what the close lost put back: those of the keys that nothing in `after` changed
+    /// since. Nothing where the store did not open.
+    fn restored(&self, recovery: &Recovery, after: &History) -> Option<Recovery> {
+        let Recovery::Opened(shown) = recovery else { return None };
+        let later = after.operations.iter().skip(self.history.operations.len());
+        let changed: BTreeSet<&Key> =
+            later.flat_map(|operation| operation.request.mutations()).map(Mutation::key).collect();
+        let mut shown = shown.clone();
+        for (key, value) in self.lost.iter().filter(|(key, _)| !changed.contains(key)) {
+            match value {
+                Some(value) => drop(shown.contents.insert(key.clone(), value.clone())),
+                None => drop(shown.contents.remove(key)),
+            }
+        }
+        Some(Recovery::Opened(shown))
+    }
+
+    /// What is wrong besides what the close shows: `restored` is the verdict on the contents with what the
+    /// close lost put back.
+    fn besides(&self, found: Vec<Violation>, restored: Option<Verdict>) -> Vec<Violation> {
+        let of_contents = |kind: Kind| {
+            matches!(
+                kind,
+                Kind::LostAck
+                    | Kind::CorruptValue
+                    | Kind::GhostKey
+                    | Kind::TornBatch
+                    | Kind::Hole
+                    | Kind::Resurrected
+                    | Kind::Vanished
+            )
+        };
+        let here = |kind: Kind| self.verdict.violations.iter().any(|own| own.kind == kind);
+        let (contents, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|violation| of_contents(violation.kind));
+        let contents = match restored {
+            Some(restored) if !contents.is_empty() => restored.violations,
+            _ => contents.into_iter().filter(|violation| !here(violation.kind)).collect(),
+        };
+        let others = others.into_iter().filter(|violation| !here(violation.kind));
+        contents.into_iter().chain(others).collect()
     }
 
     fn finding(&self, ctx: &Context<'_>, violation: &Violation) -> Finding {
@@ -160,8 +204,8 @@ impl Left {
     }
 }
 
-/// The keys that do not hold what the last acknowledged change left there.
-fn changed(history: &History, shown: &Contents) -> BTreeSet<Key> {
+/// The keys that do not hold what the last acknowledged change left there, with that.
+fn lost(history: &History, shown: &Contents) -> BTreeMap<Key, Option<Value>> {
     let mut expected = history.initial.clone();
     for operation in &history.operations {
         if operation.acknowledged().is_some() {
@@ -169,14 +213,16 @@ fn changed(history: &History, shown: &Contents) -> BTreeSet<Key> {
         }
     }
     let differs = |key: &&Key| expected.get(*key) != shown.get(*key);
-    expected.keys().chain(shown.keys()).filter(differs).cloned().collect()
+    let keys = expected.keys().chain(shown.keys()).filter(differs);
+    keys.map(|key| (key.clone(), expected.get(key).cloned())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recover::{Recovered, Stage};
     use crate::trace::Event;
-    use crate::workload::{Mutation, OpNo, Operation, Value};
+    use crate::workload::{OpNo, Operation};
 
     fn trace(requests: &[(Request, Answer)]) -> Trace {
         let mut events = Vec::new();
@@ -209,34 +255,68 @@ mod tests {
         assert_eq!(last_close(&failed, EventNo(4)), None);
     }
 
-    #[test]
-    fn what_a_close_lost_is_subtracted_and_what_a_crash_loses_besides_is_not() {
-        let put = |key: &str| Operation {
+    fn put(key: &str) -> Operation {
+        Operation {
             request: Request::Write(Mutation::Put(key.into(), Value::from("1"))),
             begun: Moment(1),
             answered: Some((Moment(2), Answer::Ack)),
-        };
+        }
+    }
+
+    fn opened(keys: &[&str]) -> Recovery {
+        let contents = keys.iter().map(|key| (Key::from(*key), Value::from("1"))).collect();
+        Recovery::Opened(Recovered { contents, ..Recovered::default() })
+    }
+
+    fn found(kind: Kind) -> Violation {
+        let (sentence, keys, operations) = (String::new(), Vec::new(), Vec::new());
+        Violation { kind, sentence, keys, operations, note: false }
+    }
+
+    /// A close that left `a` of `a` and `b`.
+    fn left() -> Left {
         let history = History { operations: vec![put("a"), put("b")], ..History::default() };
-        let shown: Contents = [(Key::from("a"), Value::from("1"))].into();
-        let lost = |keys: &[&str], kind| Violation {
-            kind,
-            sentence: String::new(),
-            keys: keys.iter().map(|key| Key::from(*key)).collect(),
-            operations: Vec::new(),
-            note: false,
-        };
-        let left = Left {
-            keys: changed(&history, &shown),
+        let Recovery::Opened(shown) = opened(&["a"]) else { panic!("it is open") };
+        Left {
+            lost: lost(&history, &shown.contents),
             history,
             image: Image::empty(),
-            verdict: Verdict {
-                violations: vec![lost(&["b"], Kind::LostAck)],
-                ..Verdict::default()
-            },
+            verdict: Verdict { violations: vec![found(Kind::LostAck)], ..Verdict::default() },
+        }
+    }
+
+    #[test]
+    fn what_a_close_lost_is_put_back_unless_it_was_changed_since() {
+        let left = left();
+        let after = |more: &[&str]| {
+            let more = more.iter().map(|key| put(key));
+            let operations = left.history.operations.iter().cloned().chain(more).collect();
+            History { operations, ..History::default() }
         };
-        assert!(left.shows(&lost(&["b"], Kind::LostAck)));
-        assert!(!left.shows(&lost(&["a"], Kind::LostAck)));
-        assert!(!left.shows(&lost(&["b", "a"], Kind::LostAck)));
-        assert!(!left.shows(&lost(&["b"], Kind::Hole)));
+        let restored = |shown, more| left.restored(&opened(shown), &after(more));
+        assert_eq!(restored(&["a", "c"], &["c"]), Some(opened(&["a", "b", "c"])));
+        assert_eq!(
+            restored(&["a"], &["b"]),
+            Some(opened(&["a"])),
+            "a later loss is a crash's doing"
+        );
+        assert_eq!(left.restored(&Recovery::Hung { stage: Stage::Open }, &after(&[])), None);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_contents_put_back_is_kept_and_what_the_close_shows_alike_is_not() {
+        let left = left();
+        let kinds = |found: Vec<Violation>| -> Vec<Kind> {
+            found.into_iter().map(|violation| violation.kind).collect()
+        };
+        let verdict = |kind| Verdict { violations: vec![found(kind)], ..Verdict::default() };
+        let lost = || vec![found(Kind::LostAck), found(Kind::Unstable)];
+        assert_eq!(kinds(left.besides(lost(), Some(Verdict::default()))), [Kind::Unstable]);
+        let both = left.besides(lost(), Some(verdict(Kind::LostAck)));
+        assert_eq!(kinds(both), [Kind::LostAck, Kind::Unstable]);
+        let refused = || vec![found(Kind::Refused)];
+        assert_eq!(kinds(left.besides(refused(), None)), [Kind::Refused]);
+        let refuses = Left { verdict: verdict(Kind::Refused), ..left };
+        assert_eq!(kinds(refuses.besides(refused(), None)), []);
     }
 }

@@ -79,8 +79,13 @@ pub fn group(
         for found in on_ground(&ground, members, prover, device, durable, budget)? {
             let same = |group: &&mut Group| {
                 // A store that was never opened is worth one word, whatever was lost.
-                if group.kind == Kind::RefusedUnborn {
-                    return found.kind == group.kind;
+                let unborn = match group.kind {
+                    Kind::RefusedUnborn => true,
+                    Kind::RecoveryCrashed | Kind::RecoveryHung => group.note,
+                    _ => false,
+                };
+                if unborn {
+                    return (found.kind, found.note) == (group.kind, group.note);
                 }
                 // Recovery left it so, and nothing that was lost: the death alone tells them apart.
                 if group.kind == Kind::DiedInUse {
@@ -195,7 +200,9 @@ fn on_ground(
     let mut trouble = None;
     let mut left = PROBES;
     let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
-    let mut trier = Trier::new(prover, &first, Kind::LostAck);
+    // All of one ground and call are alarms, or notes.
+    let alarm = members.iter().all(|member| !member.violation.note);
+    let mut trier = Trier::new(prover, &first, Kind::LostAck).alarms(alarm);
     let found = diagnose::group(&scene, &failing, &[], |one, state| {
         // A hang takes the whole limit; a death in use is recovery's doing and no lost effect's.
         let is_plain = !matches!(one.kind, Kind::RecoveryHung | Kind::DiedInUse);
@@ -283,12 +290,14 @@ fn smaller(group: &mut Group, prover: &mut Prover, budget: &Budget) -> Result<()
         return Ok(());
     }
     let spot = group.spot.clone();
-    let state = shrink::smallest(prover, &spot, profile.into(), group.kind, budget)?;
+    let sought = (group.kind, !group.note);
+    let state = shrink::smallest(prover, &spot, profile.into(), sought, budget)?;
     if state == spot.state {
         return Ok(());
     }
     let (verdict, _) = Trier::new(prover, &spot, group.kind).verdict(&state)?;
-    if let Some(same) = verdict.violations.into_iter().find(|found| found.kind == group.kind) {
+    let same = |found: &Violation| (found.kind, found.note) == (group.kind, group.note);
+    if let Some(same) = verdict.violations.into_iter().find(same) {
         group.violation = same;
         group.spot.state = state;
     }

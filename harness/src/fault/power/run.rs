@@ -178,8 +178,8 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         ));
     }
     let failures = std::mem::take(&mut bench.failures);
-    let failures = clean_close::subtract(ctx, failures, &mut prover, &mut outcome)?;
-    let confirmed = std::mem::take(&mut visitor.bench.confirmed);
+    let confirmed = std::mem::take(&mut bench.confirmed);
+    let failures = clean_close::subtract(ctx, failures, &bench.memory, &mut prover, &mut outcome)?;
     let durable = ctx.control.capabilities.power_promise();
     let groups = group::group(failures, &mut prover, device(ctx), durable, ctx.budget)?;
     for (nth, mut group) in groups.into_iter().enumerate() {

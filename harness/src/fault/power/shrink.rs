@@ -10,7 +10,7 @@ use super::prove::Prover;
 use crate::base::Result;
 use crate::fault::{Budget, second};
 use crate::image::{Builder, Image};
-use crate::oracle::{Kind, Verdict, judge_used};
+use crate::oracle::{Kind, Verdict, Violation, judge_used};
 use crate::persistence::{CrashState, EffectNo, Form, Loss, ProfileSet, View};
 use crate::recover::Recovery;
 use crate::shrink::{Tries, minimize_list};
@@ -29,12 +29,20 @@ pub struct Trier<'p, 'g> {
     builder: Builder<'g>,
     spot: &'g Spot,
     kind: Kind,
+    /// Notes of the kind do not count: what is no alarm cannot stand for one.
+    alarms: bool,
 }
 
 impl<'p, 'g> Trier<'p, 'g> {
     /// Tries states of the ground of `spot` for violations of `kind`.
     pub fn new(prover: &'p mut Prover, spot: &'g Spot, kind: Kind) -> Self {
-        Self { prover, builder: Builder::new(&spot.ground.model), spot, kind }
+        Self { prover, builder: Builder::new(&spot.ground.model), spot, kind, alarms: false }
+    }
+
+    /// Tries for alarms alone, where `alarms` is set.
+    pub fn alarms(mut self, alarms: bool) -> Self {
+        self.alarms = alarms;
+        self
     }
 
     /// What is found wrong with a state.
@@ -54,7 +62,8 @@ impl<'p, 'g> Trier<'p, 'g> {
     pub fn shows(&mut self, state: &CrashState, kind: Kind) -> Result<bool> {
         self.kind = kind;
         let (verdict, _) = self.verdict(state)?;
-        Ok(verdict.violations.iter().any(|violation| violation.kind == kind))
+        let counts = |found: &Violation| found.kind == kind && !(self.alarms && found.note);
+        Ok(verdict.violations.iter().any(counts))
     }
 }
 
@@ -79,12 +88,12 @@ pub fn judged(
     Ok((verdict, recovery))
 }
 
-/// The smallest state that was found to fail in the same way, legal under the mildest of `profiles`.
+/// The smallest state that was found to fail in the same way, as an alarm where it is one, legal under the mildest of `profiles`.
 pub fn smallest(
     prover: &mut Prover,
     spot: &Spot,
     profiles: ProfileSet,
-    kind: Kind,
+    (kind, alarm): (Kind, bool),
     budget: &Budget,
 ) -> Result<CrashState> {
     let (Some(loss), Some(profile)) = (spot.state.loss(), profiles.mildest()) else {
@@ -92,7 +101,7 @@ pub fn smallest(
     };
     let ground = Rc::clone(&spot.ground);
     let model = &ground.model;
-    let mut trier = Trier::new(prover, spot, kind);
+    let mut trier = Trier::new(prover, spot, kind).alarms(alarm);
     let mut trouble = None;
     let mut tries = Tries::new(TRIES);
     let view = View::at(model, spot.state.point);

@@ -71,7 +71,7 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let all = promises.text(promises.count());
     let ran = Checker::new(&check, limit, ctx.image_root)?.run(&whole, &all)?;
     if !ran.success {
-        return Err(HarnessError::broken(format!(
+        return Err(HarnessError::EndsOtherwise(format!(
             "the check does not pass on what the workload left without any fault: {}\n{}",
             ran.how, ran.output
         )));
