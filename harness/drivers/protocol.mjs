@@ -15,7 +15,9 @@ export const load = (name, file) => {
   return file ? import(pathToFileURL(`${folder}/node_modules/${name}/${file}`)) : createRequire(`${folder}/`)(name)
 }
 
-const printable = (thing) => String(thing).replace(/[^!-~]/g, '?') // damage may have left anything
+// Damage may have left anything in a key, in a value and in what an error quotes.
+const printable = (thing) => String(thing).replace(/[^!-~]/g, '?')
+const oneLine = (error) => String(error).replace(/[^!-~]+/g, ' ')
 
 // [['put', K, V], ['del', K], …] from `put K V del K …`.
 function changesOf (words) {
@@ -40,7 +42,7 @@ export async function serve ({ capabilities, open, change, checkpoint, dump }) {
       } else if (word !== 'close') throw new Error(`unknown request ${word}`)
       reply += `ack ${number}${word === 'open' ? ' ' + capabilities : ''}\n`
     } catch (error) {
-      reply = `${word === 'open' ? 'refused' : 'err'} ${number} ${String(error).replace(/\s+/g, ' ')}\n`
+      reply = `${word === 'open' ? 'refused' : 'err'} ${number} ${oneLine(error)}\n`
     }
     process.stdout.write(reply)
   }
