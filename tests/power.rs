@@ -41,7 +41,7 @@ fn a_finding_is_shown_by_as_few_requests_as_do() {
     let finding = &report["findings"][0];
     assert_eq!(finding["kind"], "lost-ack", "{finding}");
     // Opened, one write, closed: of the whole workload no more is needed.
-    assert_eq!(finding["cause"]["requests"], "3 of 206", "{finding}");
+    assert_eq!(finding["cause"]["requests"], "3 of 218", "{finding}");
     let replay = finding["replay"].as_str().unwrap().split(' ').next_back().unwrap();
     place.run(&["replay", replay]).exits(0);
     let scenario = std::fs::read_to_string(replay).unwrap();

@@ -20,5 +20,6 @@ pub fn audit(campaign: &Campaign<'_>) -> Result<Audit> {
     let flag = Arc::clone(&campaign.interrupted);
     let shares = Shares::new(campaign.options.extent, flag, timing.recovery);
     let budget = shares.of(FaultName::Power, 1);
-    syncs(&campaign.context(FaultName::Power, &control, &budget, &place))
+    let options = campaign.options;
+    syncs(&campaign.context(FaultName::Power, options, &control, &budget, &place))
 }

@@ -158,6 +158,7 @@ mod tests {
             target: &Target::new("none", ["none"]),
             options: &Options::default(),
             control: &control,
+            recordings: &crate::fault::Recordings::default(),
             run_root: Path::new("/nonexistent"),
             image_root: Path::new("/nonexistent"),
             rng: Rng::new(1),

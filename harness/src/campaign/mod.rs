@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use crate::base::{HarnessError, Result, Rng, limits};
 use crate::driver::Target;
+use crate::fault::asked;
 use crate::fault::{
     self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress, Timing,
     budget::Stop,
@@ -81,6 +82,21 @@ impl Campaign<'_> {
         conclusion.timing = timing;
         let shares =
             Shares::new(self.options.extent, Arc::clone(&self.interrupted), timing.recovery);
+        if !control.opens {
+            conclusion
+                .blind
+                .push("no fault was injected: the store does not open after a clean close".into());
+            return Ok(());
+        }
+        let ops = asked::ops_in_time(self.options, timing.workload);
+        if ops < self.options.ops {
+            conclusion.notes.push(format!(
+                "the program is slow: its workloads have {ops} requests and not {}, so that recording \
+                 them leaves time to judge",
+                self.options.ops
+            ));
+        }
+        let options = Options { ops, ..self.options.clone() };
         let mut left = self.options.faults.len() as u32;
         for &name in &self.options.faults {
             if shares.interrupted() {
@@ -93,7 +109,7 @@ impl Campaign<'_> {
             };
             let budget = shares.of(name, left);
             left -= 1;
-            let ctx = self.context(name, &control, &budget, &place);
+            let ctx = self.context(name, &options, &control, &budget, &place);
             self.observer.on(Progress::FaultStarted(name));
             let struck = match self.strike(fault, &ctx, conclusion) {
                 // A recording in memory ended otherwise than the control: it may need another file system.
@@ -101,7 +117,7 @@ impl Campaign<'_> {
                     Some(moved) => {
                         place = moved;
                         conclusion.stand(place.file_system(), place.note());
-                        let ctx = self.context(name, &control, &budget, &place);
+                        let ctx = self.context(name, &options, &control, &budget, &place);
                         self.strike(fault, &ctx, conclusion)
                     }
                     None => Err(HarnessError::EndsOtherwise(why)),
@@ -122,14 +138,16 @@ impl Campaign<'_> {
     fn context<'a>(
         &'a self,
         fault: FaultName,
+        options: &'a Options,
         control: &'a Control,
         budget: &'a Budget,
-        place: &Place<'a>,
+        place: &'a Place<'a>,
     ) -> Context<'a> {
         Context {
             target: self.target,
-            options: self.options,
+            options,
             control,
+            recordings: &place.recordings,
             run_root: self.run_root,
             image_root: place.root,
             rng: Rng::new(self.options.seed).fork(fault.name()),
@@ -224,6 +242,7 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
         contents: crate::workload::Contents::new(),
         warnings: if warned { vec!["the control run warned".into()] } else { Vec::new() },
         timing: Timing::default(),
+        opens: true,
         clean: Default::default(),
         slowest: None,
     }

@@ -6,28 +6,31 @@ use std::path::Path;
 
 use super::Campaign;
 use crate::base::{HarnessError, Result, file_system};
-use crate::fault::{self, Control, FaultOutcome};
+use crate::fault::{self, Control, FaultOutcome, Recordings};
 
 /// Where stores stand.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Place<'a> {
     /// The folder for them.
     pub root: &'a Path,
     /// Why they are not in memory, where they were moved.
     pub moved: Option<String>,
+    /// What was recorded there.
+    pub recordings: Recordings,
 }
 
 impl<'a> Place<'a> {
     /// In memory, where the campaign has such a folder.
     pub fn first(campaign: &Campaign<'a>) -> Self {
-        Self { root: campaign.image_root, moved: None }
+        Self { root: campaign.image_root, moved: None, recordings: Recordings::default() }
     }
 
     /// On the real file system, because of `why`; nothing where they are there already.
     pub fn moved(&self, campaign: &Campaign<'a>, why: &str) -> Option<Self> {
         let apart = file_system::differ(self.root, campaign.run_root);
         let why = why.lines().next().unwrap_or_default();
-        apart.then(|| Self { root: campaign.run_root, moved: Some(why.to_owned()) })
+        let recordings = Recordings::default();
+        apart.then(|| Self { root: campaign.run_root, moved: Some(why.to_owned()), recordings })
     }
 
     /// The file system on which they stand.

@@ -90,7 +90,7 @@ fn with_context<T>(
     if case.on_disk {
         place.root = campaign.run_root;
     }
-    Some(with(fault, &campaign.context(fault.name(), &control, &budget, &place)))
+    Some(with(fault, &campaign.context(fault.name(), campaign.options, &control, &budget, &place)))
 }
 
 fn whole_run(campaign: &Campaign<'_>, outcome: Outcome, kind: Option<Kind>) -> Result<Replayed> {

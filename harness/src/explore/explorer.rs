@@ -170,6 +170,11 @@ impl<'m> Explorer<'m> {
         self.grouped.as_ref().map(|grouped| grouped.coverage.covered())
     }
 
+    /// The state that was given last was not visited after all.
+    pub fn give_back(&mut self) {
+        self.given = None;
+    }
+
     /// The crash points.
     pub fn points(&self) -> &[Point] {
         &self.points

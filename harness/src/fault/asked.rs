@@ -1,6 +1,8 @@
 //! The workload of a run: from its options and what the driver understands. Every fault asks the same
 //! of a store, unless it has a reason.
 
+use std::time::Duration;
+
 use crate::base::{Rng, limits};
 use crate::driver::{Capabilities, Timeouts};
 use crate::scenario::{Extent, Options};
@@ -24,6 +26,21 @@ pub fn workload(options: &Options, capabilities: &Capabilities) -> Workload {
         ..Mix::default()
     };
     generate(&mix, &limits(capabilities), options.seed)
+}
+
+/// How many requests the workloads of a run have, so that recording them takes no more than a small part of
+/// each fault's time. Fewer than were asked for only where time is given and the program is slow;
+/// `workload` is what all of them took in the control.
+pub fn ops_in_time(options: &Options, workload: Duration) -> u32 {
+    let Extent::Time(time) = options.extent else { return options.ops };
+    let share = time / options.faults.len().max(1) as u32;
+    let wanted = share.mul_f64(limits::RECORDING_SHARE).as_secs_f64();
+    let needed = workload.as_secs_f64() * limits::RECORDING_COST;
+    if needed <= wanted {
+        return options.ops;
+    }
+    let fitting = f64::from(options.ops) * wanted / needed;
+    (fitting as u32).max(limits::FEWEST_OPS).min(options.ops)
 }
 
 /// How many workloads a fault may record one after the other while its budget lasts. A run that was
@@ -78,6 +95,23 @@ pub fn timeouts(options: &Options) -> Timeouts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slow_program_has_a_shorter_workload_and_never_none() {
+        let timed = |seconds| Options {
+            extent: Extent::Time(Duration::from_secs(seconds)),
+            ..Options::default()
+        };
+        let fast = Duration::from_millis(20);
+        assert_eq!(ops_in_time(&timed(20), fast), 200);
+        let slow = Duration::from_secs(4);
+        let some = ops_in_time(&timed(20), slow);
+        assert!((limits::FEWEST_OPS..100).contains(&some), "{some}");
+        assert_eq!(ops_in_time(&timed(1), 100 * slow), limits::FEWEST_OPS);
+        assert_eq!(ops_in_time(&Options::default(), 100 * slow), 200, "no time was given");
+        let few = Options { ops: 5, ..timed(1) };
+        assert_eq!(ops_in_time(&few, 100 * slow), 5);
+    }
 
     #[test]
     fn the_first_round_is_the_run_s_own_workload_and_the_others_differ_from_it_and_each_other() {

@@ -14,6 +14,7 @@ use crate::workload::{Contents, History};
 use super::asked;
 use super::budget::Budget;
 use super::observer::Observer;
+use super::recordings::Recordings;
 use crate::recover::Setup;
 
 /// What the run without any fault showed.
@@ -30,6 +31,8 @@ pub struct Control {
     pub warnings: Vec<String>,
     /// What clean closings and openings show wrong, without any fault.
     pub clean: BTreeSet<Kind>,
+    /// False if the store does not open after a clean close: no fault shows anything more then.
+    pub opens: bool,
     /// The longest that an answer took, of each kind; nothing where there was no control run.
     pub slowest: Option<Timeouts>,
     /// How long it took.
@@ -45,6 +48,8 @@ pub struct Timing {
     pub start: Duration,
     /// To recover one more store: with a start where the driver cannot `reopen`.
     pub recovery: Duration,
+    /// The whole workload, from its first `open` to its last `close`.
+    pub workload: Duration,
 }
 
 /// What a fault works with.
@@ -62,6 +67,8 @@ pub struct Context<'a> {
     /// The same on a memory file system where there is one: stores that are killed or recorded, and
     /// crash states. A kill loses nothing there either, and an fsync costs nothing.
     pub image_root: &'a Path,
+    /// What was recorded for the faults before.
+    pub recordings: &'a Recordings,
     /// This fault's own randomness.
     pub rng: Rng,
     /// How much may be done.

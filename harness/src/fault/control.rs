@@ -68,7 +68,24 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     let workload = asked::workload(options, &capabilities);
     let requests = sessions::with_dumps(&workload.requests);
     let mut counter = Counter::default();
+    let begun = Instant::now();
     let asked = ask(&dir, &requests, Some(&capabilities), &mut counter)?;
+    let ran = begun.elapsed();
+    if let Some(text) = refused_after_close(&asked.end, counter.history()) {
+        let (warnings, history) = (counter.warnings().to_vec(), counter.into_history());
+        let outcome = conclude(does_not_open(text), &capabilities, &history, started);
+        let control = Control {
+            clean: outcome.findings.iter().map(|finding| finding.kind).collect(),
+            timing: Timing { took: started.elapsed(), start, ..Timing::default() },
+            contents: Contents::new(),
+            slowest: Some(slowest.get()),
+            opens: false,
+            capabilities,
+            history,
+            warnings,
+        };
+        return Ok((control, outcome));
+    }
     finished(&asked, counter.history(), "the workload was run without any fault")?;
     let copy = Image::load(&dir)?;
     let mut warnings = counter.warnings().to_vec();
@@ -107,7 +124,10 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     short.extend(asked::usage(options, &capabilities));
     let mut counter = Counter::default();
     let asked = ask(&store("sessions")?, &short, Some(&capabilities), &mut counter)?;
-    finished(&asked, counter.history(), "short sessions were run without any fault")?;
+    match refused_after_close(&asked.end, counter.history()) {
+        Some(text) => verdict.merge(does_not_open(text)),
+        None => finished(&asked, counter.history(), "short sessions were run without any fault")?,
+    }
     warnings.extend_from_slice(counter.warnings());
     verdict.merge(clean::judge(counter.history(), &capabilities, &asked.dumps));
 
@@ -130,10 +150,13 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
         true => (twice.saturating_sub(start) / 2).max(twice / 20),
         false => twice / 2,
     };
-    let timing = Timing { took: started.elapsed(), start, recovery };
+    let timing = Timing { took: started.elapsed(), start, recovery, workload: ran };
     let clean = outcome.findings.iter().map(|finding| finding.kind).collect();
     let slowest = Some(slowest.get());
-    Ok((Control { capabilities, history, contents, warnings, clean, slowest, timing }, outcome))
+    Ok((
+        Control { capabilities, history, contents, warnings, clean, slowest, timing, opens: true },
+        outcome,
+    ))
 }
 
 /// An error where a second process of the program cannot open a store of its own while a first one holds
@@ -221,6 +244,28 @@ fn takes_writes(history: &History) -> bool {
     let mut writes =
         history.operations.iter().filter(|operation| !operation.request.is_exclusive()).peekable();
     writes.peek().is_none() || writes.any(|operation| operation.acknowledged().is_some())
+}
+
+/// The text with which a store was not opened that had been opened and closed before; nothing if it was.
+fn refused_after_close<'a>(end: &'a End, history: &History) -> Option<&'a str> {
+    let End::NotOpened(Answer::Refused(text) | Answer::Err(text)) = end else { return None };
+    let closed = |operation: &crate::workload::Operation| {
+        operation.request == Request::Close && operation.acknowledged().is_some()
+    };
+    history.operations.iter().any(closed).then_some(text)
+}
+
+/// A store that was opened and closed cleanly, without any fault, and then does not open.
+fn does_not_open(text: &str) -> Verdict {
+    let text: String = text.chars().take(200).collect();
+    let violation = Violation {
+        kind: Kind::Refused,
+        sentence: format!("the store does not open after clean closings without any fault: {text}"),
+        keys: Vec::new(),
+        operations: Vec::new(),
+        note: false,
+    };
+    Verdict { violations: vec![violation], ..Verdict::default() }
 }
 
 fn unstable(first: &Contents, second: &Contents) -> Verdict {

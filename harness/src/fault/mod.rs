@@ -16,6 +16,7 @@ pub mod observer;
 pub mod outcome;
 pub mod power;
 pub mod program;
+pub mod recordings;
 pub mod second;
 pub mod stored;
 pub mod unseen;
@@ -25,6 +26,7 @@ pub use context::{Context, Control, Timing};
 pub use finding::{Cause, Finding};
 pub use observer::{Observer, Progress, Silent};
 pub use outcome::{FaultOutcome, FirstFailure, Rejudged, Totals};
+pub use recordings::Recordings;
 
 use crate::base::Result;
 use crate::scenario::{Case, FaultName};

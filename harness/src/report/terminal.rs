@@ -94,7 +94,7 @@ pub fn outcome_line(report: &Report) -> String {
     if !report.complete {
         line.push_str(", incomplete (interrupted)");
     }
-    if report.outcome == "held" && !report.faults.is_empty() {
+    if ["held", "not-measured"].contains(&&*report.outcome) && !report.faults.is_empty() {
         let shares = report
             .faults
             .iter()

@@ -160,7 +160,7 @@ flaws! {
         "a group commit acknowledges writes made after its sync began";
     "segment-reuse" SegmentReuse Recycled LostAck [Kill Power] ALL,
         "frames of a segment's earlier life are replayed as new";
-    "relaxed-skips-bad-frames" RelaxedSkipsBadFrames Relaxed TornBatch [Power] ALL,
+    "relaxed-skips-bad-frames" RelaxedSkipsBadFrames Relaxed Hole [Power] ALL,
         "replay steps over a frame that was lost and goes on behind it";
     "close-not-synced" CloseNotSynced Relaxed LostAck [Power] ALL,
         "close writes what is left, does not sync it, and says that it is durable";

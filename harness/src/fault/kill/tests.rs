@@ -40,6 +40,7 @@ fn run(put: &str, cases: u64) -> (FaultOutcome, Vec<Rejudged>) {
         contents: Default::default(),
         warnings: Vec::new(),
         timing: crate::fault::Timing::default(),
+        opens: true,
         clean: Default::default(),
         slowest: None,
     };
@@ -48,6 +49,7 @@ fn run(put: &str, cases: u64) -> (FaultOutcome, Vec<Rejudged>) {
         target: &target,
         options: &options,
         control: &control,
+        recordings: &crate::fault::Recordings::default(),
         run_root: root.path(),
         image_root: root.path(),
         rng: Rng::new(5),

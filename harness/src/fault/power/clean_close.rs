@@ -300,7 +300,13 @@ mod tests {
             Some(opened(&["a"])),
             "a later loss is a crash's doing"
         );
-        assert_eq!(left.restored(&Recovery::Hung { stage: Stage::Open }, &after(&[])), None);
+        assert_eq!(
+            left.restored(
+                &Recovery::Hung { stage: Stage::Open, hang: crate::driver::Hang::Limit },
+                &after(&[])
+            ),
+            None
+        );
     }
 
     #[test]

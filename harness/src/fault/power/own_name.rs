@@ -55,7 +55,8 @@ pub fn run(
     let began = ctx.budget.spent();
     let mut seen = std::collections::BTreeSet::new();
     for visit in explorer.take(LOOKED) {
-        if tried >= STATES || ctx.budget.must_confirm() {
+        let most = (STATES as u64).min(ctx.budget.cases());
+        if tried as u64 >= most || ctx.budget.must_confirm() {
             break;
         }
         if tried >= SLOW_STATES && ctx.budget.spent() - began > SHARE {

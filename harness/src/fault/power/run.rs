@@ -92,7 +92,7 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let share = Share { upto: STRATEGIES, images: u64::MAX, barren: BARREN };
     stage.visitor.visit(&first, kills, share)?;
     nesting(ctx).run(&mut stage.visitor, &mut outcome, &mut stage.cut_again, f64::INFINITY)?;
-    told(&explorer, &mut outcome);
+    told(&mut explorer, &mut outcome);
     conclude(stage, outcome)
 }
 
@@ -109,6 +109,7 @@ fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome, is_last: bool)
         |part: f64| Share { upto: spent + (1.0 - spent) * part, images: u64::MAX, barren: BARREN };
     let ends = std::iter::from_fn(|| if explorer.is_endless() { None } else { explorer.next() });
     stage.visitor.visit(&first, ends, share(STRATEGIES))?;
+    explorer.give_back();
     if first.round == 0 {
         own_name::run(&mut stage.visitor, &first, &mut stage.prover, outcome)?;
     }
@@ -120,7 +121,7 @@ fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome, is_last: bool)
         upto => upto,
     };
     let ended = stage.visitor.visit(&first, explorer.by_ref(), Share { upto, ..share(1.0) })?;
-    told(&explorer, outcome);
+    told(&mut explorer, outcome);
     Ok(ended)
 }
 
@@ -134,7 +135,8 @@ fn nesting<'a>(ctx: &'a Context<'_>) -> Nesting<'a> {
 }
 
 /// Adds what the exploration of one recording skipped and covered.
-fn told(explorer: &Explorer<'_>, outcome: &mut FaultOutcome) {
+fn told(explorer: &mut Explorer<'_>, outcome: &mut FaultOutcome) {
+    explorer.give_back();
     if let Some(covered) = explorer.covered() {
         outcome.totals.covered.add(&covered);
     }

@@ -40,8 +40,9 @@ impl<'a, 'c> Stage<'a, 'c> {
         fault: FaultName,
         outcome: &mut FaultOutcome,
     ) -> Result<Self> {
-        let recorded = record(ctx, 0, outcome)?;
-        if !recorded.outside.written.is_empty() {
+        let (recorded, is_new) = ctx.recordings.first(ctx.image_root, || record(ctx, 0))?;
+        check(ctx, &recorded, outcome)?;
+        if is_new && !recorded.outside.written.is_empty() {
             let (again, _) = studio(ctx).recovery(&recorded.left)?;
             let outside = recorded.outside.blind(&again.outside);
             if !outside.is_empty() {
@@ -56,14 +57,15 @@ impl<'a, 'c> Stage<'a, 'c> {
         let mut prover = Prover::new(&ctx.setup())?;
         let judge = Judge::new(&recorded.history, &ctx.control.capabilities);
         prover.is_all_there(&recorded.left, &judge, &recorded.trace)?;
-        let requests = recorded.history.operations.len() as u64;
+        let requests = if is_new { recorded.history.operations.len() as u64 } else { 0 };
         Ok(Self { visitor, first, prover, requests, cut_again: CutAgain::default() })
     }
 
     /// Records the workload of another round.
     pub fn record_again(&mut self, round: u32, outcome: &mut FaultOutcome) -> Result<()> {
         let ctx = self.visitor.ctx;
-        let recorded = record(ctx, round, outcome)?;
+        let recorded = record(ctx, round)?;
+        check(ctx, &recorded, outcome)?;
         self.first = ground(ctx, &recorded, round, &mut self.visitor.bench)?;
         self.visitor.coarse = recorded.coarse;
         self.requests += recorded.history.operations.len() as u64;
@@ -72,11 +74,9 @@ impl<'a, 'c> Stage<'a, 'c> {
 }
 
 /// Records the workload of a round.
-fn record(ctx: &Context<'_>, round: u32, outcome: &mut FaultOutcome) -> Result<Recorded> {
+fn record(ctx: &Context<'_>, round: u32) -> Result<Recorded> {
     let workload = asked::round(ctx.options, &ctx.control.capabilities, round);
-    let recorded = studio(ctx).record(None, &workload.requests, ctx.options.threads)?;
-    check(ctx, &recorded, outcome)?;
-    Ok(recorded)
+    studio(ctx).record(None, &workload.requests, ctx.options.threads)
 }
 
 /// The ground of a recording, which must give the directory that the program left.

@@ -37,6 +37,7 @@ pub fn control() -> (Control, FaultOutcome) {
         contents: crate::workload::Contents::new(),
         warnings: Vec::new(),
         timing: Timing::default(),
+        opens: true,
         clean: Default::default(),
         slowest: None,
     };
@@ -128,6 +129,9 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     drop(pool);
     outcome.totals.states = seen.len() as u64;
     outcome.totals.distinct_images = images.len() as u64;
+    if ctx.budget.stopped().is_some() {
+        explorer.give_back();
+    }
     if let Some(covered) = explorer.covered() {
         outcome.totals.covered.add(&covered);
     }
