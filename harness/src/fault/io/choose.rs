@@ -70,7 +70,7 @@ impl Attempt {
 struct Numbered<'t> {
     no: u32,
     name: &'t str,
-    /// The file, the numbers in its name left out.
+    /// The file, the numbers in its name left out unless it is read.
     file: String,
     result: i64,
     creates: bool,
@@ -134,7 +134,9 @@ fn numbered(trace: &Trace) -> Vec<Numbered<'_>> {
     let mut paths = Paths::new(trace);
     for event in &trace.events {
         let EventKind::Call(call) = &event.kind else { continue };
-        let file = plain(&about(&call.op, &paths));
+        // Which of several alike is read decides what is believed to be there.
+        let path = about(&call.op, &paths);
+        let file = if call.no & LOOK == 0 { plain(&path) } else { path };
         paths.apply(&call.op);
         // A call that failed by itself has nothing left to fail.
         if call.no == 0 || matches!(call.op, FileOp::Failed { .. }) {
