@@ -64,13 +64,13 @@ impl Campaign<'_> {
     }
 
     fn stages(&self, conclusion: &mut Conclusion, called_for: &mut BTreeSet<Kind>) -> Result<()> {
-        let shares = Shares::new(self.options.extent, Arc::clone(&self.interrupted));
         self.observer.on(Progress::ControlStarted);
         let (control, outcome) = self.control()?;
         conclusion.capabilities = control.capabilities.words();
         conclusion.control_warnings = control.warnings.clone();
         conclusion.take(None, outcome, called_for);
         self.observer.on(Progress::ControlPassed);
+        let shares = Shares::new(self.options.extent, Arc::clone(&self.interrupted));
         let mut left = self.options.faults.len() as u32;
         for &name in &self.options.faults {
             if shares.interrupted() {
