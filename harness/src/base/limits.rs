@@ -33,6 +33,12 @@ pub const BURNED_AT_LEAST: Duration = Duration::from_secs(2);
 pub const PROOF_OVERRUNS: Duration = Duration::from_secs(1);
 /// Sleeping threads hang if nothing woke any of them between two looks this far apart.
 pub const ASLEEP_FOR: Duration = Duration::from_millis(300);
+/// A program that takes this long to start is started once and forked for each recovery, where it can be.
+pub const FORKED_FROM: Duration = Duration::from_millis(15);
+/// Most recoveries at once, where processors are idle because recoveries sleep.
+pub const WORKERS: usize = 16;
+/// Recoveries that take less are never run more at once than there are processors.
+pub const SLEEPY_RECOVERY: Duration = Duration::from_millis(5);
 /// Most threads of one driver's processes that are watched; with more nothing is known before the
 /// user's limit.
 pub const WATCHED_THREADS: usize = 256;

@@ -95,6 +95,9 @@ fn with_context<T>(
 
 fn whole_run(campaign: &Campaign<'_>, outcome: Outcome, kind: Option<Kind>) -> Result<Replayed> {
     let conclusion = campaign.run()?;
+    if campaign.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+        return Err(HarnessError::Interrupted);
+    }
     let worst = conclusion.findings.iter().find(|finding| !finding.note);
     let as_expected = conclusion.complete
         && conclusion.outcome == outcome

@@ -48,7 +48,7 @@ pub fn run(argv: &[String], env: &[(String, String)], limit: Duration) -> Result
     let watched = hold.as_raw_fd();
     // SAFETY: `keep` makes system calls only; it runs in the child between fork and exec, where the
     // descriptor is open.
-    unsafe { command.pre_exec(move || keeper::keep(watched)) };
+    unsafe { command.pre_exec(move || keeper::keep(watched, -1)) };
     let keeper = command.spawn().map_err(machine)?;
     // The command holds this process's copies of the pipe's end.
     drop(command);

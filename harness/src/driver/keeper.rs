@@ -59,6 +59,12 @@ fn go_on(keeper: pid_t) {
     unsafe { libc::kill(keeper, libc::SIGCONT) };
 }
 
+/// The driver below a keeper, as far as the kernel lists it.
+pub(super) fn driver_below(keeper: pid_t) -> Option<pid_t> {
+    let path = format!("/proc/{keeper}/task/{keeper}/children");
+    std::fs::read_to_string(path).ok()?.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// Kills every process below one, as far as the kernel lists them.
 fn kill_below(pid: pid_t) {
     let mut todo = vec![pid];
@@ -86,11 +92,14 @@ pub(super) fn start(
     env: &[(OsString, OsString)],
     standard: &Standard,
     control: &OwnedFd,
+    report: Option<&OwnedFd>,
 ) -> io::Result<pid_t> {
     let bytes = Program::new(argv, env, None)?.pack(&[]);
     let (failure, tell) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     let Standard { stdin, stdout, stderr } = standard;
-    let fds = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd(), control.as_fd(), tell.as_fd()];
+    let mut fds =
+        vec![stdin.as_fd(), stdout.as_fd(), stderr.as_fd(), control.as_fd(), tell.as_fd()];
+    fds.extend(report.map(AsFd::as_fd));
     let keeper = nursery::start(&Birth { entry: born, bytes: &bytes, fds: &fds })?;
     drop(tell);
     let mut number = [0; size_of::<i32>()];
@@ -112,7 +121,8 @@ unsafe fn born(bytes: &mut [u8], fds: &[RawFd]) -> ! {
         let program = program::unpack(bytes);
         let (standard, tell) = (&fds[..3], fds[4]);
         let ready = (0..).zip(standard).all(|(target, fd)| libc::dup2(*fd, target) >= 0);
-        if ready && keep(fds[3]).is_ok() {
+        let report = fds.get(5).copied().unwrap_or(-1);
+        if ready && keep(fds[3], report).is_ok() {
             libc::execvpe(program.path, program.argv, program.envp);
         }
         let number = *libc::__errno_location();
@@ -126,12 +136,14 @@ const WAIT_MS: u32 = 10_000;
 
 /// Forks. In the new process, which becomes the driver, it returns and the caller goes on to exec;
 /// this process becomes the keeper and never returns. `control` is a descriptor whose other end unplug
-/// holds: its end tells the keeper to end the tree.
+/// holds: its end tells the keeper to end the tree. `report`, or -1: the driver is only there to be forked. Each
+/// number that comes through `control` is one of its forks, and when that has ended, and everything else
+/// below the keeper but the driver itself, its wait status goes to `report`.
 ///
 /// # Safety
 ///
 /// Only in a child between fork and exec.
-pub(super) unsafe fn keep(control: RawFd) -> io::Result<()> {
+pub(super) unsafe fn keep(control: RawFd, report: RawFd) -> io::Result<()> {
     // SAFETY: plain system calls without pointers to anything but locals.
     unsafe {
         libc::setsid();
@@ -150,26 +162,52 @@ pub(super) unsafe fn keep(control: RawFd) -> io::Result<()> {
                 }
                 Ok(())
             }
-            driver => watch(driver, control),
+            driver => watch(driver, control, report),
         }
     }
 }
 
-unsafe fn watch(driver: libc::pid_t, control: RawFd) -> ! {
+unsafe fn watch(driver: libc::pid_t, control: RawFd, report: RawFd) -> ! {
     // SAFETY: system calls; every pointer is to a local or a static that outlives the call.
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"keeper".as_ptr(), 0, 0, 0);
         // Its driver may stop it. The end of unplug lets it go on, to see the end of `control`.
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGCONT, 0, 0, 0);
+        // Neither of the two may be in the other's place.
+        let report = if report >= 0 { libc::fcntl(report, libc::F_DUPFD, 3) } else { -1 };
         libc::dup2(control, 0);
+        if report >= 0 {
+            libc::dup2(report, 1);
+        }
         // Every other descriptor too, or the driver's pipes would never end.
-        libc::syscall(libc::SYS_close_range, 1, libc::c_uint::MAX, 0);
+        let first = if report >= 0 { 2 } else { 1 };
+        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0);
         let death = libc::syscall(libc::SYS_pidfd_open, driver, 0) as RawFd;
-        let mut fds = [
-            libc::pollfd { fd: 0, events: libc::POLLIN, revents: 0 },
-            libc::pollfd { fd: death, events: libc::POLLIN, revents: 0 },
-        ];
-        while libc::poll(fds.as_mut_ptr(), 2, -1) < 0 {}
+        let wanted = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let mut fds = [wanted(0), wanted(death), wanted(-1)];
+        let mut fork: pid_t = 0;
+        loop {
+            if libc::poll(fds.as_mut_ptr(), 3, -1) < 0 {
+                continue;
+            }
+            if fds[1].revents != 0 {
+                break;
+            }
+            if fds[2].revents != 0 {
+                let status = end_others(driver, fork);
+                libc::close(fds[2].fd);
+                fds[2] = wanted(-1);
+                libc::write(1, (&raw const status).cast(), size_of::<c_int>());
+                continue;
+            }
+            if fds[0].revents != 0 {
+                let size = size_of::<pid_t>();
+                if report < 0 || libc::read(0, (&raw mut fork).cast(), size) != size as isize {
+                    break;
+                }
+                fds[2] = wanted(libc::syscall(libc::SYS_pidfd_open, fork, 0) as RawFd);
+            }
+        }
         let status = end_tree(driver);
         if libc::WIFSIGNALED(status) {
             // Die of the same signal, without a second core dump.
@@ -181,6 +219,34 @@ unsafe fn watch(driver: libc::pid_t, control: RawFd) -> ! {
     }
 }
 
+/// Kills until nothing is left but the driver, which is not touched; the wait status of `fork`.
+unsafe fn end_others(driver: pid_t, fork: pid_t) -> c_int {
+    let mut fork_status = libc::SIGKILL;
+    let mut waited_ms = 0;
+    loop {
+        // SAFETY: system calls on locals.
+        unsafe {
+            let left = kill_children(driver);
+            loop {
+                let mut status = 0;
+                match libc::waitpid(-1, &raw mut status, libc::WNOHANG) {
+                    0 | -1 => break,
+                    pid if pid == fork => fork_status = status,
+                    // What is left is nobody's: the keeper goes too, in its next round.
+                    pid if pid == driver => return fork_status,
+                    _ => {}
+                }
+            }
+            if left == Some(0) || waited_ms >= WAIT_MS * 10 {
+                return fork_status;
+            }
+            waited_ms += 1;
+            let nap = libc::timespec { tv_sec: 0, tv_nsec: 100_000 };
+            libc::nanosleep(&raw const nap, std::ptr::null_mut());
+        }
+    }
+}
+
 /// Kills until no descendant is left; what loses its parent on the way becomes the keeper's child.
 unsafe fn end_tree(driver: libc::pid_t) -> libc::c_int {
     let mut driver_status = libc::SIGKILL;
@@ -188,7 +254,7 @@ unsafe fn end_tree(driver: libc::pid_t) -> libc::c_int {
     loop {
         // SAFETY: system calls on locals.
         unsafe {
-            if !kill_children() {
+            if kill_children(0).is_none() {
                 libc::kill(-driver, libc::SIGKILL);
                 libc::kill(driver, libc::SIGKILL);
             }
@@ -211,15 +277,16 @@ unsafe fn end_tree(driver: libc::pid_t) -> libc::c_int {
     }
 }
 
-/// Kills every child that the kernel lists. False where it lists none for us to read.
-unsafe fn kill_children() -> bool {
+/// Kills every child that the kernel lists but `spared`, and counts them. Nothing where it gives no list.
+unsafe fn kill_children(spared: pid_t) -> Option<u32> {
     // SAFETY: `buffer` outlives the calls that write to it and is as long as they are told.
     unsafe {
         let path = c"/proc/thread-self/children";
         let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
         if fd < 0 {
-            return false;
+            return None;
         }
+        let mut killed = 0;
         let mut buffer = [0u8; 4096];
         let mut pid: libc::pid_t = 0;
         loop {
@@ -231,14 +298,15 @@ unsafe fn kill_children() -> bool {
                 if byte.is_ascii_digit() {
                     pid = pid.wrapping_mul(10).wrapping_add(libc::pid_t::from(byte - b'0'));
                 } else {
-                    if pid > 1 {
+                    if pid > 1 && pid != spared {
                         libc::kill(pid, libc::SIGKILL);
+                        killed += 1;
                     }
                     pid = 0;
                 }
             }
         }
         libc::close(fd);
-        true
+        Some(killed)
     }
 }

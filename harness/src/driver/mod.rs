@@ -14,6 +14,7 @@ pub mod room;
 pub mod serve;
 pub mod session;
 pub mod target;
+pub mod template;
 pub mod timeline;
 
 pub use capabilities::{Capabilities, Durable, KillPromise, PowerPromise};
@@ -25,4 +26,5 @@ pub use room::Room;
 pub use serve::{Engine, NotOpened, Opener, serve};
 pub use session::{Answered, Dump, Session};
 pub use target::{Target, Timeouts};
+pub use template::{Pipes, Template};
 pub use timeline::{Counter, Timeline, Unwatched};

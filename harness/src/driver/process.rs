@@ -2,7 +2,7 @@
 //! tree in every exit path.
 
 use std::io::Read;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -33,10 +33,14 @@ pub struct DriverProcess {
     /// Its end tells the keeper to end the tree.
     control: Option<OwnedFd>,
     death: OwnedFd,
+    /// Where the keeper says how this fork of a driver ended; nothing where the keeper ends with it.
+    report: Option<OwnedFd>,
+    /// The process below the same keeper that it was forked from.
+    template: Option<libc::pid_t>,
     status: Option<ExitStatus>,
     stderr: Arc<Mutex<Tail>>,
     stderr_reader: Option<JoinHandle<()>>,
-    _run_folder: TempDir,
+    _run_folder: Option<TempDir>,
 }
 
 impl DriverProcess {
@@ -61,19 +65,11 @@ impl DriverProcess {
         let mut env: Vec<_> =
             target.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         env.push((RUN_VARIABLE.into(), run_folder.path().into()));
-        let keeper = keeper::start(&argv, &env, &standard, &hold).map_err(|error| {
+        let keeper = keeper::start(&argv, &env, &standard, &hold, None).map_err(|error| {
             HarnessError::broken(format!("cannot start {} ({program}): {error}", target.name))
         })?;
         drop((standard, hold));
-        let mut errors = std::fs::File::from(errors);
-        let stderr = Arc::new(Mutex::new(Tail::default()));
-        let shared = Arc::clone(&stderr);
-        let stderr_reader = std::thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(count @ 1..) = errors.read(&mut chunk) {
-                shared.lock().unwrap_or_else(PoisonError::into_inner).push(&chunk[..count]);
-            }
-        });
+        let (stderr, stderr_reader) = read_tail(errors);
         let death = pidfd(keeper).map_err(machine)?;
         let watch = death.try_clone().map_err(machine)?;
         let session = Session::new(to, from, Some(watch), timeouts).map_err(machine)?;
@@ -81,12 +77,36 @@ impl DriverProcess {
             keeper,
             control: Some(control),
             death,
+            report: None,
+            template: None,
             status: None,
             stderr,
             stderr_reader: Some(stderr_reader),
-            _run_folder: run_folder,
+            _run_folder: Some(run_folder),
         };
         Ok((process, session))
+    }
+
+    /// A process that was forked from a driver below `keeper`, which says through `report` how it ended.
+    /// Nothing of it and of what it started is left then.
+    pub(super) fn forked(
+        (keeper, template): (libc::pid_t, libc::pid_t),
+        death: OwnedFd,
+        report: OwnedFd,
+        errors: OwnedFd,
+    ) -> Self {
+        let (stderr, stderr_reader) = read_tail(errors);
+        Self {
+            keeper,
+            control: None,
+            death,
+            report: Some(report),
+            template: Some(template),
+            status: None,
+            stderr,
+            stderr_reader: Some(stderr_reader),
+            _run_folder: None,
+        }
     }
 
     /// The keeper below which the driver and all that it started lie.
@@ -94,9 +114,20 @@ impl DriverProcess {
         self.keeper
     }
 
+    /// The process below the same keeper that it was forked from, if it was.
+    pub fn template(&self) -> Option<libc::pid_t> {
+        self.template
+    }
+
     /// Ends the driver with SIGKILL, and its whole tree; returns when nothing of it is left.
     pub fn kill(&mut self) -> ExitStatus {
         self.control = None;
+        if self.report.is_some() && self.status.is_none() {
+            let none = std::ptr::null::<libc::siginfo_t>();
+            let death = self.death.as_raw_fd();
+            // SAFETY: a signal to the very process that the descriptor stands for.
+            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, death, libc::SIGKILL, none, 0) };
+        }
         self.reap()
     }
 
@@ -150,7 +181,8 @@ impl DriverProcess {
             keeper::revive(self.keeper);
             let left = deadline.saturating_duration_since(Instant::now()).min(LOOK_EVERY);
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            let mut fds = [PollFd::new(std::os::fd::AsFd::as_fd(&self.death), PollFlags::POLLIN)];
+            let end = self.report.as_ref().unwrap_or(&self.death);
+            let mut fds = [PollFd::new(end.as_fd(), PollFlags::POLLIN)];
             match poll(&mut fds, timeout) {
                 Ok(0) if Instant::now() >= deadline => return false,
                 Ok(0) if interrupt::gives_up(started.elapsed()) => return false,
@@ -164,7 +196,10 @@ impl DriverProcess {
         if let Some(status) = self.status {
             return status;
         }
-        let status = ExitStatus::from_raw(keeper::reap(self.keeper));
+        let status = ExitStatus::from_raw(match &self.report {
+            None => keeper::reap(self.keeper),
+            Some(report) => reported(self.keeper, report),
+        });
         self.status = Some(status);
         if let Some(reader) = self.stderr_reader.take() {
             let _ = reader.join();
@@ -176,6 +211,38 @@ impl DriverProcess {
 impl Drop for DriverProcess {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Reads a standard error to its end on a thread of its own.
+fn read_tail(errors: OwnedFd) -> (Arc<Mutex<Tail>>, JoinHandle<()>) {
+    let mut errors = std::fs::File::from(errors);
+    let stderr = Arc::new(Mutex::new(Tail::default()));
+    let shared = Arc::clone(&stderr);
+    let reader = std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = errors.read(&mut chunk) {
+            shared.lock().unwrap_or_else(PoisonError::into_inner).push(&chunk[..count]);
+        }
+    });
+    (stderr, reader)
+}
+
+/// The wait status of a fork, which its keeper reports; that of a kill where the keeper is gone.
+#[expect(clippy::host_endian_bytes, reason = "written by our own child")]
+fn reported(keeper: libc::pid_t, report: &OwnedFd) -> i32 {
+    loop {
+        keeper::revive(keeper);
+        let mut fds = [PollFd::new(report.as_fd(), PollFlags::POLLIN)];
+        let every = PollTimeout::try_from(LOOK_EVERY).unwrap_or(PollTimeout::MAX);
+        if !matches!(poll(&mut fds, every), Ok(1..)) {
+            continue;
+        }
+        let mut status = [0; size_of::<i32>()];
+        return match nix::unistd::read(report, &mut status) {
+            Ok(4) => i32::from_ne_bytes(status),
+            _ => libc::SIGKILL,
+        };
     }
 }
 
@@ -192,7 +259,7 @@ pub fn describe(status: ExitStatus) -> String {
     }
 }
 
-fn pidfd(pid: libc::pid_t) -> std::io::Result<OwnedFd> {
+pub(super) fn pidfd(pid: libc::pid_t) -> std::io::Result<OwnedFd> {
     // SAFETY: a system call with plain numbers; the descriptor that it returns is ours alone.
     unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);

@@ -85,6 +85,11 @@ pub struct Session {
     asked_to_end: Option<Arc<AtomicBool>>,
     /// The longest that an answer took, of each kind.
     slowest: Timeouts,
+    /// When the session began, and how long it took until the first request was read.
+    began: Instant,
+    start_took: Duration,
+    /// How many requests were answered.
+    answered: u64,
     ended: bool,
 }
 
@@ -118,6 +123,9 @@ impl Session {
             watching: None,
             asked_to_end: None,
             slowest: Timeouts { open: Duration::ZERO, op: Duration::ZERO },
+            began: Instant::now(),
+            start_took: Duration::ZERO,
+            answered: 0,
             ended: false,
         })
     }
@@ -156,6 +164,11 @@ impl Session {
     /// The longest that an answer took so far, of each kind, from when its request had been read.
     pub fn slowest(&self) -> Timeouts {
         self.slowest
+    }
+
+    /// How long the process took until it read its first request, once that was answered.
+    pub fn start_took(&self) -> Duration {
+        self.start_took
     }
 
     /// From now on a driver that is slow to answer is not waited for once this is set.
@@ -233,6 +246,10 @@ impl Session {
 
     /// Notes how long an answer took, and that the driver is not silent.
     fn note_time(&mut self, entry: &Outstanding) {
+        if self.answered == 0 {
+            self.start_took = entry.read.saturating_duration_since(self.began);
+        }
+        self.answered += 1;
         let took = self.read_at.saturating_duration_since(entry.read);
         let slowest = match entry.request {
             Request::Open => &mut self.slowest.open,

@@ -87,6 +87,7 @@ impl Context<'_> {
             first: self.control.slowest.map(|took| asked::timeouts(self.options).first(&took)),
             deadline: self.budget.deadline(),
             confirms: self.budget.confirms(),
+            forks: true,
             root: self.image_root.to_path_buf(),
             hangs: self.budget.hangs().clone(),
             interrupted: self.budget.flag(),

@@ -17,6 +17,7 @@ mod entry_watched;
 pub mod errors;
 mod filter;
 mod finish;
+mod forks;
 mod handle;
 mod lives;
 mod mapping;
@@ -50,6 +51,7 @@ pub mod whole;
 mod world;
 
 pub use errors::{can_be_short, errors_of, is_open};
+pub use forks::ForkServer;
 pub use options::RecordOptions;
 pub use plan::{Extent, Plan, Strike};
 pub use recorder::Recorder;

@@ -21,6 +21,20 @@ pub struct CallEntry {
     pub data: u32,
 }
 
+/// A stop at a call, without a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtCall {
+    /// Before it.
+    Entry {
+        /// Its number.
+        number: u64,
+        /// Its arguments.
+        args: [u64; 6],
+    },
+    /// After it, with what it returned; negative is `-errno`.
+    Exit(i64),
+}
+
 /// How a stopped thread goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
@@ -141,6 +155,20 @@ impl Stopped {
         // SAFETY: `op` says which member of the union is filled.
         let call = unsafe { info.u.seccomp };
         Ok(CallEntry { number: call.nr, args: call.args, data: call.ret_data })
+    }
+
+    /// The call at whose entry or exit the thread is stopped; nothing in any other stop.
+    pub fn call(&self) -> io::Result<Option<AtCall>> {
+        let info = self.info()?;
+        Ok(match info.op {
+            // SAFETY: `op` says which member of the union is filled.
+            libc::PTRACE_SYSCALL_INFO_ENTRY => {
+                Some(unsafe { AtCall::Entry { number: info.u.entry.nr, args: info.u.entry.args } })
+            }
+            // SAFETY: as above.
+            libc::PTRACE_SYSCALL_INFO_EXIT => Some(AtCall::Exit(unsafe { info.u.exit }.sval)),
+            _ => None,
+        })
     }
 
     /// What the call at whose exit the thread is stopped returned; negative is `-errno`.

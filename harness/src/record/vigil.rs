@@ -10,7 +10,7 @@
 
 mod burning;
 mod call;
-mod tree;
+pub(super) mod tree;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -30,6 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(60);
 pub struct Stillness {
     /// The keeper: what lies below it is the driver.
     keeper: pid_t,
+    /// A process below it that is no part of the driver: it was forked from that one.
+    spared: Option<pid_t>,
     looked: Option<Instant>,
     latest: Look,
     /// The threads that slept at the last look, and since when none of them has run.
@@ -40,10 +42,11 @@ pub struct Stillness {
 }
 
 impl Stillness {
-    /// Looks into everything below `keeper`.
-    pub fn below(keeper: pid_t) -> Self {
+    /// Looks into everything below `keeper`, but for `spared`.
+    pub fn below(keeper: pid_t, spared: Option<pid_t>) -> Self {
         Self {
             keeper,
+            spared,
             looked: None,
             latest: Look::Nothing,
             asleep: None,
@@ -53,7 +56,7 @@ impl Stillness {
     }
 
     fn look_now(&mut self, limit: Duration) -> Look {
-        let Some(threads) = tree::threads(self.keeper) else { return self.nothing() };
+        let Some(threads) = tree::threads(self.keeper, self.spared) else { return self.nothing() };
         if threads.is_empty() || threads.iter().any(|thread| thread.doing == Doing::Other) {
             return self.nothing();
         }
@@ -131,7 +134,7 @@ impl Vigil for Stillness {
 
     fn forget(&mut self) {
         if self.looked.is_some() {
-            *self = Self::below(self.keeper);
+            *self = Self::below(self.keeper, self.spared);
         }
     }
 }

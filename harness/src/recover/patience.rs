@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::worker::Setup;
 use crate::base::limits;
-use crate::driver::{Timeouts, Watching};
+use crate::driver::{DriverProcess, Timeouts, Watching};
 use crate::record::Stillness;
 
 /// The limits of one recovery.
@@ -39,14 +39,14 @@ impl Patience {
         Self { most, first, judges_time: true, until }
     }
 
-    /// How the silence of what lies below `keeper` is looked into.
-    pub(super) fn watching(&self, keeper: libc::pid_t) -> Watching {
+    /// How the silence of `process` is looked into.
+    pub(super) fn watching(&self, process: &DriverProcess) -> Watching {
         Watching {
             first: self.first,
             judges_time: self.judges_time,
             until: self.until,
             hopeless: limits::SECOND_LOOK,
-            vigil: Box::new(Stillness::below(keeper)),
+            vigil: Box::new(Stillness::below(process.keeper(), process.template())),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A pool of workers, one a core: images in, recoveries out, in whatever order they are done.
+//! A pool of workers: images in, recoveries out, in whatever order they are done. There is one worker a core
+//! at first, and more where recoveries mostly sleep and so leave processors idle.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::outcome::{Recovery, Used};
 use super::worker::{Setup, Tried, Worker};
-use crate::base::{HarnessError, Result};
+use crate::base::{HarnessError, Result, limits};
 use crate::image::Image;
 
 /// One recovery in so many that passed is done again in a fresh process and directory.
@@ -20,6 +21,10 @@ pub const RECHECK_EVERY: u64 = 100;
 /// So much work waits for each worker: enough that none is idle while whoever submits is busy with
 /// something else, and little enough that the end of a budget is not missed by much.
 const AHEAD: Duration = Duration::from_millis(20);
+/// Processors that are idle for this part of the time have room for more workers.
+const IDLE: f64 = 0.3;
+/// How long that is looked at.
+const IDLE_FOR: Duration = Duration::from_millis(150);
 /// The same in images, whatever they take.
 const AHEAD_IMAGES: std::ops::RangeInclusive<u64> = 2..=32;
 
@@ -68,9 +73,13 @@ struct Job {
 #[derive(Debug)]
 pub struct Pool {
     jobs: Option<Sender<Job>>,
-    /// The other end of it, to empty it.
+    /// The other end of it, for more workers, and to empty it.
     queue: Receiver<Job>,
     done: Receiver<Result<Done>>,
+    /// For more workers; nothing once it is to end.
+    results: Option<Sender<Result<Done>>>,
+    setup: Setup,
+    idle: Idle,
     /// Taken from `done` while there was no room for another job.
     ready: VecDeque<Result<Done>>,
     threads: Vec<JoinHandle<()>>,
@@ -90,6 +99,11 @@ impl Pace {
         self.0.store(now, Ordering::Relaxed);
     }
 
+    /// How long one takes.
+    fn mean(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
     /// How many jobs may wait for each worker.
     fn ahead(&self) -> u64 {
         match self.0.load(Ordering::Relaxed) {
@@ -101,6 +115,42 @@ impl Pace {
     }
 }
 
+/// How idle the machine's processors are.
+#[derive(Debug)]
+struct Idle {
+    /// When it was looked at, and the ticks that were idle and all of them until then.
+    looked: Instant,
+    ticks: Option<(u64, u64)>,
+}
+
+impl Idle {
+    fn new() -> Self {
+        Self { looked: Instant::now(), ticks: ticks() }
+    }
+
+    /// The idle part of the time since the last answer, 0 to 1; nothing while too little has passed.
+    fn share(&mut self) -> Option<f64> {
+        if self.looked.elapsed() < IDLE_FOR {
+            return None;
+        }
+        let now = ticks();
+        let (before, after) = (std::mem::replace(&mut self.ticks, now)?, now?);
+        self.looked = Instant::now();
+        let all = after.1.checked_sub(before.1).filter(|all| *all > 0)?;
+        Some(after.0.saturating_sub(before.0) as f64 / all as f64)
+    }
+}
+
+/// The idle ticks of all processors so far, and all their ticks.
+fn ticks() -> Option<(u64, u64)> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    // user nice system idle iowait irq softirq steal; guests are in user already.
+    let ticks: Vec<u64> =
+        line.split_ascii_whitespace().take(8).map_while(|word| word.parse().ok()).collect();
+    Some((ticks.get(3)? + ticks.get(4)?, ticks.iter().sum()))
+}
+
 impl Pool {
     /// Starts `workers` workers. Each keeps to one processor together with its driver: a message then
     /// costs a switch and not a wake-up across processors.
@@ -108,35 +158,67 @@ impl Pool {
         let workers = workers.max(1);
         let (jobs, queue) = unbounded::<Job>();
         let (results, done) = unbounded();
+        let mut pool = Pool {
+            jobs: Some(jobs),
+            queue,
+            done,
+            results: Some(results),
+            setup: setup.clone(),
+            idle: Idle::new(),
+            ready: VecDeque::new(),
+            threads: Vec::new(),
+            waiting: 0,
+            pace: Arc::new(Pace::default()),
+        };
         let processors = processors();
-        let mut threads = Vec::new();
-        let pace = Arc::new(Pace::default());
         for number in 0..workers {
-            let mut worker = Worker::new(setup)?;
-            let (queue, results, pace) = (queue.clone(), results.clone(), Arc::clone(&pace));
             let processor = processors.get(number % processors.len().max(1)).copied();
-            threads.push(std::thread::spawn(move || {
-                if let Some(processor) = processor.filter(|_| workers <= processors_count()) {
-                    pin(processor);
-                }
-                for job in queue {
-                    let began = Instant::now();
-                    let done = work(&mut worker, &job);
-                    pace.took(began.elapsed());
-                    if results.send(done).is_err() {
-                        return;
-                    }
-                }
-            }));
+            pool.add(processor.filter(|_| workers <= processors_count()))?;
         }
-        let ready = VecDeque::new();
-        Ok(Pool { jobs: Some(jobs), queue, done, ready, threads, waiting: 0, pace })
+        Ok(pool)
+    }
+
+    /// Starts one more worker, on one processor where one is given.
+    fn add(&mut self, processor: Option<usize>) -> Result<()> {
+        let Some(results) = self.results.clone() else { return Ok(()) };
+        let mut worker = Worker::new(&self.setup)?;
+        let (queue, pace) = (self.queue.clone(), Arc::clone(&self.pace));
+        self.threads.push(std::thread::spawn(move || {
+            if let Some(processor) = processor {
+                pin(processor);
+            }
+            for job in queue {
+                let began = Instant::now();
+                let done = work(&mut worker, &job);
+                pace.took(began.elapsed());
+                if results.send(done).is_err() {
+                    return;
+                }
+            }
+        }));
+        Ok(())
+    }
+
+    /// Doubles the workers where there is more work than they take and processors are idle all the same:
+    /// then recoveries sleep. How many there are changes nothing but how soon results come.
+    fn grow(&mut self) -> Result<()> {
+        let workers = self.threads.len();
+        if workers >= limits::WORKERS || self.pace.mean() < limits::SLEEPY_RECOVERY {
+            return Ok(());
+        }
+        if self.idle.share().is_some_and(|share| share >= IDLE) {
+            for _ in 0..workers.min(limits::WORKERS - workers) {
+                self.add(None)?;
+            }
+        }
+        Ok(())
     }
 
     /// Submits an image; waits while so much is queued that another would be too far ahead.
     pub fn submit(&mut self, id: u64, image: Image, extra: Extra) -> Result<()> {
-        let workers = self.threads.len() as u64;
-        while self.waiting - self.ready.len() as u64 > self.pace.ahead() * workers {
+        let ahead = |pool: &Pool| pool.pace.ahead() * pool.threads.len() as u64;
+        while self.waiting - self.ready.len() as u64 > ahead(self) {
+            self.grow()?;
             match self.done.recv() {
                 Ok(done) => self.ready.push_back(done),
                 Err(_) => return Err(HarnessError::broken("every recovery worker is gone")),
@@ -190,6 +272,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.jobs = None;
+        self.results = None;
         // What was not begun is not wanted any more.
         while self.queue.try_recv().is_ok() {}
         for thread in self.threads.drain(..) {

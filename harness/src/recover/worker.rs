@@ -12,10 +12,11 @@ use super::converse::{self, Talk, converse};
 use super::hangs::Hangs;
 use super::outcome::{Recovery, Stage};
 use super::patience::Patience;
-use crate::base::limits::{RECOVERY_ROOM_BYTES, RECOVERY_ROOM_FACTOR};
+use crate::base::limits::{self, RECOVERY_ROOM_BYTES, RECOVERY_ROOM_FACTOR};
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, DriverFault, DriverProcess, Room, Session, Target, Timeouts};
 use crate::image::{Image, Workdir};
+use crate::record::ForkServer;
 use crate::workload::{Answer, Contents, Key, Mutation, Request, Value};
 
 /// How long a driver that answered everything is waited for before it is killed.
@@ -36,6 +37,8 @@ pub struct Setup {
     pub deadline: Option<Instant>,
     /// A finding is confirmed: answers are waited for as long as the user says.
     pub confirms: bool,
+    /// A program that is slow to start may be started once and forked.
+    pub forks: bool,
     /// A folder for directories and private folders.
     pub root: PathBuf,
     /// Where hangs are counted.
@@ -61,6 +64,7 @@ impl Setup {
             first: None,
             deadline: None,
             confirms: false,
+            forks: true,
             root: root.into(),
             hangs: Hangs::default(),
             interrupted: Arc::default(),
@@ -86,6 +90,22 @@ pub struct Worker {
     room_bytes: u64,
     live: Option<(DriverProcess, Session)>,
     refusals: Refusals,
+    server: Server,
+    /// The process of the latest recovery was a fork.
+    forked: bool,
+}
+
+/// Where processes come from that are used once.
+#[derive(Debug)]
+enum Server {
+    /// Each is started; whether they are slow to start is not known yet.
+    Unknown,
+    /// Each is started, always.
+    None,
+    /// A program that starts slowly, and is to be started once and forked.
+    Wanted,
+    /// That program.
+    Forks(Box<ForkServer>),
 }
 
 /// What is known of a process that answered `refused` and is asked again: the protocol lets `open` follow
@@ -116,6 +136,11 @@ impl Worker {
             room_bytes: RECOVERY_ROOM_BYTES,
             live: None,
             refusals: Refusals::None,
+            server: match setup.forks && !setup.confirms && !setup.capabilities.reopen {
+                true => Server::Unknown,
+                false => Server::None,
+            },
+            forked: false,
         })
     }
 
@@ -151,7 +176,18 @@ impl Worker {
 
     fn attempt(&mut self, image: &Image) -> Result<Recovery> {
         self.become_image(image)?;
-        Ok(self.talk(&[], &[])?.0)
+        let recovery = self.talk(&[], &[])?.0;
+        if !self.forked || matches!(recovery, Recovery::Opened(_)) {
+            return Ok(recovery);
+        }
+        // What fails in a fork counts only if it does in a process that was started for it.
+        let server = std::mem::replace(&mut self.server, Server::None);
+        self.become_image(image)?;
+        let started = self.talk(&[], &[])?.0;
+        if started.is_like(&recovery) {
+            self.server = server;
+        }
+        Ok(started)
     }
 
     fn become_image(&mut self, image: &Image) -> Result<()> {
@@ -166,10 +202,23 @@ impl Worker {
     }
 
     fn process(&mut self) -> Result<(DriverProcess, Session)> {
-        match self.live.take() {
-            Some(live) => Ok(live),
-            None => DriverProcess::spawn(&self.setup.target, &self.setup.root, self.setup.timeouts),
+        self.forked = false;
+        if let Some(live) = self.live.take() {
+            return Ok(live);
         }
+        let Setup { target, root, timeouts, .. } = &self.setup;
+        if matches!(self.server, Server::Wanted) {
+            let started = ForkServer::start(target, root)?;
+            self.server = started.map_or(Server::None, |server| Server::Forks(server.into()));
+        }
+        if let Server::Forks(server) = &mut self.server {
+            if let Some(fork) = server.fork(*timeouts)? {
+                self.forked = true;
+                return Ok(fork);
+            }
+            self.server = Server::None;
+        }
+        DriverProcess::spawn(target, root, *timeouts)
     }
 
     fn keep(&mut self, mut process: DriverProcess, mut session: Session) {
@@ -247,6 +296,9 @@ impl Worker {
         let mut answer = None;
         let talk = converse(&mut session, &dir, before, after, &mut answer);
         self.setup.hangs.answered(&session.slowest(), &patience.first);
+        if matches!(self.server, Server::Unknown) && session.start_took() >= limits::FORKED_FROM {
+            self.server = Server::Wanted;
+        }
         match talk {
             Talk::Done(recovery) => {
                 let refused = matches!(recovery, Recovery::Refused { stage: Stage::Open, .. });
@@ -261,7 +313,8 @@ impl Worker {
             Talk::DoneWith(recovery) => Ok((recovery, answer)),
             Talk::Failed(_, DriverFault::Abandoned) => Err(HarnessError::Interrupted),
             Talk::Failed(stage, fault) => {
-                if matches!(fault, DriverFault::Hung { .. }) && !self.setup.confirms {
+                let counts = !self.setup.confirms && !self.forked;
+                if matches!(fault, DriverFault::Hung { .. }) && counts {
                     self.setup.hangs.note();
                 }
                 Ok((converse::failed(stage, process.explain(fault)), answer))
@@ -274,16 +327,16 @@ impl Worker {
         let (process, mut session) = self.process()?;
         let patience = Patience::of(&self.setup);
         session.wait_briefly(patience.most);
-        session.watch(patience.watching(process.keeper()));
+        session.watch(patience.watching(&process));
         session.heed(Arc::clone(&self.setup.interrupted));
         let dir = self.workdir.path().to_path_buf();
         session.limit_room(Room { dir, limit_bytes: self.room_bytes });
         Ok(Ready { process, session, patience })
     }
 
-    /// What the driver makes of `image` in a fresh process and directory.
+    /// What the driver makes of `image` in a fresh process, which is never a fork, and a fresh directory.
     pub fn confirm(&self, image: &Image) -> Result<Recovery> {
-        Worker::new(&self.setup)?.recover(image)
+        Worker::new(&Setup { forks: false, ..self.setup.clone() })?.recover(image)
     }
 
     /// The folder in which this worker's directory lies.

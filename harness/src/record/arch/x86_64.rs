@@ -39,6 +39,53 @@ pub fn set_result(thread: &Stopped, result: i64) -> std::io::Result<()> {
     set_registers(thread, &registers)
 }
 
+/// The registers of a thread at the entry of a call, to be put back.
+#[derive(Clone, Copy)]
+pub struct Entered(user_regs_struct);
+
+impl std::fmt::Debug for Entered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "call {} at {:#x}", self.0.orig_rax, self.0.rip)
+    }
+}
+
+/// How long the instruction is that enters the kernel.
+const ENTERING_BYTES: u64 = 2;
+/// Bytes below the stack pointer that belong to the running function.
+const RED_ZONE_BYTES: u64 = 128;
+
+impl Entered {
+    /// Of a thread that is stopped at the entry of a call.
+    pub fn of(thread: &Stopped) -> std::io::Result<Self> {
+        registers(thread).map(Self)
+    }
+
+    /// A place of `len` bytes below the stack that the thread does not use.
+    pub fn scratch(&self, len: u64) -> u64 {
+        (self.0.rsp - RED_ZONE_BYTES - len) & !15
+    }
+
+    /// Makes the call at whose entry the thread stands another one.
+    pub fn becomes(&self, thread: &Stopped, number: c_long, args: [u64; 6]) -> std::io::Result<()> {
+        let [rdi, rsi, rdx, r10, r8, r9] = args;
+        let orig_rax = number as u64;
+        set_registers(thread, &user_regs_struct { orig_rax, rdi, rsi, rdx, r10, r8, r9, ..self.0 })
+    }
+
+    /// Puts back the call at whose entry the thread stands.
+    pub fn restore(&self, thread: &Stopped) -> std::io::Result<()> {
+        set_registers(thread, &self.0)
+    }
+
+    /// Sets a thread that is stopped outside of any call, or at the exit of one, back to before the call. It
+    /// enters it when it goes on.
+    pub fn again(&self, thread: &Stopped) -> std::io::Result<()> {
+        // Without a call to restart, the kernel leaves the registers as they are.
+        let (rip, rax) = (self.0.rip - ENTERING_BYTES, self.0.orig_rax);
+        set_registers(thread, &user_regs_struct { rip, rax, orig_rax: u64::MAX, ..self.0 })
+    }
+}
+
 /// The unwinder of this architecture.
 pub type Unwinder = framehop::x86_64::UnwinderX86_64<Vec<u8>>;
 /// Its cache.

@@ -10,7 +10,7 @@ use super::*;
 /// It runs below a shell that stands for its keeper, and says one line when it is ready.
 fn seen(python: &str, limit: Duration, looks: usize) -> Look {
     let mut keeper = below_a_keeper(python);
-    let mut stillness = Stillness::below(keeper.id() as pid_t);
+    let mut stillness = Stillness::below(keeper.id() as pid_t, None);
     let mut latest = Look::Nothing;
     for _ in 0..looks {
         latest = stillness.look(limit);
@@ -98,7 +98,7 @@ fn looking_leaves_a_program_as_it_was() {
     let program =
         "end = time.process_time() + 1\nwhile time.process_time() < end: pass\nos._exit(7)";
     let mut keeper = below_a_keeper(program);
-    let mut stillness = Stillness::below(keeper.id() as pid_t);
+    let mut stillness = Stillness::below(keeper.id() as pid_t, None);
     for _ in 0..20 {
         stillness.look(SHORT);
         std::thread::sleep(Duration::from_millis(20));

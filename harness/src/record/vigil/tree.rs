@@ -35,10 +35,12 @@ pub enum Doing {
 /// Signals that a timer sends: a program that catches one may be woken by it.
 const ALARMS: [u32; 4] = [14, 26, 27, 29];
 
-/// All threads below `root`, itself not included; nothing where that is not known for certain.
-pub fn threads(root: pid_t) -> Option<Vec<Thread>> {
+/// All threads below `root`, itself and the process `spared` not included; nothing where that is not known for
+/// certain.
+pub fn threads(root: pid_t, spared: Option<pid_t>) -> Option<Vec<Thread>> {
     let mut found = Vec::new();
     let mut todo = children(root)?;
+    todo.retain(|pid| Some(*pid) != spared);
     while let Some(pid) = todo.pop() {
         todo.extend(children(pid)?);
         if !add(pid, &mut found)? || found.len() > limits::WATCHED_THREADS {
@@ -66,10 +68,7 @@ fn add(pid: pid_t, found: &mut Vec<Thread>) -> Option<bool> {
     if matches!(field(&status, "State:")?.as_bytes().first(), Some(b'Z' | b'X')) {
         return Some(true);
     }
-    let caught = u64::from_str_radix(field(&status, "SigCgt:")?, 16).ok()?;
-    let alarmed = ALARMS.iter().any(|signal| caught & 1 << (signal - 1) != 0);
-    let timers = fs::read_to_string(format!("{at}/timers")).ok()?;
-    if alarmed || !timers.trim().is_empty() {
+    if may_be_woken(pid) {
         return Some(false);
     }
     let is_pipe = |fd: u64| {
@@ -97,6 +96,16 @@ fn add(pid: pid_t, found: &mut Vec<Thread>) -> Option<bool> {
         found.push(Thread { pid, tid, doing, switches });
     }
     Some(true)
+}
+
+/// True if a timer may wake a process, or that cannot be told.
+pub fn may_be_woken(pid: pid_t) -> bool {
+    let at = format!("/proc/{pid}");
+    let timers = fs::read_to_string(format!("{at}/timers"));
+    let status = fs::read_to_string(format!("{at}/status")).unwrap_or_default();
+    let caught = field(&status, "SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    let alarmed = |mask: u64| ALARMS.iter().any(|signal| mask & 1 << (signal - 1) != 0);
+    !timers.is_ok_and(|timers| timers.trim().is_empty()) || caught.is_none_or(alarmed)
 }
 
 /// The rest of the line that begins with `name`.

@@ -101,9 +101,88 @@ fn a_recovery_that_fills_its_directory_is_stopped_and_said_so() {
 }
 
 #[test]
-fn a_slow_answer_within_three_times_the_limit_is_no_hang() {
-    let (_root, mut worker) = worker("reopen", "grep -q slow $dir/pairs && sleep 0.5");
-    assert_eq!(opened(&worker.recover(&image("slow 1\n")).unwrap()).contents.len(), 1);
+fn a_finding_is_confirmed_at_the_user_s_limit_and_states_are_visited_at_the_first() {
+    let (root, _) = worker("reopen", "");
+    let target = Target::new("shell", ["sh", "-c", STORE, "sh", "reopen", "sleep 1"]);
+    let capabilities = Capabilities::parse(["reopen"].into_iter()).unwrap();
+    let (short, long) = (Duration::from_millis(100), Duration::from_secs(1000));
+    let timeouts = Timeouts { open: long, op: long };
+    let mut setup = Setup::new(target, capabilities, timeouts, root.path());
+    setup.first = Some(Timeouts { open: short, op: long });
+    setup.hangs.note();
+    let visited = Worker::new(&setup).unwrap().recover(&image("a 1\n")).unwrap();
+    assert_eq!(visited, Recovery::Hung { stage: Stage::Open, hang: Hang::Limit });
+    setup.confirms = true;
+    let confirmed = Worker::new(&setup).unwrap().recover(&image("a 1\n")).unwrap();
+    assert_eq!(opened(&confirmed).contents.len(), 1);
+    assert!(setup.hangs.first(&timeouts, &timeouts).open >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_hang_is_not_waited_for_beyond_the_run_s_time_and_then_nothing_is_proven() {
+    let (root, _) = worker("reopen", "");
+    let target = Target::new("shell", ["sh", "-c", STORE, "sh", "reopen", "sleep 1000"]);
+    let capabilities = Capabilities::parse(["reopen"].into_iter()).unwrap();
+    let (short, long) = (Duration::from_millis(100), Duration::from_secs(1000));
+    let timeouts = Timeouts { open: long, op: long };
+    let mut setup = Setup::new(target, capabilities, timeouts, root.path());
+    setup.first = Some(Timeouts { open: short, op: long });
+    (setup.confirms, setup.deadline) = (true, Some(Instant::now()));
+    let recovery = Worker::new(&setup).unwrap().recover(&image("a 1\n")).unwrap();
+    let Recovery::Hung { hang: Hang::Cut { of, .. }, .. } = recovery else {
+        panic!("{recovery:?}")
+    };
+    assert_eq!(of, long);
+}
+
+#[test]
+fn a_program_that_starts_slowly_is_forked_and_a_finding_is_never_confirmed_in_a_fork() {
+    let program = r#"
+import os, sys, time
+time.sleep(0.1)
+started = os.getpid()
+for line in sys.stdin:
+    n, word, *w = line.split()
+    if word == "dump":
+        print("have", n, "forked", "yes" if os.getpid() != started else "no")
+    print("ack", n, flush=True)
+"#;
+    let root = tempfile::tempdir().unwrap();
+    let target = Target::new("python", ["python3", "-c", program]);
+    let long = Duration::from_secs(100);
+    let timeouts = Timeouts { open: long, op: long };
+    let setup = Setup::new(target, Capabilities::default(), timeouts, root.path());
+    let mut worker = Worker::new(&setup).unwrap();
+    let forked =
+        |recovery: &Recovery| opened(recovery).contents[&Key::from("forked")].as_str().to_owned();
+    let said: Vec<String> = (0..4).map(|_| forked(&worker.recover(&image("")).unwrap())).collect();
+    assert_eq!(said, ["no", "yes", "yes", "yes"]);
+    assert_eq!(forked(&worker.confirm(&image("")).unwrap()), "no");
+    drop(worker);
+    assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_fails_in_a_fork_counts_only_if_it_fails_in_a_process_that_was_started() {
+    let program = r#"
+import os, sys, time
+time.sleep(0.1)
+started = os.getpid()
+for line in sys.stdin:
+    n, word, *w = line.split()
+    if word == "open" and os.getpid() != started:
+        os.abort()
+    print("ack", n, flush=True)
+"#;
+    let root = tempfile::tempdir().unwrap();
+    let target = Target::new("python", ["python3", "-c", program]);
+    let long = Duration::from_secs(100);
+    let timeouts = Timeouts { open: long, op: long };
+    let setup = Setup::new(target, Capabilities::default(), timeouts, root.path());
+    let mut worker = Worker::new(&setup).unwrap();
+    for _ in 0..3 {
+        opened(&worker.recover(&image("")).unwrap());
+    }
 }
 
 #[test]
