@@ -63,6 +63,13 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     let requests = sessions::with_dumps(&workload.requests);
     let mut counter = Counter::default();
     let asked = ask(&dir, &requests, Some(&capabilities), &mut counter)?;
+    if let Some(verdict) = clean::refused(&asked.end, counter.history(), &capabilities) {
+        let warnings = counter.warnings().to_vec();
+        let history = counter.into_history();
+        let outcome = conclude(verdict, &capabilities, &history, started);
+        let (contents, clean) = (Contents::new(), kinds(&outcome));
+        return Ok((Control { capabilities, history, contents, warnings, clean }, outcome));
+    }
     finished(&asked, counter.history(), "the workload was run without any fault")?;
     let copy = Image::load(&dir)?;
     let mut warnings = counter.warnings().to_vec();
@@ -99,7 +106,10 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     short.extend(asked::usage(options, &capabilities));
     let mut counter = Counter::default();
     let asked = ask(&store("sessions")?, &short, Some(&capabilities), &mut counter)?;
-    finished(&asked, counter.history(), "short sessions were run without any fault")?;
+    match clean::refused(&asked.end, counter.history(), &capabilities) {
+        Some(refused) => verdict.merge(refused),
+        None => finished(&asked, counter.history(), "short sessions were run without any fault")?,
+    }
     warnings.extend_from_slice(counter.warnings());
     verdict.merge(clean::judge(counter.history(), &capabilities, &asked.dumps));
 
@@ -116,8 +126,12 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     }
     let outcome = conclude(verdict, &capabilities, &history, started);
     let contents = first.contents.clone();
-    let clean = outcome.findings.iter().map(|finding| finding.kind).collect();
+    let clean = kinds(&outcome);
     Ok((Control { capabilities, history, contents, warnings, clean }, outcome))
+}
+
+fn kinds(outcome: &FaultOutcome) -> BTreeSet<Kind> {
+    outcome.findings.iter().map(|finding| finding.kind).collect()
 }
 
 /// An error where a second process of the program cannot open a store of its own while a first one holds
