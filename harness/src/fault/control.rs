@@ -71,11 +71,11 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     let begun = Instant::now();
     let asked = ask(&dir, &requests, Some(&capabilities), &mut counter)?;
     let ran = begun.elapsed();
-    if let Some(text) = refused_after_close(&asked.end, counter.history()) {
+    if let Some(verdict) = clean::refused(&asked.end, counter.history(), &capabilities) {
         let (warnings, history) = (counter.warnings().to_vec(), counter.into_history());
-        let outcome = conclude(does_not_open(text), &capabilities, &history, started);
+        let outcome = conclude(verdict, &capabilities, &history, started);
         let control = Control {
-            clean: outcome.findings.iter().map(|finding| finding.kind).collect(),
+            clean: kinds(&outcome),
             timing: Timing { took: started.elapsed(), start, ..Timing::default() },
             contents: Contents::new(),
             slowest: Some(slowest.get()),
@@ -124,8 +124,8 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     short.extend(asked::usage(options, &capabilities));
     let mut counter = Counter::default();
     let asked = ask(&store("sessions")?, &short, Some(&capabilities), &mut counter)?;
-    match refused_after_close(&asked.end, counter.history()) {
-        Some(text) => verdict.merge(does_not_open(text)),
+    match clean::refused(&asked.end, counter.history(), &capabilities) {
+        Some(refused) => verdict.merge(refused),
         None => finished(&asked, counter.history(), "short sessions were run without any fault")?,
     }
     warnings.extend_from_slice(counter.warnings());
@@ -151,12 +151,16 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
         false => twice / 2,
     };
     let timing = Timing { took: started.elapsed(), start, recovery, workload: ran };
-    let clean = outcome.findings.iter().map(|finding| finding.kind).collect();
+    let clean = kinds(&outcome);
     let slowest = Some(slowest.get());
     Ok((
         Control { capabilities, history, contents, warnings, clean, slowest, timing, opens: true },
         outcome,
     ))
+}
+
+fn kinds(outcome: &FaultOutcome) -> BTreeSet<Kind> {
+    outcome.findings.iter().map(|finding| finding.kind).collect()
 }
 
 /// An error where a second process of the program cannot open a store of its own while a first one holds
@@ -244,28 +248,6 @@ fn takes_writes(history: &History) -> bool {
     let mut writes =
         history.operations.iter().filter(|operation| !operation.request.is_exclusive()).peekable();
     writes.peek().is_none() || writes.any(|operation| operation.acknowledged().is_some())
-}
-
-/// The text with which a store was not opened that had been opened and closed before; nothing if it was.
-fn refused_after_close<'a>(end: &'a End, history: &History) -> Option<&'a str> {
-    let End::NotOpened(Answer::Refused(text) | Answer::Err(text)) = end else { return None };
-    let closed = |operation: &crate::workload::Operation| {
-        operation.request == Request::Close && operation.acknowledged().is_some()
-    };
-    history.operations.iter().any(closed).then_some(text)
-}
-
-/// A store that was opened and closed cleanly, without any fault, and then does not open.
-fn does_not_open(text: &str) -> Verdict {
-    let text: String = text.chars().take(200).collect();
-    let violation = Violation {
-        kind: Kind::Refused,
-        sentence: format!("the store does not open after clean closings without any fault: {text}"),
-        keys: Vec::new(),
-        operations: Vec::new(),
-        note: false,
-    };
-    Verdict { violations: vec![violation], ..Verdict::default() }
 }
 
 fn unstable(first: &Contents, second: &Contents) -> Verdict {

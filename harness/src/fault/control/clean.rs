@@ -3,10 +3,25 @@
 
 use std::collections::BTreeSet;
 
-use crate::driver::{Capabilities, Dump};
-use crate::oracle::{Judge, Kind, Loss, Verdict};
-use crate::recover::{Recovered, Recovery};
-use crate::workload::{History, OpNo};
+use crate::driver::{Capabilities, Dump, End};
+use crate::oracle::{END, Judge, Kind, Loss, Verdict};
+use crate::recover::{Recovered, Recovery, Stage};
+use crate::workload::{Answer, History, OpNo, Operation, Request};
+
+/// The verdict on a store that had been opened and closed cleanly, and is then not opened; nothing where
+/// that is not how it ended. A store that never opened says nothing about its closings.
+pub fn refused(end: &End, history: &History, capabilities: &Capabilities) -> Option<Verdict> {
+    let End::NotOpened(Answer::Refused(text) | Answer::Err(text)) = end else { return None };
+    let closed = |operation: &Operation| {
+        operation.request == Request::Close && operation.acknowledged().is_some()
+    };
+    if !history.operations.iter().any(closed) {
+        return None;
+    }
+    let (stage, text, warnings) = (Stage::Open, text.clone(), Vec::new());
+    let recovery = Recovery::Refused { stage, text, warnings };
+    Some(Judge::new(history, capabilities).at(END, Loss::None, &recovery))
+}
 
 /// Judges the dumps of one store's history; of each kind of violation the first.
 pub fn judge(history: &History, capabilities: &Capabilities, dumps: &[(OpNo, Dump)]) -> Verdict {
@@ -30,19 +45,14 @@ pub fn judge(history: &History, capabilities: &Capabilities, dumps: &[(OpNo, Dum
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::{Answer, Contents, Key, Moment, Mutation, Operation, Request, Value};
+    use crate::workload::{Contents, Key, Moment, Mutation, Value};
 
     fn put(key: &str) -> Request {
         Request::Write(Mutation::Put(Key::from(key), Value::from("1")))
     }
 
     fn judged(requests: &[Request], dumps: &[(u32, &[&str])]) -> Vec<Kind> {
-        let operations = requests.iter().enumerate().map(|(at, request)| Operation {
-            request: request.clone(),
-            begun: Moment(at as u64 * 10),
-            answered: Some((Moment(at as u64 * 10 + 5), Answer::Ack)),
-        });
-        let history = History { operations: operations.collect(), ..History::default() };
+        let history = history(requests);
         let shown = |keys: &[&str]| -> Contents {
             keys.iter().map(|key| (Key::from(*key), Value::from("1"))).collect()
         };
@@ -52,6 +62,28 @@ mod tests {
             .collect();
         let verdict = judge(&history, &Capabilities::default(), &dumps);
         verdict.violations.iter().map(|violation| violation.kind).collect()
+    }
+
+    fn history(requests: &[Request]) -> History {
+        let operations = requests.iter().enumerate().map(|(at, request)| Operation {
+            request: request.clone(),
+            begun: Moment(at as u64 * 10),
+            answered: Some((Moment(at as u64 * 10 + 5), Answer::Ack)),
+        });
+        History { operations: operations.collect(), ..History::default() }
+    }
+
+    #[test]
+    fn a_refusal_after_a_clean_close_is_the_store_s_and_one_before_is_not() {
+        let (open, close) = (Request::Open, Request::Close);
+        let end = End::NotOpened(Answer::Refused("bad page".into()));
+        let capabilities = Capabilities::default();
+        let closed = history(&[open.clone(), put("a"), close.clone()]);
+        let verdict = refused(&end, &closed, &capabilities).unwrap();
+        assert_eq!(verdict.worst().map(|worst| worst.kind), Some(Kind::Refused));
+        assert!(verdict.violations[0].sentence.contains("clean close"), "{verdict:?}");
+        assert_eq!(refused(&end, &history(&[]), &capabilities), None);
+        assert_eq!(refused(&End::Finished, &closed, &capabilities), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::recover::Recovery;
 use crate::scenario::{Case, Files, HistoryText, KillStrike, Strike};
 use crate::trace::{EventKind, EventNo, Trace};
 use crate::workload::contents::apply;
-use crate::workload::{Answer, Contents, History, Key, Moment, Mutation, Request, Value};
+use crate::workload::{Answer, Contents, History, Key, Moment, Request, Value};
 
 /// The folder of the directory that the close left.
 const IMAGE: &str = "image";
@@ -30,8 +30,15 @@ struct Left {
     history: History,
     image: Image,
     verdict: Verdict,
-    /// What keys should hold that do not hold what was acknowledged last.
-    lost: BTreeMap<Key, Option<Value>>,
+    /// The keys that do not hold what was acknowledged last.
+    lost: BTreeMap<Key, Lost>,
+}
+
+/// What a key should hold after a close, and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lost {
+    expected: Option<Value>,
+    there: Option<Value>,
 }
 
 /// Failing states without what a clean close before them shows already; that is reported by itself.
@@ -60,9 +67,8 @@ pub fn subtract(
             }
         };
         if !left.verdict.held() {
-            let after = ground.history().until(Moment(u64::from(point.0)));
             let recovery = memory.recovery(failure.recovery);
-            let besides = left.restored(&recovery, &after).map(|restored| {
+            let besides = left.restored(&recovery).map(|restored| {
                 let spot = &ask.what;
                 spot.ground.court.at(spot.moment(), spot.loss(), &restored)
             });
@@ -124,16 +130,17 @@ impl Left {
         Ok(Left { history, image, verdict, lost })
     }
 
-    /// A recovery with what the close lost put back: those of the keys that nothing in `after` changed
-    /// since. Nothing where the store did not open.
-    fn restored(&self, recovery: &Recovery, after: &History) -> Option<Recovery> {
+    /// A recovery with what the close lost put back, in the keys that still hold what the close left.
+    /// Where something later was lost too, what is put back is too old, and that shows. Nothing where the
+    /// store did not open.
+    fn restored(&self, recovery: &Recovery) -> Option<Recovery> {
         let Recovery::Opened(shown) = recovery else { return None };
-        let later = after.operations.iter().skip(self.history.operations.len());
-        let changed: BTreeSet<&Key> =
-            later.flat_map(|operation| operation.request.mutations()).map(Mutation::key).collect();
         let mut shown = shown.clone();
-        for (key, value) in self.lost.iter().filter(|(key, _)| !changed.contains(key)) {
-            match value {
+        for (key, Lost { expected, there }) in &self.lost {
+            if shown.contents.get(key) != there.as_ref() {
+                continue;
+            }
+            match expected {
                 Some(value) => drop(shown.contents.insert(key.clone(), value.clone())),
                 None => drop(shown.contents.remove(key)),
             }
@@ -204,8 +211,8 @@ impl Left {
     }
 }
 
-/// The keys that do not hold what the last acknowledged change left there, with that.
-fn lost(history: &History, shown: &Contents) -> BTreeMap<Key, Option<Value>> {
+/// The keys that do not hold what the last acknowledged change left there.
+fn lost(history: &History, shown: &Contents) -> BTreeMap<Key, Lost> {
     let mut expected = history.initial.clone();
     for operation in &history.operations {
         if operation.acknowledged().is_some() {
@@ -214,7 +221,9 @@ fn lost(history: &History, shown: &Contents) -> BTreeMap<Key, Option<Value>> {
     }
     let differs = |key: &&Key| expected.get(*key) != shown.get(*key);
     let keys = expected.keys().chain(shown.keys()).filter(differs);
-    keys.map(|key| (key.clone(), expected.get(key).cloned())).collect()
+    let lost =
+        |key: &Key| Lost { expected: expected.get(key).cloned(), there: shown.get(key).cloned() };
+    keys.map(|key| (key.clone(), lost(key))).collect()
 }
 
 #[cfg(test)]
@@ -222,7 +231,7 @@ mod tests {
     use super::*;
     use crate::recover::{Recovered, Stage};
     use crate::trace::Event;
-    use crate::workload::{OpNo, Operation};
+    use crate::workload::{Mutation, OpNo, Operation};
 
     fn trace(requests: &[(Request, Answer)]) -> Trace {
         let mut events = Vec::new();
@@ -286,27 +295,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_close_lost_is_put_back_unless_it_was_changed_since() {
+    fn what_a_close_lost_is_put_back_where_nothing_has_taken_its_place() {
         let left = left();
-        let after = |more: &[&str]| {
-            let more = more.iter().map(|key| put(key));
-            let operations = left.history.operations.iter().cloned().chain(more).collect();
-            History { operations, ..History::default() }
-        };
-        let restored = |shown, more| left.restored(&opened(shown), &after(more));
-        assert_eq!(restored(&["a", "c"], &["c"]), Some(opened(&["a", "b", "c"])));
-        assert_eq!(
-            restored(&["a"], &["b"]),
-            Some(opened(&["a"])),
-            "a later loss is a crash's doing"
-        );
-        assert_eq!(
-            left.restored(
-                &Recovery::Hung { stage: Stage::Open, hang: crate::driver::Hang::Limit },
-                &after(&[])
-            ),
-            None
-        );
+        let restored = |shown| left.restored(&opened(shown));
+        assert_eq!(restored(&["a", "c"]), Some(opened(&["a", "b", "c"])));
+        let Recovery::Opened(mut later) = opened(&["a"]) else { panic!("it is open") };
+        later.contents.insert(Key::from("b"), Value::from("2"));
+        let later = Recovery::Opened(later);
+        assert_eq!(left.restored(&later), Some(later), "it was written again since");
+        use crate::driver::Hang;
+        assert_eq!(left.restored(&Recovery::Hung { stage: Stage::Open, hang: Hang::Limit }), None);
     }
 
     #[test]
