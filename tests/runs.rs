@@ -75,7 +75,8 @@ fn the_same_seed_twice_gives_the_same_cases_and_the_same_report_but_for_times() 
 fn without_times(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            for name in ["elapsed_s", "states_per_s", "recoveries_per_s", "replay", "first_failure"] {
+            for name in ["elapsed_s", "states_per_s", "recoveries_per_s", "replay", "first_failure"]
+            {
                 fields.remove(name);
             }
             fields.values_mut().for_each(without_times);
