@@ -35,6 +35,8 @@ pub const PROOF_OVERRUNS: Duration = Duration::from_secs(1);
 pub const ASLEEP_FOR: Duration = Duration::from_millis(300);
 /// A program that takes this long to start is started once and forked for each recovery, where it can be.
 pub const FORKED_FROM: Duration = Duration::from_millis(15);
+/// To come to its first read under trace, such a program may take this many times as long.
+pub const TRACED_START: u32 = 10;
 /// Most recoveries at once, where processors are idle because recoveries sleep.
 pub const WORKERS: usize = 16;
 /// Recoveries that take less are never run more at once than there are processors.

@@ -4,7 +4,6 @@
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use tempfile::TempDir;
@@ -140,9 +139,6 @@ impl Template {
         let session = Session::new(to, from, Some(watch), timeouts).map_err(machine)?;
         Ok(Some((process, session)))
     }
-
-    /// How long a template may take to come to its first read.
-    pub const STARTS_WITHIN: Duration = Duration::from_secs(30);
 }
 
 impl Drop for Template {

@@ -44,10 +44,11 @@ pub struct ForkServer {
 }
 
 impl ForkServer {
-    /// Starts `target` and brings it to its first read; nothing where it cannot be forked.
-    pub fn start(target: &Target, root: &Path) -> Result<Option<Self>> {
+    /// Starts `target` and brings it to its first read; nothing where it cannot be forked, or does not come
+    /// there within this time.
+    pub fn start(target: &Target, root: &Path, within: Duration) -> Result<Option<Self>> {
         let Some(template) = Template::start(target, root)? else { return Ok(None) };
-        let deadline = Instant::now() + Template::STARTS_WITHIN;
+        let deadline = Instant::now() + within;
         let mut traced = Traced::default();
         let Some(entered) = at_first_read(template.driver(), deadline, &mut traced) else {
             drop(traced);
@@ -165,13 +166,10 @@ impl ForkServer {
 }
 
 /// Brings a program that has just been started to the entry of its first read of its standard input. Nothing
-/// where it ends, or becomes more than one thread or process, before that.
+/// where it ends before that.
 fn at_first_read(pid: pid_t, deadline: Instant, traced: &mut Traced) -> Option<Entered> {
-    let options = libc::PTRACE_O_EXITKILL
-        | libc::PTRACE_O_TRACESYSGOOD
-        | libc::PTRACE_O_TRACECLONE
-        | libc::PTRACE_O_TRACEFORK
-        | libc::PTRACE_O_TRACEVFORK;
+    // What it starts on its way is not traced: a wrapper may ask other programs which one to become.
+    let options = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACESYSGOOD;
     let thread = Stopped::new(pid);
     thread.request(libc::PTRACE_SEIZE, 0, options as usize).ok()?;
     traced.0.push(pid);
@@ -186,14 +184,13 @@ fn at_first_read(pid: pid_t, deadline: Instant, traced: &mut Traced) -> Option<E
                 && matches!(arch::name(number), Some("read" | "readv"))
                 && args[0] == 0
             {
+                // From now on its forks are.
+                let options = options | libc::PTRACE_O_TRACEFORK;
+                thread.request(libc::PTRACE_SETOPTIONS, 0, options as usize).ok()?;
                 return Entered::of(&thread).ok();
             }
         } else if event == 0 {
             signal = libc::WSTOPSIG(status);
-        } else if event != libc::PTRACE_EVENT_STOP {
-            // A thread or a process more, which is traced too.
-            traced.0.push(pid_t::try_from(thread.message().ok()?).ok()?);
-            return None;
         }
         if interrupt::is_final() {
             return None;

@@ -102,8 +102,8 @@ enum Server {
     Unknown,
     /// Each is started, always.
     None,
-    /// A program that starts slowly, and is to be started once and forked.
-    Wanted,
+    /// A program that took this long to start, and is to be started once and forked.
+    Wanted(Duration),
     /// That program.
     Forks(Box<ForkServer>),
 }
@@ -207,8 +207,10 @@ impl Worker {
             return Ok(live);
         }
         let Setup { target, root, timeouts, .. } = &self.setup;
-        if matches!(self.server, Server::Wanted) {
-            let started = ForkServer::start(target, root)?;
+        if let Server::Wanted(took) = self.server {
+            // Every call of its start is seen, which slows it down.
+            let within = took.saturating_mul(limits::TRACED_START) + FAREWELL;
+            let started = ForkServer::start(target, root, within)?;
             self.server = started.map_or(Server::None, |server| Server::Forks(server.into()));
         }
         if let Server::Forks(server) = &mut self.server {
@@ -297,7 +299,7 @@ impl Worker {
         let talk = converse(&mut session, &dir, before, after, &mut answer);
         self.setup.hangs.answered(&session.slowest(), &patience.first);
         if matches!(self.server, Server::Unknown) && session.start_took() >= limits::FORKED_FROM {
-            self.server = Server::Wanted;
+            self.server = Server::Wanted(session.start_took());
         }
         match talk {
             Talk::Done(recovery) => {

@@ -6,6 +6,8 @@ use super::*;
 use crate::driver::{DriverFault, Unwatched};
 use crate::workload::{Answer, OpNo, Request};
 
+const LONG: Duration = Duration::from_secs(60);
+
 /// A driver that answers `open` with what it is told to; `before` runs before it reads anything.
 const DRIVER: &str = r#"
 import os, signal, sys, threading, time
@@ -36,7 +38,8 @@ fn ask(session: &mut Session, request: &Request) -> std::result::Result<Answer, 
 /// What a few forks of one program answer to `open`, and how they end.
 fn forks(before: &str, open: &str) -> Vec<(Result2, std::result::Result<(), String>)> {
     let root = tempfile::tempdir().unwrap();
-    let mut server = ForkServer::start(&target(before, open), root.path()).unwrap().expect("forks");
+    let mut server =
+        ForkServer::start(&target(before, open), root.path(), LONG).unwrap().expect("forks");
     let one = |_| {
         let (mut process, mut session) = server.fork(limits()).unwrap().expect("a fork");
         let answer = ask(&mut session, &Request::Open).map_err(|fault| process.explain(fault));
@@ -112,7 +115,7 @@ fn a_program_that_a_fork_would_not_be_like_is_not_forked() {
         "print('warn early', flush=True)",
         "sys.exit(3)",
     ] {
-        let server = ForkServer::start(&target(before, "pass"), root.path()).unwrap();
+        let server = ForkServer::start(&target(before, "pass"), root.path(), LONG).unwrap();
         assert!(server.is_none(), "{before}");
     }
 }
@@ -129,7 +132,8 @@ fn nothing_is_left_of_a_fork_server() {
         };
         processes.filter(named).collect()
     };
-    let mut server = ForkServer::start(&target("", "pass"), root.path()).unwrap().expect("forks");
+    let mut server =
+        ForkServer::start(&target("", "pass"), root.path(), LONG).unwrap().expect("forks");
     let (process, mut session) = server.fork(limits()).unwrap().expect("a fork");
     assert_eq!(ask(&mut session, &Request::Open), Ok(Answer::Ack));
     assert_eq!(running().len(), 2, "the template and its fork");
