@@ -19,7 +19,7 @@ use crate::recover::Recovery;
 use crate::scenario::{Case, Files, HistoryText, KillStrike, Strike};
 use crate::trace::{EventKind, EventNo, Trace};
 use crate::workload::contents::apply;
-use crate::workload::{Answer, Contents, History, Key, Moment, Request, Value};
+use crate::workload::{Answer, Contents, History, Key, Moment, Mutation, Request, Value};
 
 /// The folder of the directory that the close left.
 const IMAGE: &str = "image";
@@ -67,8 +67,9 @@ pub fn subtract(
             }
         };
         if !left.verdict.held() {
+            let until = ground.history().until(Moment(u64::from(point.0)));
             let recovery = memory.recovery(failure.recovery);
-            let besides = left.restored(&recovery).map(|restored| {
+            let besides = left.restored(&recovery, &until).map(|restored| {
                 let spot = &ask.what;
                 spot.ground.court.at(spot.moment(), spot.loss(), &restored)
             });
@@ -130,14 +131,20 @@ impl Left {
         Ok(Left { history, image, verdict, lost })
     }
 
-    /// A recovery with what the close lost put back, in the keys that still hold what the close left.
-    /// Where something later was lost too, what is put back is too old, and that shows. Nothing where the
-    /// store did not open.
-    fn restored(&self, recovery: &Recovery) -> Option<Recovery> {
+    /// A recovery with what the close lost put back: in the keys that still hold what the close left, and
+    /// that no change has been acknowledged for since. `until` is everything that was asked until the
+    /// crash. Nothing where the store did not open.
+    fn restored(&self, recovery: &Recovery, until: &History) -> Option<Recovery> {
         let Recovery::Opened(shown) = recovery else { return None };
+        let later = until.operations.iter().skip(self.history.operations.len());
+        let changed: BTreeSet<&Key> = later
+            .filter(|operation| operation.acknowledged().is_some())
+            .flat_map(|operation| operation.request.mutations())
+            .map(Mutation::key)
+            .collect();
         let mut shown = shown.clone();
         for (key, Lost { expected, there }) in &self.lost {
-            if shown.contents.get(key) != there.as_ref() {
+            if changed.contains(key) || shown.contents.get(key) != there.as_ref() {
                 continue;
             }
             match expected {
@@ -231,7 +238,7 @@ mod tests {
     use super::*;
     use crate::recover::{Recovered, Stage};
     use crate::trace::Event;
-    use crate::workload::{Mutation, OpNo, Operation};
+    use crate::workload::{OpNo, Operation};
 
     fn trace(requests: &[(Request, Answer)]) -> Trace {
         let mut events = Vec::new();
@@ -297,14 +304,23 @@ mod tests {
     #[test]
     fn what_a_close_lost_is_put_back_where_nothing_has_taken_its_place() {
         let left = left();
-        let restored = |shown| left.restored(&opened(shown));
-        assert_eq!(restored(&["a", "c"]), Some(opened(&["a", "b", "c"])));
+        let until = |more: Vec<Operation>| {
+            let operations = left.history.operations.iter().cloned().chain(more).collect();
+            History { operations, ..History::default() }
+        };
+        let restored = |shown, more| left.restored(&opened(shown), &until(more));
+        let all = || Some(opened(&["a", "b", "c"]));
+        assert_eq!(restored(&["a", "c"], vec![]), all());
+        let cut_off = Operation { answered: None, ..put("b") };
+        assert_eq!(restored(&["a", "c"], vec![cut_off]), all(), "it was not written since");
+        let same = Some(opened(&["a"]));
+        assert_eq!(restored(&["a"], vec![put("b")]), same, "a later loss is a crash's doing");
         let Recovery::Opened(mut later) = opened(&["a"]) else { panic!("it is open") };
         later.contents.insert(Key::from("b"), Value::from("2"));
         let later = Recovery::Opened(later);
-        assert_eq!(left.restored(&later), Some(later), "it was written again since");
-        use crate::driver::Hang;
-        assert_eq!(left.restored(&Recovery::Hung { stage: Stage::Open, hang: Hang::Limit }), None);
+        assert_eq!(left.restored(&later, &until(vec![])), Some(later), "it was written since");
+        let hung = Recovery::Hung { stage: Stage::Open, hang: crate::driver::Hang::Limit };
+        assert_eq!(left.restored(&hung, &until(vec![])), None);
     }
 
     #[test]
