@@ -53,21 +53,9 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     outcome.called_for.insert(Kind::LostAck);
     let check = check_of(ctx.target)?.to_owned();
     let limit = asked::timeouts(ctx.options).open;
-    let trace = record(ctx, &mut outcome)?;
-    let promises = Promises::new(&trace);
-    let ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), Rc::new(NoCourt)));
+    let (ground, promises) = begin(ctx, &mut outcome)?;
     let model = &ground.model;
     let mut builder = Builder::new(model);
-
-    let whole = builder.image(&CrashState::kill(model.last_point()));
-    let all = promises.text(promises.count());
-    let ran = Checker::new(&check, limit, ctx.image_root)?.run(&whole, &all)?;
-    if !ran.success {
-        return Err(HarnessError::broken(format!(
-            "the check does not pass on what the workload left without any fault: {}\n{}",
-            ran.how, ran.output
-        )));
-    }
     if promises.count() == 0 {
         outcome.notes.push("power: the workload printed no line: nothing was promised".into());
     }
@@ -129,6 +117,28 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let mut checker = Checker::new(&check, limit, ctx.image_root)?;
     findings(ctx, &ground, &promises, failed, &mut checker, &mut outcome)?;
     Ok(outcome)
+}
+
+/// Records the workload, and checks what it left without any fault.
+pub(super) fn begin(
+    ctx: &Context<'_>,
+    outcome: &mut FaultOutcome,
+) -> Result<(Rc<Ground>, Promises)> {
+    let limit = asked::timeouts(ctx.options).open;
+    let trace = record(ctx, outcome)?;
+    let promises = Promises::new(&trace);
+    let ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), Rc::new(NoCourt)));
+    let last = CrashState::kill(ground.model.last_point());
+    let whole = Builder::new(&ground.model).image(&last);
+    let all = promises.text(promises.count());
+    let ran = Checker::new(check_of(ctx.target)?, limit, ctx.image_root)?.run(&whole, &all)?;
+    if !ran.success {
+        return Err(HarnessError::broken(format!(
+            "the check does not pass on what the workload left without any fault: {}\n{}",
+            ran.how, ran.output
+        )));
+    }
+    Ok((ground, promises))
 }
 
 /// Records the workload once.
