@@ -77,7 +77,7 @@ fn a_recovery_in_place_is_shown_by_crashes_inside_recovery_alone_and_its_line_is
     let findings = report["findings"].as_array().unwrap();
     for finding in findings {
         let replay = finding["replay"].as_str().unwrap().split(' ').next_back().unwrap();
-        let scenario = std::fs::read_to_string(replay).unwrap();
+        let scenario = std::fs::read_to_string(place.only_run().join(replay)).unwrap();
         let scenario: serde_json::Value = serde_json::from_str(&scenario).unwrap();
         let nested = scenario["case"]["strike"]["nested"].as_array();
         assert!(nested.is_some_and(|nested| !nested.is_empty()), "{finding}");

@@ -36,7 +36,7 @@ struct Cli {
 enum Command {
     /// Torture an engine or a program; without arguments the built-in store, all faults, ten seconds
     Run(Box<run::RunCommand>),
-    /// Replay scenario files or folders; each must give its expected verdict
+    /// Ask today's program about saved cases: still there, or fixed? Each must be as expected
     Replay(replay::ReplayCommand),
     /// Make a scenario smaller as long as it still fails
     Shrink(shrink::ShrinkCommand),

@@ -1,5 +1,8 @@
 //! From what the user or a scenario names to a driver that can be started.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use unplug_harness::base::{HarnessError, Result};
 use unplug_harness::driver::Target;
 use unplug_harness::scenario::TargetText;
@@ -37,6 +40,30 @@ pub fn resolve(text: &TargetText, threads: u32) -> Result<Target> {
             Ok(Target::whole(workload, check))
         }
     }
+}
+
+/// Where a program stands: as it is named, else next to the current folder, else on PATH by the last part
+/// of its name; nothing where it is nowhere.
+pub fn located(program: &str) -> Option<String> {
+    let path = Path::new(program);
+    let name = path.file_name()?.to_str()?;
+    let on_path = || {
+        let folders = std::env::var_os("PATH")?;
+        std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| runs(path))
+    };
+    if program.contains('/') && runs(path) {
+        return Some(program.to_owned());
+    }
+    let here = || Some(Path::new(".").join(name)).filter(|path| runs(path));
+    if program.contains('/') {
+        return here().or_else(on_path)?.to_str().map(str::to_owned);
+    }
+    // The system finds it by its name.
+    if on_path().is_some() { Some(program.to_owned()) } else { here()?.to_str().map(str::to_owned) }
+}
+
+fn runs(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// How many requests `text` is given at once where nobody says. What a program declares is tried,

@@ -111,3 +111,13 @@ pub const SHRINK_TRIES: u32 = 200;
 pub const SHRUNK_FINDINGS: usize = 8;
 /// How many findings of one fault are reported.
 pub const FINDINGS: usize = 64;
+/// How many recoveries `replay` does for one saved case, where nobody says.
+pub const REPLAY_CASES: u64 = 600;
+/// In how many runs with a failing call, of the io fault.
+pub const REPLAY_RUNS: u64 = 40;
+/// How long `replay` goes on with one saved case before it answers.
+pub const REPLAY_TIME: Duration = Duration::from_secs(60);
+/// `replay` does this many recoveries or runs for a case before the time counts.
+pub const REPLAY_FEWEST: u64 = 24;
+/// In how many recoveries `replay` looks for a crash inside recovery.
+pub const REPLAY_RECOVERIES: usize = 24;

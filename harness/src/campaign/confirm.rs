@@ -107,6 +107,7 @@ mod tests {
     use crate::base::Rng;
     use crate::campaign::control_of;
     use crate::driver::{Capabilities, Target};
+    use crate::fault::today::Today;
     use crate::fault::{Budget, Cause, FaultOutcome, Rejudged, Silent};
     use crate::scenario::{FaultName, Options, Strike};
     use std::path::Path;
@@ -137,6 +138,10 @@ mod tests {
                 note: false,
             }));
             Ok(Rejudged { verdict, evidence: "said".into() })
+        }
+
+        fn today(&self, _: &Context<'_>, _: &Case, _: Option<Kind>) -> Result<Today> {
+            Err(crate::base::HarnessError::broken("nothing is recorded here"))
         }
 
         fn smaller(&self, case: &Case) -> Vec<Case> {

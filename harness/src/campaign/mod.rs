@@ -27,7 +27,7 @@ use crate::scenario::{FaultName, Options, Strike, TargetText};
 pub use conclusion::Conclusion;
 use confirm::Confirmed;
 pub use place::Place;
-pub use replay::{Replayed, replay};
+pub use replay::{How, Replayed, replay};
 use share::Shares;
 
 /// What to run, where, and whom to tell.

@@ -19,6 +19,7 @@ pub mod program;
 pub mod recordings;
 pub mod second;
 pub mod stored;
+pub mod today;
 pub mod unseen;
 
 pub use budget::Budget;
@@ -29,7 +30,9 @@ pub use outcome::{FaultOutcome, FirstFailure, Rejudged, Totals};
 pub use recordings::Recordings;
 
 use crate::base::Result;
+use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName};
+use today::Today;
 
 /// One way in which a store is made to fail. A fault never confirms, shrinks or diagnoses its own
 /// findings: the campaign does, through `rejudge`.
@@ -46,6 +49,10 @@ pub trait Fault: Sync {
     /// Judges one saved case again from nothing, in fresh processes and directories. `case` was read
     /// from a file or made by `run`; files that it names are in `case.files`.
     fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged>;
+
+    /// Asks today's program about one saved case that showed `kind`: records its requests again, finds its
+    /// state there, and judges that and the states around it.
+    fn today(&self, ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today>;
 
     /// Smaller cases that might fail alike, boldest first; the campaign tries them in turn through
     /// `rejudge`, takes the first that still shows the kind and asks again. Pure: no process, no clock.

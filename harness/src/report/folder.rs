@@ -33,7 +33,7 @@ pub fn make(out: &Path, name: &str) -> Result<PathBuf> {
 
 /// Writes everything of a run into its folder and gives back what was reported.
 pub fn write(folder: &Path, conclusion: &Conclusion) -> Result<Report> {
-    let mut report = Report::of(conclusion, &folder.display().to_string());
+    let mut report = Report::of(conclusion);
     for (finding, twin) in conclusion.findings.iter().zip(&mut report.findings) {
         let own = folder.join(&finding.id);
         fs::create_dir_all(&own).map_err(|error| HarnessError::at("creating", &own, error))?;
@@ -42,6 +42,7 @@ pub fn write(folder: &Path, conclusion: &Conclusion) -> Result<Report> {
             target: conclusion.target.clone(),
             options: conclusion.options.clone(),
             case: Some(finding.case.clone()),
+            recorded: None,
             expect: Expect { outcome: Outcome::Violated, kind: Some(finding.kind.to_string()) },
         };
         scenarios::write(&own, "scenario.json", &scenario)?;

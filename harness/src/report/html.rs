@@ -83,7 +83,7 @@ fn one(finding: &FindingTwin, trace: Option<String>) -> Markup {
                 @if let Some([failed, of]) = finding.frequency {
                     dt { "Fresh tries that failed" } dd { (failed) " of " (of) }
                 }
-                dt { "Replay" } dd { code { (finding.replay) } }
+                dt { "Replay" } dd { code { (finding.replay) } " in this page's folder" }
                 dt { "Files" }
                 dd {
                     a href=(finding.scenario) { "scenario" }

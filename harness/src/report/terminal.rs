@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::twin::{CoverageTwin, FindingTwin, Report, TotalsTwin};
+use super::twin::{CoverageTwin, FindingTwin, Report, TotalsTwin, quoted};
 
 /// How many findings are told in full: the first are the plainest. Of the others one line and the command;
 /// the report's page has them whole.
@@ -16,7 +16,7 @@ pub fn render(report: &Report, folder: &str) -> String {
         if nth == IN_FULL {
             let _ = writeln!(text, "in brief, the rest: often echoes of those above");
         }
-        text.push_str(&one(finding, nth < IN_FULL));
+        text.push_str(&one(finding, folder, nth < IN_FULL));
         if nth < IN_FULL {
             text.push('\n');
         }
@@ -116,8 +116,10 @@ pub fn outcome_line(report: &Report) -> String {
     line
 }
 
-fn one(finding: &FindingTwin, in_full: bool) -> String {
+fn one(finding: &FindingTwin, folder: &str, in_full: bool) -> String {
     let mut text = String::new();
+    // Where the user stands, and not in the run's folder.
+    let replay = format!("unplug replay {}", quoted(&format!("{folder}/{}", finding.scenario)));
     let head = match finding.frequency {
         _ if finding.note => "note",
         Some([0, 0]) => "UNCONFIRMED",
@@ -135,7 +137,7 @@ fn one(finding: &FindingTwin, in_full: bool) -> String {
         finding.sentence
     );
     if !in_full {
-        let _ = writeln!(text, "  replay: {}", finding.replay);
+        let _ = writeln!(text, "  replay: {replay}");
         return text;
     }
     if !finding.cause.sentence.is_empty() {
@@ -155,7 +157,7 @@ fn one(finding: &FindingTwin, in_full: bool) -> String {
     {
         let _ = writeln!(text, "  fails in {failed} of {of} fresh tries");
     }
-    let _ = writeln!(text, "  replay: {}", finding.replay);
+    let _ = writeln!(text, "  replay: {replay}");
     text
 }
 

@@ -54,7 +54,7 @@ fn conclusion() -> Conclusion {
 
 #[test]
 fn report_json_has_the_fields_that_others_rely_on() {
-    let report = serde_json::to_value(Report::of(&conclusion(), "reports/x")).unwrap();
+    let report = serde_json::to_value(Report::of(&conclusion())).unwrap();
     let top = ["schema", "version", "outcome", "complete", "seed", "target", "options", "totals"];
     let top = top.iter().chain(&["faults", "findings", "not_judged", "unmodelled_calls"]);
     for field in top {
@@ -87,7 +87,7 @@ fn report_json_has_the_fields_that_others_rely_on() {
 
 #[test]
 fn the_terminal_says_finding_cause_frequency_replay_and_everything_not_done() {
-    let report = Report::of(&conclusion(), "reports/x");
+    let report = Report::of(&conclusion());
     let text = terminal::render(&report, "reports/x");
     for said in [
         "VIOLATION lost-ack (power, fails on xfs, 312 cases): put <k1> & more is gone",
@@ -126,7 +126,7 @@ fn a_run_is_written_read_and_rendered_again_alike() {
 
 #[test]
 fn the_page_escapes_what_came_from_outside_and_needs_no_network() {
-    let report = Report::of(&conclusion(), "reports/x");
+    let report = Report::of(&conclusion());
     let page = html::render(&report, &|_| Some("<script>alert(1)</script>".into()));
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
     assert!(page.contains("put &lt;k1&gt; &amp; more is gone"));
@@ -136,7 +136,7 @@ fn the_page_escapes_what_came_from_outside_and_needs_no_network() {
 
 #[test]
 fn junit_has_findings_as_failures_and_what_was_missed_as_errors() {
-    let text = junit::render(&Report::of(&conclusion(), "reports/x")).unwrap();
+    let text = junit::render(&Report::of(&conclusion())).unwrap();
     assert!(text.contains("<failure message=\"put &lt;k1&gt; &amp; more is gone\""), "{text}");
     assert!(text.contains("<testcase name=\"hole\""));
     assert!(text.contains("vmsplice") && text.contains("<error"));

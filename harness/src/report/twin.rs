@@ -156,7 +156,7 @@ pub struct FindingTwin {
     pub trace: Option<String>,
     /// The failing directory, relative to the run's folder.
     pub directory: Option<String>,
-    /// The command that replays it.
+    /// The command that replays it, in the run's folder.
     pub replay: String,
 }
 
@@ -173,8 +173,8 @@ pub struct CauseTwin {
 }
 
 impl Report {
-    /// The twin of `conclusion`; `folder` is the run's, as the user will type it.
-    pub fn of(conclusion: &Conclusion, folder: &str) -> Self {
+    /// The twin of `conclusion`. Its paths are relative to the folder that it is written to.
+    pub fn of(conclusion: &Conclusion) -> Self {
         let names = |kinds: &std::collections::BTreeSet<crate::oracle::Kind>| {
             kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>()
         };
@@ -196,11 +196,7 @@ impl Report {
                 .iter()
                 .map(|(fault, totals)| (fault.to_string(), TotalsTwin::of(totals)))
                 .collect(),
-            findings: conclusion
-                .findings
-                .iter()
-                .map(|finding| FindingTwin::of(finding, folder))
-                .collect(),
+            findings: conclusion.findings.iter().map(FindingTwin::of).collect(),
             judged: names(&conclusion.judged),
             not_judged: names(&conclusion.not_judged),
             missed: names(&conclusion.missed),
@@ -257,7 +253,7 @@ fn round(value: f64) -> f64 {
 }
 
 impl FindingTwin {
-    fn of(finding: &Finding, folder: &str) -> Self {
+    fn of(finding: &Finding) -> Self {
         let id = &finding.id;
         Self {
             id: id.clone(),
@@ -279,7 +275,7 @@ impl FindingTwin {
             scenario: format!("{id}/scenario.json"),
             trace: finding.trace.as_ref().map(|_| format!("{id}/trace.txt")),
             directory: None,
-            replay: format!("unplug replay {}", quoted(&format!("{folder}/{id}/scenario.json"))),
+            replay: format!("unplug replay {}", quoted(&format!("{id}/scenario.json"))),
         }
     }
 }

@@ -136,6 +136,22 @@ pub struct ShownText {
     pub pairs: BTreeMap<String, String>,
 }
 
+/// Which call failed first, by what is the same in another run of the same requests: a number shifts with
+/// every call that is added before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StruckText {
+    /// The call's name.
+    pub call: String,
+    /// The file that it was about, the numbers in its path left out; absent for one that made a new file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// How many requests had been sent by then.
+    pub request: u32,
+    /// Which of the request's calls of this name on this file it was, from 1.
+    pub nth: u32,
+}
+
 /// A failing call, and what came after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +163,9 @@ pub struct IoStrike {
     pub threads: Option<u32>,
     /// The planned failure in its text form.
     pub plan: String,
+    /// Which call it strikes first, where it strikes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub struck: Option<StruckText>,
     /// What the store had been through before the workload, where it was no new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<BeforeText>,
@@ -191,7 +210,8 @@ impl Strike {
             Strike::Media(media) => vec![&media.base],
             Strike::Io(io) => {
                 let before = io.before.iter().map(|before| before.image.as_str());
-                before.chain(io.power.iter().flat_map(PowerStrike::named)).collect()
+                let power = io.power.iter().flat_map(PowerStrike::named);
+                before.chain(io.trace.as_deref()).chain(power).collect()
             }
         }
     }
@@ -202,5 +222,16 @@ impl PowerStrike {
         let mut names = vec![self.trace.as_str()];
         names.extend(self.nested.iter().flat_map(PowerStrike::named));
         names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_names_the_recording_from_which_its_running_store_is_judged() {
+        let io = IoStrike { trace: Some("trace.bin".into()), ..IoStrike::default() };
+        assert_eq!(Strike::Io(io).named(), ["trace.bin"]);
     }
 }

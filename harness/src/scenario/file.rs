@@ -26,6 +26,8 @@ pub struct Scenario {
     pub options: Options,
     /// One exact case; where there is none, a whole run.
     pub case: Option<Case>,
+    /// Why the case's recording is judged and the program not run again, where that is so.
+    pub recorded: Option<String>,
     /// What must come out.
     pub expect: Expect,
 }
@@ -67,6 +69,8 @@ struct ScenarioText {
     options: OptionsText,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     case: Option<CaseText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recorded: Option<String>,
     expect: ExpectText,
 }
 
@@ -155,6 +159,9 @@ impl Scenario {
             strike: case.strike,
             files: BTreeMap::new(),
         });
+        if case.is_none() && file.recorded.is_some() {
+            return Err(bad("recorded: a run has no recording: expected a case"));
+        }
         if case.is_some() && !matches!(outcome, Outcome::Held | Outcome::Violated) {
             return Err(bad("expect.outcome: a case is `held` or `violated`"));
         }
@@ -163,6 +170,7 @@ impl Scenario {
             target: file.target,
             options: file.options.parse()?,
             case,
+            recorded: file.recorded,
             expect: Expect { outcome, kind: file.expect.kind },
         })
     }
@@ -180,6 +188,7 @@ impl Scenario {
                 on_disk: case.on_disk,
                 strike: case.strike.clone(),
             }),
+            recorded: self.recorded.clone(),
             expect: ExpectText {
                 outcome: self.expect.outcome.name().into(),
                 kind: self.expect.kind.clone(),

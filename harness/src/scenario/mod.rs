@@ -11,7 +11,7 @@ pub mod record;
 
 pub use case::{
     BeforeText, Case, CycleText, Files, IoStrike, KillStrike, MediaStrike, PowerStrike, ShownText,
-    Strike,
+    Strike, StruckText,
 };
 pub use file::{Expect, OptionsText, Scenario, TargetText};
 pub use names::{FaultName, Outcome, Profile};

@@ -3,6 +3,7 @@
 use super::examined::Place;
 use super::group::Scene;
 use super::run::{Run, Stage};
+use super::struck::named;
 use crate::driver::Dump;
 use crate::fault::stored;
 use crate::oracle::Kind;
@@ -61,6 +62,7 @@ pub fn case_of(
             workload: stage.requests.iter().map(print_request).collect(),
             threads: (stage.threads > 1).then_some(stage.threads),
             plan: plan.to_string(),
+            struck: run.hit.as_ref().and_then(|hit| named(&run.trace, hit.no)),
             before,
             shown,
             trace,

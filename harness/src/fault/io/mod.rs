@@ -8,7 +8,7 @@
 //! * `examine`: a restart, a power cut at each later point; `examined`: what came of it.
 //! * `stages`: the stores on which calls fail. `tally` and `group`: counts and findings. `remedy`: what
 //!   would have helped. `blame`: whether the failing call matters; `twin`: the same moment without it.
-//! * `rejudge`: one saved case again.
+//! * `rejudge`: one saved case again. `today`: the same asked of today's program; `struck` names its call.
 //!
 //! Not judged here: power cuts without a failing call (power), damage (media).
 
@@ -28,16 +28,20 @@ pub mod run;
 pub mod running;
 mod stages;
 pub mod stays;
+mod struck;
 mod tally;
 #[cfg(test)]
 mod testkit;
+mod today;
 mod tries;
 mod twin;
 
 use super::Fault;
 use super::context::Context;
 use super::outcome::{FaultOutcome, Rejudged};
+use super::today::Today;
 use crate::base::Result;
+use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName};
 
 /// The fault.
@@ -55,6 +59,10 @@ impl Fault for Io {
 
     fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
         rejudge::rejudge(ctx, case)
+    }
+
+    fn today(&self, ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today> {
+        today::today(ctx, case, kind)
     }
 
     fn smaller(&self, case: &Case) -> Vec<Case> {

@@ -124,7 +124,7 @@ fn recorded(
     Ok(Rejudged { verdict, evidence: recovery.words() })
 }
 
-fn read(case: &Case, (field, name): (&str, &str)) -> Result<Trace> {
+pub(super) fn read(case: &Case, (field, name): (&str, &str)) -> Result<Trace> {
     let shown = name.escape_default();
     let bytes = case
         .files

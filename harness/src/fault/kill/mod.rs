@@ -13,14 +13,16 @@
 mod moment;
 mod rejudge;
 mod tally;
+mod today;
 mod writer;
 
 use crate::base::{HarnessError, Result};
-use crate::oracle::{Loss, called_for};
+use crate::oracle::{Kind, Loss, called_for};
 use crate::scenario::{Case, FaultName, Strike};
 
 use super::context::Context;
 use super::outcome::{FaultOutcome, Rejudged};
+use super::today::Today;
 use super::{Fault, power};
 use tally::Tally;
 use writer::Writer;
@@ -60,6 +62,13 @@ impl Fault for Kill {
         match &case.strike {
             Strike::Power(_) => power::Power.rejudge(ctx, case),
             _ => rejudge::rejudge(ctx, case),
+        }
+    }
+
+    fn today(&self, ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today> {
+        match &case.strike {
+            Strike::Power(_) => power::Power.today(ctx, case, kind),
+            _ => today::today(ctx, case, kind),
         }
     }
 

@@ -8,9 +8,11 @@ mod choose;
 mod rejudge;
 mod rest;
 mod tally;
+mod today;
+mod weigh;
 
 use crate::base::{Result, limits};
-use crate::oracle::called_for;
+use crate::oracle::{Kind, called_for};
 use crate::recover::{Extra, Pool};
 use crate::scenario::{Case, FaultName};
 use crate::workload::{History, Mutation, Operation};
@@ -20,6 +22,7 @@ use super::budget::Stop;
 use super::context::Context;
 use super::observer::Progress;
 use super::outcome::{FaultOutcome, Rejudged};
+use super::today::Today;
 use choose::Choice;
 use rest::{Rest, come_to_rest};
 use tally::{Struck, Tally};
@@ -82,6 +85,10 @@ impl Fault for Media {
 
     fn rejudge(&self, ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
         rejudge::rejudge(ctx, case)
+    }
+
+    fn today(&self, ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today> {
+        today::today(ctx, case, kind)
     }
 
     fn smaller(&self, case: &Case) -> Vec<Case> {

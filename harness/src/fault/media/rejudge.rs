@@ -37,7 +37,7 @@ pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
     Ok(Rejudged { verdict, evidence: tally::evidence(&recovery) })
 }
 
-fn damages(strike: &MediaStrike) -> Result<Vec<Damage>> {
+pub(super) fn damages(strike: &MediaStrike) -> Result<Vec<Damage>> {
     let parse = |(number, text): (usize, &String)| {
         text.parse().map_err(|error: HarnessError| {
             HarnessError::input(format!("case.strike.damages[{number}]: {error}"))

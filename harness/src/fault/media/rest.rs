@@ -32,18 +32,27 @@ pub struct Rest {
 
 /// Runs the workload to its end, or kills the store after `kill_after` acknowledgements.
 pub fn come_to_rest(ctx: &Context<'_>, kill_after: Option<u32>) -> Result<Rest> {
+    let workload = asked::workload(ctx.options, &ctx.control.capabilities);
+    rest_after(ctx, &workload.requests, kill_after)
+}
+
+/// Asks these requests, and kills the store after `kill_after` acknowledgements of them.
+pub fn rest_after(
+    ctx: &Context<'_>,
+    requests: &[Request],
+    kill_after: Option<u32>,
+) -> Result<Rest> {
     let folder = tempfile::Builder::new()
         .prefix("media-")
         .tempdir_in(ctx.image_root)
         .map_err(|error| HarnessError::at("making a folder in", ctx.image_root, error))?;
     let dir = folder.path().join("store");
     std::fs::create_dir(&dir).map_err(|error| HarnessError::at("making", &dir, error))?;
-    let workload = asked::workload(ctx.options, &ctx.control.capabilities);
     let mut watch = Watcher::new(&dir, kill_after);
     let mut host = Processes::new(ctx.target, asked::timeouts(ctx.options), folder.path());
     let plan = Plan {
         dir: &dir,
-        requests: &workload.requests,
+        requests,
         // One after the other, so that a snapshot lies between two requests.
         threads: 1,
         capabilities: Some(&ctx.control.capabilities),

@@ -11,11 +11,12 @@ use crate::fault::stored;
 use crate::image::Image;
 use crate::media::Damage;
 use crate::oracle::media::Damage as Harmed;
-use crate::oracle::{Judge, Kind, Loss, Verdict, Violation};
+use crate::oracle::{Judge, Kind, Verdict, Violation};
 use crate::recover::{Done, Recovery};
 use crate::scenario::{Case, FaultName, HistoryText, MediaStrike, Strike};
 
 use super::rest::Rest;
+use super::weigh::weigh;
 
 /// A damaged directory on its way through recovery.
 #[derive(Clone, Debug)]
@@ -148,27 +149,10 @@ impl<'a> Tally<'a> {
 
     fn judge(&self, struck: &Struck, recovery: &Recovery) -> (Verdict, Harmed) {
         let rest = &self.rests[struck.rest];
+        let harm = std::slice::from_ref(&struck.damage);
+        let warned = !self.ctx.control.warnings.is_empty();
         let judge = &self.judges[struck.rest];
-        let hash = struck.image.hash();
-        let mut harmed = Harmed {
-            loss: if rest.killed { Loss::Kill } else { Loss::None },
-            moment: rest.end,
-            written_after: rest.snapshots.written_after(&rest.image, &struck.damage),
-            rollback: rest.snapshots.states().iter().any(|(_, image)| image.hash() == hash),
-            control_warned: !self.ctx.control.warnings.is_empty(),
-        };
-        let verdict = judge.damaged(&harmed, recovery);
-        let shows = |verdict: &Verdict, kind| verdict.violations.iter().any(|v| v.kind == kind);
-        let before = shows(&verdict, Kind::LostBeforeDamage);
-        if !before && !shows(&verdict, Kind::SilentLoss) {
-            return (verdict, harmed);
-        }
-        // About to be called a loss: look closer, which is too slow to do for each case.
-        harmed.rollback |= rest.snapshots.is_rollback(&struck.image, &rest.image);
-        if before {
-            harmed.written_after = rest.snapshots.first_seen_after(&rest.image, &struck.damage);
-        }
-        (judge.damaged(&harmed, recovery), harmed)
+        weigh(rest, judge, (&struck.image, harm), warned, recovery)
     }
 
     /// Everything that was gathered.

@@ -10,7 +10,7 @@
 //! * `own_name`: the database's own name, judged apart. `nested`: crashes inside recovery.
 //! * `clean_close`: what a clean close shows already is no crash's doing.
 //! * `settle`: two opinions about one image. `shrink`, `group`, `findings`: from failing states to
-//!   findings. `rejudge`: one saved case again.
+//!   findings. `rejudge`: one saved case again. `today`: the same asked of today's program.
 //!
 //! Not judged here: damage to what was durable (the media fault), failing calls (io).
 
@@ -37,19 +37,23 @@ pub mod shape;
 mod shrink;
 mod source;
 mod stage;
+pub mod today;
 pub mod visit;
 mod volatile;
 
 pub use findings::finding;
 pub use group::Group;
 pub use rejudge::{replayed, requests};
+pub(in crate::fault) use stage::reproduces;
 pub use stage::{Stage, finished};
 
 use crate::base::Result;
+use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName};
 
 use super::context::Context;
 use super::outcome::{FaultOutcome, Rejudged};
+use super::today::Today;
 use super::{Fault, asked};
 use crate::persistence::{Device, ProfileSet};
 
@@ -73,6 +77,13 @@ impl Fault for Power {
         match ctx.target.check {
             Some(_) => super::program::rejudge(ctx, case),
             None => rejudge::rejudge(ctx, case),
+        }
+    }
+
+    fn today(&self, ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today> {
+        match ctx.target.check {
+            Some(_) => super::program::today(ctx, case),
+            None => today::today(ctx, case, kind),
         }
     }
 }

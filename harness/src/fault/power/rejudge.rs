@@ -19,7 +19,7 @@ use crate::trace::{Trace, file};
 use crate::workload::{Request, Workload};
 
 /// The deepest nesting that is replayed.
-const DEPTH: usize = 8;
+pub(super) const DEPTH: usize = 8;
 
 /// Judges the case.
 pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
@@ -74,7 +74,7 @@ pub fn replayed(
     spot(&ground, strike)
 }
 
-fn read(case: &Case, strike: &PowerStrike) -> Result<Trace> {
+pub(super) fn read(case: &Case, strike: &PowerStrike) -> Result<Trace> {
     let name = &strike.trace;
     let bytes = case.files.get(name).ok_or_else(|| {
         HarnessError::input(format!("case.strike.trace: no file `{}`", name.escape_default()))
@@ -84,7 +84,7 @@ fn read(case: &Case, strike: &PowerStrike) -> Result<Trace> {
 }
 
 /// The state on its ground with its image. One that no profile allows proves nothing.
-fn spot(ground: &Rc<Ground>, strike: &PowerStrike) -> Result<(Spot, Image)> {
+pub(super) fn spot(ground: &Rc<Ground>, strike: &PowerStrike) -> Result<(Spot, Image)> {
     let state = parse_state(strike)?;
     let last = ground.model.last_point();
     if state.point > last {

@@ -76,19 +76,28 @@ pub fn judged(
 ) -> Result<(Verdict, Recovery)> {
     let recovery = prover.recovery(image)?;
     let mut verdict = spot.ground.court.at(spot.moment(), spot.loss(), &recovery);
-    if besides && let Recovery::Opened(shown) = &recovery {
-        let worker = prover.worker();
-        let twice = [worker.stable(image)?, worker.reopened(image)?];
-        let tried = worker.writable(image, &shown.contents)?;
-        for found in twice.iter().filter_map(second::reopened).chain(second::written(&tried)) {
-            verdict.merge(found);
-        }
-        verdict.merge(judge_used(&worker.used(image)?));
+    if besides {
+        verdict.merge(second_openings(prover, image, &recovery)?);
     }
     Ok((verdict, recovery))
 }
 
-/// The smallest state that was found to fail in the same way, as an alarm where it is one, legal under the mildest of `profiles`.
+/// What second openings, a put and ordinary use show of an image that opened; nothing is wrong with another one.
+pub fn second_openings(prover: &mut Prover, image: &Image, recovery: &Recovery) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let Recovery::Opened(shown) = recovery else { return Ok(verdict) };
+    let worker = prover.worker();
+    let twice = [worker.stable(image)?, worker.reopened(image)?];
+    let tried = worker.writable(image, &shown.contents)?;
+    for found in twice.iter().filter_map(second::reopened).chain(second::written(&tried)) {
+        verdict.merge(found);
+    }
+    verdict.merge(judge_used(&worker.used(image)?));
+    Ok(verdict)
+}
+
+/// The smallest state that was found to fail in the same way, as an alarm where it is one, legal under
+/// the mildest of `profiles`.
 pub fn smallest(
     prover: &mut Prover,
     spot: &Spot,

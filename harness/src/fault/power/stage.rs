@@ -123,7 +123,7 @@ pub fn finished(end: &End, what: &str) -> Result<()> {
 }
 
 /// The model, with everything surviving, must give the directory that the program left.
-fn reproduces(ground: &Ground, recorded: &Recorded) -> Result<()> {
+pub(in crate::fault) fn reproduces(ground: &Ground, recorded: &Recorded) -> Result<()> {
     let last = ground.model.last_point();
     let built = Builder::new(&ground.model).image(&CrashState::kill(last));
     if built.hash() == recorded.left.hash() {

@@ -10,9 +10,11 @@ mod check;
 mod promises;
 mod rejudge;
 mod run;
+mod today;
 
 pub use rejudge::rejudge;
 pub use run::{control, run};
+pub use today::today;
 
 use std::path::Path;
 use std::time::Duration;

@@ -57,26 +57,9 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     outcome.called_for.insert(Kind::LostAck);
     let check = check_of(ctx.target)?.to_owned();
     let limit = asked::timeouts(ctx.options).open;
-    let (trace, left) = record(ctx, &mut outcome)?;
-    let promises = Promises::new(&trace);
-    let ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), Rc::new(NoCourt)));
+    let (ground, promises) = begin(ctx, &mut outcome)?;
     let model = &ground.model;
     let mut builder = Builder::new(model);
-
-    let whole = builder.image(&CrashState::kill(model.last_point()));
-    if whole.hash() != left.hash() {
-        return Err(HarnessError::NotMeasured(
-            "the recording does not give the directory that the workload left".into(),
-        ));
-    }
-    let all = promises.text(promises.count());
-    let ran = Checker::new(&check, limit, ctx.image_root)?.run(&whole, &all)?;
-    if !ran.success {
-        return Err(HarnessError::EndsOtherwise(format!(
-            "the check does not pass on what the workload left without any fault: {}\n{}",
-            ran.how, ran.output
-        )));
-    }
     if promises.count() == 0 {
         outcome.notes.push("power: the workload printed no line: nothing was promised".into());
     }
@@ -150,8 +133,36 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     Ok(outcome)
 }
 
+/// Records the workload, and checks what it left without any fault.
+pub(super) fn begin(
+    ctx: &Context<'_>,
+    outcome: &mut FaultOutcome,
+) -> Result<(Rc<Ground>, Promises)> {
+    let limit = asked::timeouts(ctx.options).open;
+    let (trace, left) = record(ctx, outcome)?;
+    let promises = Promises::new(&trace);
+    let ground = Rc::new(Ground::first(trace, Overlay::default(), device(ctx), Rc::new(NoCourt)));
+    let last = CrashState::kill(ground.model.last_point());
+    let whole = Builder::new(&ground.model).image(&last);
+    if whole.hash() != left.hash() {
+        return Err(HarnessError::NotMeasured(
+            "the recording does not give the directory that the workload left".into(),
+        ));
+    }
+    let all = promises.text(promises.count());
+    let ran = Checker::new(check_of(ctx.target)?, limit, ctx.image_root)?.run(&whole, &all)?;
+    if !ran.success {
+        return Err(HarnessError::EndsOtherwise(format!(
+            "the check does not pass on what the workload left without any fault: {}\n{}",
+            ran.how, ran.output
+        )));
+    }
+    Ok((ground, promises))
+}
+
 /// Records the workload once; the recording, and the directory as it was left.
 fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<(Trace, Image)> {
+
     let folder = tempfile::Builder::new()
         .prefix("record-")
         .tempdir_in(ctx.image_root)

@@ -9,6 +9,7 @@ fn sample(case: Option<Case>) -> Scenario {
         target: TargetText::Engine("canary:forgetful".into()),
         options: Options { seed: 9, extent: Extent::Cases(5), ..Options::default() },
         case,
+        recorded: None,
         expect: Expect { outcome: Outcome::Violated, kind: Some("lost-ack".into()) },
     }
 }

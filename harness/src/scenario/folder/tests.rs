@@ -17,6 +17,7 @@ fn sample() -> Scenario {
         target: TargetText::Engine("builtin".into()),
         options: Options::default(),
         case: Some(case),
+        recorded: None,
         expect: Expect { outcome: Outcome::Held, kind: None },
     }
 }
