@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Campaign;
 use crate::base::{HarnessError, Result, file_system};
 use crate::fault::{self, Control, FaultOutcome, Recordings};
+use crate::scenario::Case;
 
 /// Where stores stand.
 #[derive(Debug)]
@@ -23,6 +24,12 @@ impl<'a> Place<'a> {
     /// In memory, where the campaign has such a folder.
     pub fn first(campaign: &Campaign<'a>) -> Self {
         Self { root: campaign.image_root, moved: None, recordings: Recordings::default() }
+    }
+
+    /// Where the stores of a saved case stood.
+    pub fn of(campaign: &Campaign<'a>, case: &Case) -> Self {
+        let first = Self::first(campaign);
+        if case.on_disk { Self { root: campaign.run_root, ..first } } else { first }
     }
 
     /// On the real file system, because of `why`; nothing where they are there already.

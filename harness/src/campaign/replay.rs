@@ -99,7 +99,9 @@ fn today(
     let differs = promises(&now) != promises(&saved);
     let budget = budget(campaign, cases);
     let control = control_of(now.clone(), case.control_warned);
-    let mut today = fault.today(&campaign.context(name, &control, &budget), case, kind)?;
+    let place = Place::of(campaign, case);
+    let ctx = campaign.context(name, campaign.options, &control, &budget, &place);
+    let mut today = fault.today(&ctx, case, kind)?;
     if today.states == 0 {
         return Err(HarnessError::NotMeasured(format!("no state could be judged: {}", today.why)));
     }
@@ -201,10 +203,7 @@ fn with_context<T>(
     };
     let budget = budget(campaign, None);
     let control = control_of(capabilities, case.control_warned);
-    let mut place = Place::first(campaign);
-    if case.on_disk {
-        place.root = campaign.run_root;
-    }
+    let place = Place::of(campaign, case);
     Some(with(fault, &campaign.context(fault.name(), campaign.options, &control, &budget, &place)))
 }
 
@@ -222,7 +221,9 @@ fn whole_run(campaign: &Campaign<'_>, outcome: Outcome, kind: Option<Kind>) -> R
     if campaign.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
         return Err(HarnessError::Interrupted);
     }
-    let worst = conclusion.findings.iter().find(|finding| !finding.note);
+    // By its kind: a loss without any fault stands first in the report, whatever its kind.
+    let alarms = conclusion.findings.iter().filter(|finding| !finding.note);
+    let worst = alarms.min_by_key(|finding| (finding.takes_two(), finding.kind));
     let sought = || kind.is_none_or(|kind| worst.is_some_and(|finding| finding.kind == kind));
     let as_expected = conclusion.complete
         && conclusion.outcome == outcome

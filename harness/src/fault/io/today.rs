@@ -44,7 +44,7 @@ pub fn today(ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today
     };
     let profiles: ProfileSet = ctx.options.profiles.iter().copied().collect();
     let rig = studio(ctx);
-    let rig = Studio { timeouts: rig.timeouts.to_confirm(), ..rig };
+    let rig = Studio { timeouts: rig.timeouts.recorded(), ..rig };
     let mut asking = Asking {
         ctx,
         rig,

@@ -162,7 +162,6 @@ pub(super) fn begin(
 
 /// Records the workload once; the recording, and the directory as it was left.
 fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<(Trace, Image)> {
-
     let folder = tempfile::Builder::new()
         .prefix("record-")
         .tempdir_in(ctx.image_root)
