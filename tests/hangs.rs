@@ -34,7 +34,7 @@ for line in sys.stdin:
     sys.stdout.flush()
 "#;
 
-/// Runs `unplug` on the store. `hook` is what it does with damage: a text that no writer leaves.
+/// Runs `unplug` on the store, which promises nothing about damage: a hang is a note. `hook` is what it does with damage: a text that no writer leaves.
 fn run(hook: &str, options: &[&str], code: i32) -> (Place, Vec<Value>) {
     let place = Place::new();
     let when = "if text and not text.replace('\\n', '').replace(' ', '').isprintable():";
@@ -60,7 +60,7 @@ const NAPS: &str = "while True: time.sleep(0.01)";
 #[test]
 fn a_recovery_that_sleeps_for_ever_is_known_without_the_user_s_limit() {
     let options = ["--cases", "60", "--timeout-open", "100000s"];
-    let (_place, findings) = run("signal.pause()", &options, 1);
+    let (_place, findings) = run("signal.pause()", &options, 0);
     let told = sentence(&findings);
     assert!(told.contains("all its threads sleep"), "{told}");
 }
@@ -68,7 +68,7 @@ fn a_recovery_that_sleeps_for_ever_is_known_without_the_user_s_limit() {
 #[test]
 fn a_recovery_that_computes_for_ever_is_known_without_the_user_s_limit() {
     let options = ["--cases", "60", "--timeout-open", "100000s"];
-    let (_place, findings) = run("while True: pass", &options, 1);
+    let (_place, findings) = run("while True: pass", &options, 0);
     let told = sentence(&findings);
     assert!(told.contains("computes without end"), "{told}");
 }
@@ -76,7 +76,7 @@ fn a_recovery_that_computes_for_ever_is_known_without_the_user_s_limit() {
 #[test]
 fn the_user_s_limit_confirms_a_hang_that_cannot_be_proven() {
     let options = ["--cases", "60", "--timeout-open", "4s"];
-    let (_place, findings) = run(NAPS, &options, 1);
+    let (_place, findings) = run(NAPS, &options, 0);
     let told = sentence(&findings);
     assert!(told.contains("does not answer open in time"), "{told}");
 }
@@ -87,7 +87,7 @@ fn a_hang_that_the_budget_leaves_no_time_to_confirm_is_a_note_that_says_so() {
     let (_place, findings) = run(NAPS, &options, 0);
     assert!(findings.iter().all(|finding| finding["note"] == true), "{findings:?}");
     let told = sentence(&findings);
-    assert!(told.contains("--timeout-open says (100000 s), because the budget ended"), "{told}");
+    assert!(told.contains("--timeout-open") && told.contains("because the budget ended"), "{told}");
 }
 
 #[test]

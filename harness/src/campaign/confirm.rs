@@ -81,6 +81,15 @@ fn say_how(finding: &mut Finding, verdict: &Verdict) {
     finding.note |= seen.note;
 }
 
+/// Tells of a hang for which there was no time to wait: that proves nothing.
+pub fn was_cut(finding: &mut Finding) {
+    finding.note = true;
+    finding.sentence.push_str(
+        "; it was not waited for as long as --timeout-open or --timeout-op says, because the budget \
+         ended",
+    );
+}
+
 /// Takes the boldest smaller case that still fails alike, again and again, as far as the tries go.
 /// Returns how many tries it took.
 pub fn shrink(fault: &dyn Fault, ctx: &Context<'_>, kind: Kind, case: &mut Case) -> Result<u32> {

@@ -199,7 +199,12 @@ impl Campaign<'_> {
                     kept.push(finding);
                 }
                 // No time to judge it again: it is told as unconfirmed.
-                Confirmed::Never(0) => kept.push(finding),
+                Confirmed::Never(0) => {
+                    if finding.kind == Kind::RecoveryHung {
+                        confirm::was_cut(&mut finding);
+                    }
+                    kept.push(finding);
+                }
                 Confirmed::Never(tries) => {
                     let text = format!(
                         "{} under {}: seen once and in none of {tries} fresh tries: {}",
