@@ -9,7 +9,7 @@ use crate::driver::Capabilities;
 use crate::fault::today::{Answer, Today, hello::hello};
 use crate::fault::{self, Budget, Context, Rejudged};
 use crate::oracle::{Kind, Violation};
-use crate::scenario::{Case, Expect, Outcome, Scenario};
+use crate::scenario::{Case, Expect, Outcome, Scenario, Strike};
 
 use super::{Campaign, Conclusion, Place, control_of};
 
@@ -101,6 +101,9 @@ fn today(
     let control = control_of(now.clone(), case.control_warned);
     let place = Place::of(campaign, case);
     let ctx = campaign.context(name, campaign.options, &control, &budget, &place);
+    if let Some(today) = in_use(fault, &ctx, case)? {
+        return Ok(today);
+    }
     let mut today = fault.today(&ctx, case, kind)?;
     if today.states == 0 {
         return Err(HarnessError::NotMeasured(format!("no state could be judged: {}", today.why)));
@@ -114,6 +117,28 @@ fn today(
         }
     }
     Ok(today)
+}
+
+/// Today's program in ordinary use of the store that a case left, where that is how the case failed;
+/// nothing where it is not, or where the store lives through it now.
+fn in_use(fault: &dyn fault::Fault, ctx: &Context<'_>, case: &Case) -> Result<Option<Today>> {
+    let then = match &case.strike {
+        Strike::Kill(strike) => &strike.then,
+        Strike::Power(strike) => &strike.then,
+        _ => return Ok(None),
+    };
+    if then.is_empty() {
+        return Ok(None);
+    }
+    let Rejudged { verdict, evidence } = fault.rejudge(ctx, case)?;
+    let died = verdict.violations.into_iter().find(|found| found.kind == Kind::DiedInUse);
+    Ok(died.map(|violation| Today {
+        answer: Answer::StillFails(violation),
+        why: "the store of the case was recovered and asked the same requests".into(),
+        states: 1,
+        notes: Vec::new(),
+        evidence,
+    }))
 }
 
 /// What of the capabilities is a promise.

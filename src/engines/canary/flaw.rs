@@ -158,7 +158,7 @@ flaws! {
         "the log is removed before the checkpoint that replaces it is durable";
     "group-acks-late-writes" GroupAcksLateWrites Group LostAck [Power] ALL,
         "a group commit acknowledges writes made after its sync began";
-    "segment-reuse" SegmentReuse Recycled Refused [Kill Power] ALL,
+    "segment-reuse" SegmentReuse Recycled LostAck [Kill Power] ALL,
         "frames of a segment's earlier life are replayed as new";
     "relaxed-skips-bad-frames" RelaxedSkipsBadFrames Relaxed Hole [Power] ALL,
         "replay steps over a frame that was lost and goes on behind it";

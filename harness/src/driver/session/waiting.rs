@@ -126,13 +126,17 @@ impl Session {
         let mut unread: libc::c_int = 0;
         // SAFETY: FIONREAD writes one int to a valid place.
         let asked = unsafe { libc::ioctl(to.as_raw_fd(), libc::FIONREAD, &raw mut unread) };
-        if asked != 0 || unread > 0 {
+        if asked != 0 {
             return;
         }
         let now = Instant::now();
         for entry in self.outstanding.values_mut().filter(|entry| !entry.is_read) {
-            entry.is_read = true;
+            // Not before now: a quick answer may come before the next look.
             entry.read = now;
+            if unread > 0 {
+                continue;
+            }
+            entry.is_read = true;
             if entry.progress == entry.sent {
                 entry.progress = now;
             }
