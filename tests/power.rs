@@ -42,9 +42,9 @@ fn a_finding_is_shown_by_as_few_requests_as_do() {
     assert_eq!(finding["kind"], "lost-ack", "{finding}");
     // Opened, one write, closed: of the whole workload no more is needed.
     assert_eq!(finding["cause"]["requests"], "3 of 218", "{finding}");
-    let replay = finding["replay"].as_str().unwrap().split(' ').next_back().unwrap();
-    place.run(&["replay", replay]).exits(0);
-    let scenario = std::fs::read_to_string(replay).unwrap();
+    let path = place.only_run().join(finding["scenario"].as_str().unwrap());
+    place.run(&["replay", path.to_str().unwrap()]).exits(0);
+    let scenario = std::fs::read_to_string(path).unwrap();
     let scenario: serde_json::Value = serde_json::from_str(&scenario).unwrap();
     assert_eq!(scenario["expect"]["kind"], "lost-ack");
 }

@@ -203,7 +203,7 @@ impl Aim {
                 batch.power(point, view.losing(profile, latest_event(view, of_sort())))
             }
             How::Tear => {
-                let Some(effect) = of_sort().last() else { return };
+                let Some(effect) = of_sort().next_back() else { return };
                 let all = forms(&view.model().effects()[effect as usize].kind, rng);
                 for form in all.into_iter().take(FORMS) {
                     let lost = view.closed_loss(profile, [effect]);

@@ -111,14 +111,14 @@ impl ForkServer {
             return None;
         }
         let fork = pid_t::try_from(thread.message().ok()?).ok()?;
-        let traced = Traced(vec![fork]);
+        let mut traced = Traced(vec![fork]);
         let status = wait(fork)?;
         self.back(&thread)?;
         if status >> 16 != libc::PTRACE_EVENT_STOP {
             return None;
         }
         // It goes on, and whoever called is its keeper now.
-        std::mem::forget(traced);
+        traced.0.clear();
         Some(fork)
     }
 

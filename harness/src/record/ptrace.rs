@@ -161,9 +161,10 @@ impl Stopped {
     pub fn call(&self) -> io::Result<Option<AtCall>> {
         let info = self.info()?;
         Ok(match info.op {
-            // SAFETY: `op` says which member of the union is filled.
             libc::PTRACE_SYSCALL_INFO_ENTRY => {
-                Some(unsafe { AtCall::Entry { number: info.u.entry.nr, args: info.u.entry.args } })
+                // SAFETY: `op` says which member of the union is filled.
+                let entry = unsafe { info.u.entry };
+                Some(AtCall::Entry { number: entry.nr, args: entry.args })
             }
             // SAFETY: as above.
             libc::PTRACE_SYSCALL_INFO_EXIT => Some(AtCall::Exit(unsafe { info.u.exit }.sval)),

@@ -165,7 +165,7 @@ pub struct IoStrike {
     pub plan: String,
     /// Which call it strikes first, where it strikes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub struck: Option<StruckText>,
+    pub struck: Option<Box<StruckText>>,
     /// What the store had been through before the workload, where it was no new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<BeforeText>,

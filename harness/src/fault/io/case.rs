@@ -62,7 +62,7 @@ pub fn case_of(
             workload: stage.requests.iter().map(print_request).collect(),
             threads: (stage.threads > 1).then_some(stage.threads),
             plan: plan.to_string(),
-            struck: run.hit.as_ref().and_then(|hit| named(&run.trace, hit.no)),
+            struck: run.hit.as_ref().and_then(|hit| named(&run.trace, hit.no)).map(Box::new),
             before,
             shown,
             trace,

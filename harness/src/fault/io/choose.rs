@@ -77,6 +77,10 @@ struct Numbered<'t> {
     makes_nothing: bool,
 }
 
+/// A sort of failure on one file: the call's name and whether it makes nothing, how it fails, how telling
+/// that is, and the file.
+type OnFile<'t> = ((&'t str, bool), String, u8, &'t str);
+
 /// How many operations and looks a recording has.
 pub fn counts(trace: &Trace) -> (u64, u64) {
     let calls = numbered(trace);
@@ -97,7 +101,7 @@ pub fn attempts(trace: &Trace, rng: &mut Rng, at_once: bool) -> Vec<Attempt> {
     let syncs = if at_once { SYNCS_AT_ONCE } else { SYNCS };
     // An open that makes a file is another call than one that does not.
     let mut sorts: BTreeMap<((&str, bool), String, u8), u32> = BTreeMap::new();
-    let mut files: BTreeMap<((&str, bool), String, u8, &str), u32> = BTreeMap::new();
+    let mut files: BTreeMap<OnFile<'_>, u32> = BTreeMap::new();
     for (call, attempt) in &mut all {
         let (what, round) = (attempt.what.clone(), attempt.round);
         let name = (call.name, call.makes_nothing);

@@ -38,7 +38,7 @@ pub fn today(ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today
     let plan: Plan = strike.plan.parse()?;
     let old = recording(case, strike)?;
     let name = match (&strike.struck, &old) {
-        (Some(name), _) => Some(name.clone()),
+        (Some(name), _) => Some((**name).clone()),
         (None, Some(trace)) => first_hit(trace).and_then(|hit| named(trace, hit.no)),
         (None, None) => None,
     };

@@ -23,6 +23,9 @@ use super::rest::{Rest, rest_after};
 use super::tally::evidence;
 use super::weigh::weigh;
 
+/// How near a damage is to one of the case: first whether the operator differs, then how far away it is.
+type Rank = (u8, u64);
+
 /// Into how many parts a file is divided, each of which is damaged by turns.
 const PARTS: u64 = 32;
 /// How many damages are drawn from which those of the file are taken.
@@ -195,7 +198,7 @@ fn nearby(
         };
         of_file.map(nearest).min()
     };
-    let mut all: Vec<(Option<(u8, u64)>, Damage, Image)> =
+    let mut all: Vec<(Option<Rank>, Damage, Image)> =
         drawn.map(|(damage, image)| (rank(&damage), damage, image)).collect();
     all.retain(|(rank, ..)| everywhere || rank.is_some());
     all.sort_by_key(|(rank, ..)| rank.unwrap_or((u8::MAX, 0)));

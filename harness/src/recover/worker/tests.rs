@@ -104,7 +104,7 @@ fn a_recovery_that_fills_its_directory_is_stopped_and_said_so() {
 fn a_finding_is_confirmed_at_the_user_s_limit_and_states_are_visited_at_the_first() {
     let (root, _) = worker("reopen", "");
     let target = Target::new("shell", ["sh", "-c", STORE, "sh", "reopen", "sleep 1"]);
-    let capabilities = Capabilities::parse(["reopen"].into_iter()).unwrap();
+    let capabilities = Capabilities::parse(["reopen"]).unwrap();
     let (short, long) = (Duration::from_millis(100), Duration::from_secs(1000));
     let timeouts = Timeouts { open: long, op: long };
     let mut setup = Setup::new(target, capabilities, timeouts, root.path());
@@ -122,7 +122,7 @@ fn a_finding_is_confirmed_at_the_user_s_limit_and_states_are_visited_at_the_firs
 fn a_hang_is_not_waited_for_beyond_the_run_s_time_and_then_nothing_is_proven() {
     let (root, _) = worker("reopen", "");
     let target = Target::new("shell", ["sh", "-c", STORE, "sh", "reopen", "sleep 1000"]);
-    let capabilities = Capabilities::parse(["reopen"].into_iter()).unwrap();
+    let capabilities = Capabilities::parse(["reopen"]).unwrap();
     let (short, long) = (Duration::from_millis(100), Duration::from_secs(1000));
     let timeouts = Timeouts { open: long, op: long };
     let mut setup = Setup::new(target, capabilities, timeouts, root.path());
