@@ -31,9 +31,9 @@ pub fn confirm(
     finding: &mut Finding,
     is_first: bool,
 ) -> Result<Confirmed> {
-    let budget = ctx.budget.to_confirm();
-    let ctx = &Context { budget: &budget, ..ctx.clone() };
     let hung = finding.kind == Kind::RecoveryHung;
+    let budget = ctx.budget.to_confirm(is_first && hung);
+    let ctx = &Context { budget: &budget, ..ctx.clone() };
     let is_late = || budget.deadline().is_some_and(|end| Instant::now() >= end);
     let mut failed = 0;
     let mut tries = 0;

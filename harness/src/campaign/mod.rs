@@ -178,11 +178,15 @@ impl Campaign<'_> {
             .totals
             .skip("findings over the limit, neither confirmed nor reported", beyond as u64);
         let count = all.len().min(limits::FINDINGS);
+        let mut hung = false;
         for (number, mut finding) in all.into_iter().take(limits::FINDINGS).enumerate() {
             self.observer.on(Progress::Confirming { fault: fault.name(), number, count });
             // A recording's clean close is a case of its own, whichever fault came upon it.
             let judge = finding.case.strike.fault().and_then(fault::find).unwrap_or(fault);
-            let confirmed = match confirm::confirm(judge, ctx, &mut finding, number == 0) {
+            let is_hang = finding.kind == Kind::RecoveryHung;
+            let is_first = number == 0 || is_hang && !hung;
+            hung |= is_hang;
+            let confirmed = match confirm::confirm(judge, ctx, &mut finding, is_first) {
                 Err(HarnessError::Interrupted) => Confirmed::Never(0),
                 confirmed => confirmed?,
             };

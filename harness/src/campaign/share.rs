@@ -41,8 +41,13 @@ impl Shares {
             Extent::Time(_) => time.and_then(|time| Instant::now().checked_add(time)),
             Extent::Default | Extent::Cases(_) => None,
         };
+        let run_ends = match self.extent {
+            Extent::Time(time) => self.started.checked_add(time),
+            Extent::Default | Extent::Cases(_) => None,
+        };
         Budget::new(cases, time, Arc::clone(&self.interrupted))
             .ending(deadline)
+            .in_run_until(run_ends)
             .counting(&self.hangs)
             .for_recoveries_of(self.recovery)
     }

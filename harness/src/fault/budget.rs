@@ -21,6 +21,8 @@ pub struct Budget {
     time: Option<Duration>,
     /// When everything has to be done, where the user gave a time.
     deadline: Option<Instant>,
+    /// When the whole run has to be done, where the user gave a time.
+    run_ends: Option<Instant>,
     /// How long one recovery takes in a process that is ready for it, as the control measured it.
     recovery: Duration,
     /// True once something failed: the end of the time is then kept for explaining it.
@@ -67,6 +69,7 @@ impl Budget {
             started: Instant::now(),
             time,
             deadline: None,
+            run_ends: None,
             recovery: Duration::ZERO,
             failing: AtomicBool::new(false),
             confirms: false,
@@ -100,16 +103,24 @@ impl Budget {
         Self { deadline, ..self }
     }
 
+    /// The same in a run that has to be done by then.
+    #[must_use]
+    pub fn in_run_until(self, run_ends: Option<Instant>) -> Self {
+        Self { run_ends, ..self }
+    }
+
     /// When everything has to be done, explanations and confirmations included, where the user gave a
     /// time.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// A budget for confirming findings: without limits of its own, but the deadline and the interrupt.
-    pub fn to_confirm(&self) -> Self {
+    /// A budget for confirming a finding: without limits of its own, but the deadline and the interrupt. A
+    /// hang takes long to prove, so the first of a fault may take of the time of the faults to come.
+    pub fn to_confirm(&self, is_first_hang: bool) -> Self {
         let budget = Self::new(u64::MAX, None, Arc::clone(&self.interrupted));
-        Self { confirms: true, ..budget.ending(self.deadline).counting(&self.hangs) }
+        let deadline = if is_first_hang { self.run_ends.or(self.deadline) } else { self.deadline };
+        Self { confirms: true, ..budget.ending(deadline).counting(&self.hangs) }
     }
 
     /// True where answers are waited for as long as the user says.
@@ -138,6 +149,7 @@ impl Budget {
             None => whole,
         });
         let part = Self::new(cases, time, Arc::clone(&self.interrupted)).ending(deadline);
+        let part = part.in_run_until(self.run_ends);
         let part = part.counting(&self.hangs).for_recoveries_of(self.recovery);
         Self { hung_before: self.hung_before, ..part }
     }
@@ -313,6 +325,16 @@ mod tests {
         let later = begun(100 - kept / 2 + 1);
         assert!(later.must_confirm() && !later.is_over());
         assert!(begun(101).is_over());
+    }
+
+    #[test]
+    fn the_first_hang_of_a_fault_is_confirmed_within_the_time_of_the_run() {
+        let now = Instant::now();
+        let (soon, late) = (now + Duration::from_secs(9), now + Duration::from_secs(99));
+        let budget = Budget::unlimited().ending(Some(soon)).in_run_until(Some(late));
+        assert_eq!(budget.to_confirm(true).deadline(), Some(late));
+        assert_eq!(budget.to_confirm(false).deadline(), Some(soon));
+        assert_eq!(Budget::unlimited().to_confirm(true).deadline(), None);
     }
 
     #[test]
