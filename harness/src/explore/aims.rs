@@ -33,7 +33,9 @@ pub(super) enum How {
     Lose,
     /// Everything but one sort and what it depends on.
     Keep,
-    /// The latest effect of one sort, with what depends on it.
+    /// The first pending event of one sort, with what depends on it: what came after it may survive.
+    LoseFirst,
+    /// The latest event of one sort, with what depends on it.
     LoseLast,
     /// Nothing.
     Whole,
@@ -132,6 +134,7 @@ impl Aims {
                         add(How::Keep, *profile, sort, sort, 0);
                     }
                     if list.len() > 1 {
+                        add(How::LoseFirst, *profile, sort, sort, 0);
                         add(How::LoseLast, *profile, sort, sort, 0);
                     }
                     add(How::Tear, *profile, sort, sort, 0);
@@ -199,6 +202,9 @@ impl Aim {
             How::Durable => batch.power(point, view.losing_all(profile)),
             How::Lose => batch.power(point, view.losing(profile, of_sort())),
             How::Keep => batch.power(point, view.keeping(profile, of_sort())),
+            How::LoseFirst => {
+                batch.power(point, view.losing(profile, first_event(view, of_sort())));
+            }
             How::LoseLast => {
                 batch.power(point, view.losing(profile, latest_event(view, of_sort())))
             }
@@ -212,6 +218,14 @@ impl Aim {
             }
         }
     }
+}
+
+/// The effects of the first event among these.
+fn first_event(view: &View<'_>, effects: impl Iterator<Item = u32>) -> Vec<u32> {
+    let event = |effect: u32| view.model().effects()[effect as usize].event;
+    let mut effects = effects.peekable();
+    let Some(first) = effects.peek().map(|effect| event(*effect)) else { return Vec::new() };
+    effects.take_while(|effect| event(*effect) == first).collect()
 }
 
 /// The effects of the last event among these.
