@@ -22,7 +22,8 @@ use crate::fault::{
     budget::Stop,
 };
 use crate::oracle::Kind;
-use crate::scenario::{FaultName, Options, Strike, TargetText};
+use crate::scenario::{Extent, FaultName, Options, Strike, TargetText};
+use crate::workload::Request;
 
 pub use conclusion::Conclusion;
 use confirm::Confirmed;
@@ -88,7 +89,11 @@ impl Campaign<'_> {
                 .push("no fault was injected: the store does not open after a clean close".into());
             return Ok(());
         }
-        let ops = asked::ops_in_time(self.options, timing.workload);
+        let ops = asked::ops_in_time(
+            self.options,
+            timing.workload,
+            self.recording_cost(&control, &place),
+        );
         if ops < self.options.ops {
             conclusion.notes.push(format!(
                 "the program is slow: its workloads have {ops} requests and not {}, so that recording \
@@ -132,6 +137,22 @@ impl Campaign<'_> {
             conclusion.take(Some(name), outcome);
         }
         Ok(())
+    }
+
+    /// How many times as long as running it recording the program takes, by one start: a program that opens
+    /// many files when it starts is slowed down by far more than one that does not.
+    fn recording_cost(&self, control: &Control, place: &Place<'_>) -> f64 {
+        let timed = matches!(self.options.extent, Extent::Time(_));
+        if !timed || self.target.check.is_some() || control.timing.start.is_zero() {
+            return limits::RECORDING_COST;
+        }
+        let budget = Budget::unlimited();
+        let ctx = self.context(FaultName::Power, self.options, control, &budget, place);
+        let begun = Instant::now();
+        // How it ends is seen when the workload is recorded.
+        let recorded = fault::power::studio(&ctx).record(None, &[Request::Open, Request::Close], 1);
+        let cost = begun.elapsed().as_secs_f64() / control.timing.start.as_secs_f64();
+        if recorded.is_ok() { cost.max(limits::RECORDING_COST) } else { limits::RECORDING_COST }
     }
 
     /// What a fault of this campaign works with.

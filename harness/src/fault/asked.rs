@@ -30,12 +30,12 @@ pub fn workload(options: &Options, capabilities: &Capabilities) -> Workload {
 
 /// How many requests the workloads of a run have, so that recording them takes no more than a small part of
 /// each fault's time. Fewer than were asked for only where time is given and the program is slow;
-/// `workload` is what all of them took in the control.
-pub fn ops_in_time(options: &Options, workload: Duration) -> u32 {
+/// `workload` is what all of them took in the control, `cost` how many times as long recording takes.
+pub fn ops_in_time(options: &Options, workload: Duration, cost: f64) -> u32 {
     let Extent::Time(time) = options.extent else { return options.ops };
     let share = time / options.faults.len().max(1) as u32;
     let wanted = share.mul_f64(limits::RECORDING_SHARE).as_secs_f64();
-    let needed = workload.as_secs_f64() * limits::RECORDING_COST;
+    let needed = workload.as_secs_f64() * cost;
     if needed <= wanted {
         return options.ops;
     }
@@ -103,14 +103,14 @@ mod tests {
             ..Options::default()
         };
         let fast = Duration::from_millis(20);
-        assert_eq!(ops_in_time(&timed(20), fast), 200);
+        assert_eq!(ops_in_time(&timed(20), fast, 1.5), 200);
         let slow = Duration::from_secs(4);
-        let some = ops_in_time(&timed(20), slow);
+        let some = ops_in_time(&timed(20), slow, 1.5);
         assert!((limits::FEWEST_OPS..100).contains(&some), "{some}");
-        assert_eq!(ops_in_time(&timed(1), 100 * slow), limits::FEWEST_OPS);
-        assert_eq!(ops_in_time(&Options::default(), 100 * slow), 200, "no time was given");
+        assert_eq!(ops_in_time(&timed(1), 100 * slow, 1.5), limits::FEWEST_OPS);
+        assert_eq!(ops_in_time(&Options::default(), 100 * slow, 1.5), 200, "no time was given");
         let few = Options { ops: 5, ..timed(1) };
-        assert_eq!(ops_in_time(&few, 100 * slow), 5);
+        assert_eq!(ops_in_time(&few, 100 * slow, 1.5), 5);
     }
 
     #[test]

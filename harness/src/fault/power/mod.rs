@@ -89,7 +89,7 @@ impl Fault for Power {
 }
 
 /// How recordings are made under this fault.
-pub(super) fn studio<'a>(ctx: &'a Context<'_>) -> record::Studio<'a> {
+pub(crate) fn studio<'a>(ctx: &'a Context<'_>) -> record::Studio<'a> {
     record::Studio {
         target: ctx.target,
         capabilities: &ctx.control.capabilities,
