@@ -54,10 +54,6 @@ impl DriverProcess {
             .tempdir_in(root)
             .map_err(|error| HarnessError::at("making a private folder in", root, error))?;
         let machine = |error| HarnessError::machine(format!("starting {}", target.name), error);
-        let pipe = || {
-            nix::unistd::pipe2(OFlag::O_CLOEXEC)
-                .map_err(|errno| HarnessError::machine("making a pipe", errno))
-        };
         let ((hold, control), (stdin, to)) = (pipe()?, pipe()?);
         let ((from, stdout), (errors, stderr)) = (pipe()?, pipe()?);
         let standard = Standard { stdin, stdout, stderr };
@@ -260,6 +256,12 @@ pub fn describe(status: ExitStatus) -> String {
         (None, Some(code)) => format!("it exited with status {code}"),
         (None, None) => "it ended".into(),
     }
+}
+
+/// A new pipe: the end to read from and the end to write to, both closed when another program is executed.
+pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC)
+        .map_err(|errno| HarnessError::machine("making a pipe", errno))
 }
 
 pub(super) fn pidfd(pid: libc::pid_t) -> std::io::Result<OwnedFd> {

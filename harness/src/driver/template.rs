@@ -5,11 +5,10 @@ use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use tempfile::TempDir;
 
 use super::keeper::{self, Standard};
-use super::process::{DriverProcess, RUN_VARIABLE, pidfd};
+use super::process::{DriverProcess, RUN_VARIABLE, pidfd, pipe};
 use super::session::Session;
 use super::target::{Target, Timeouts};
 use crate::base::{HarnessError, Result};
@@ -42,10 +41,6 @@ pub struct Pipes {
 impl Pipes {
     /// New ones.
     pub fn new() -> Result<Self> {
-        let pipe = || {
-            nix::unistd::pipe2(OFlag::O_CLOEXEC)
-                .map_err(|errno| HarnessError::machine("making a pipe", errno))
-        };
         let ((stdin, to), (from, stdout), (errors, stderr)) = (pipe()?, pipe()?, pipe()?);
         Ok(Self { theirs: [stdin, stdout, stderr], to, from, errors })
     }
@@ -59,10 +54,6 @@ impl Template {
             .tempdir_in(root)
             .map_err(|error| HarnessError::at("making a private folder in", root, error))?;
         let machine = |error| HarnessError::machine(format!("starting {}", target.name), error);
-        let pipe = || {
-            nix::unistd::pipe2(OFlag::O_CLOEXEC)
-                .map_err(|errno| HarnessError::machine("making a pipe", errno))
-        };
         let ((hold, control), (report, reports)) = (pipe()?, pipe()?);
         let Pipes { theirs: [stdin, stdout, stderr], to, from, errors } = Pipes::new()?;
         let standard = Standard { stdin, stdout, stderr };

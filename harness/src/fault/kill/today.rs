@@ -16,7 +16,7 @@ use crate::fault::power::today::search::{Any, Found, Search};
 use crate::fault::power::today::{seen, told};
 use crate::fault::power::{device, reproduces, studio};
 use crate::fault::today::around::Around;
-use crate::fault::today::{Answer, Effort, RECORDINGS, Today};
+use crate::fault::today::{Effort, RECORDINGS, Today};
 use crate::fault::{Context, asked, stored};
 use crate::image::{Builder, EntryKind, Image, path_bytes};
 use crate::oracle::{CycleJudge, Cycles, Kind, Loss, Verdict};
@@ -56,11 +56,7 @@ pub fn today(ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today
         let found = once(ctx, case, strike, &mut search, upto)?;
         let notes = std::mem::take(&mut search.notes);
         let one = told(found, notes);
-        match &mut answered {
-            None => answered = Some(one),
-            Some(all) => all.merge(one),
-        }
-        if matches!(&answered, Some(today) if matches!(today.answer, Answer::StillFails(_))) {
+        if Today::gather(&mut answered, one) {
             break;
         }
     }

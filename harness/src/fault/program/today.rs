@@ -12,7 +12,7 @@ use crate::fault::power::ground::{Ground, Spot};
 use crate::fault::power::replayed;
 use crate::fault::power::today::search::{Judging, Saved, Search};
 use crate::fault::power::today::{counted, same, seen, told};
-use crate::fault::today::{Answer, Effort, RECORDINGS, Today, files};
+use crate::fault::today::{Effort, RECORDINGS, Today, files};
 use crate::fault::{Context, FaultOutcome, asked};
 use crate::image::Image;
 use crate::oracle::{Kind, Verdict};
@@ -64,11 +64,7 @@ pub fn today(ctx: &Context<'_>, case: &Case) -> Result<Today> {
         let found = search.on(&saved, ground, upto)?;
         let notes = std::mem::take(&mut search.notes);
         let one = told(found, notes);
-        match &mut answered {
-            None => answered = Some(one),
-            Some(all) => all.merge(one),
-        }
-        if matches!(&answered, Some(today) if matches!(today.answer, Answer::StillFails(_))) {
+        if Today::gather(&mut answered, one) {
             break;
         }
     }

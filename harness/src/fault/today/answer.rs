@@ -68,6 +68,15 @@ impl fmt::Display for Answer {
 }
 
 impl Today {
+    /// Adds the answer of one more recording to those before; true if no further recording can say more.
+    pub fn gather(before: &mut Option<Today>, one: Today) -> bool {
+        match before {
+            None => *before = Some(one),
+            Some(all) => all.merge(one),
+        }
+        matches!(before, Some(all) if matches!(all.answer, Answer::StillFails(_)))
+    }
+
     /// Takes in the answer of another recording of the same requests: the one that says more against the
     /// program counts.
     pub fn merge(&mut self, other: Today) {

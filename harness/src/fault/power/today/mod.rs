@@ -81,11 +81,7 @@ pub fn today(ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today
         let found = nested.search(&mut search, &levels, &ground, upto)?;
         let notes = std::mem::take(&mut search.notes);
         let one = told(found, notes);
-        match &mut answered {
-            None => answered = Some(one),
-            Some(all) => all.merge(one),
-        }
-        if matches!(&answered, Some(today) if matches!(today.answer, Answer::StillFails(_))) {
+        if Today::gather(&mut answered, one) {
             break;
         }
     }
