@@ -273,6 +273,7 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
         warnings: if warned { vec!["the control run warned".into()] } else { Vec::new() },
         timing: Timing::default(),
         opens: true,
+        forks: true,
         clean: Default::default(),
         slowest: None,
     }

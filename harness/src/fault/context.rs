@@ -33,6 +33,8 @@ pub struct Control {
     pub clean: BTreeSet<Kind>,
     /// False if the store does not open after a clean close: no fault shows anything more then.
     pub opens: bool,
+    /// The program may be started once and forked for each recovery.
+    pub forks: bool,
     /// The longest that an answer took, of each kind; nothing where there was no control run.
     pub slowest: Option<Timeouts>,
     /// How long it took.
@@ -46,7 +48,7 @@ pub struct Timing {
     pub took: Duration,
     /// To start, open an empty store, close it and end.
     pub start: Duration,
-    /// To recover one more store: with a start where the driver cannot `reopen`.
+    /// To recover one more store: with a start, or a fork, where the driver cannot `reopen`.
     pub recovery: Duration,
     /// The whole workload, from its first `open` to its last `close`.
     pub workload: Duration,
@@ -87,7 +89,7 @@ impl Context<'_> {
             first: self.control.slowest.map(|took| asked::timeouts(self.options).first(&took)),
             deadline: self.budget.deadline(),
             confirms: self.budget.confirms(),
-            forks: true,
+            forks: self.control.forks,
             root: self.image_root.to_path_buf(),
             hangs: self.budget.hangs().clone(),
             interrupted: self.budget.flag(),

@@ -4,6 +4,7 @@
 
 mod clean;
 mod copy;
+mod pace;
 mod sessions;
 
 use std::cell::Cell;
@@ -25,6 +26,7 @@ use super::context::{Control, Timing};
 use super::finding::{Cause, Finding};
 use super::outcome::{FaultOutcome, Rejudged};
 use copy::Original;
+use pace::Pace;
 
 /// Runs the control below `run_root`. An error is a broken harness, or a store that is not where images
 /// are taken from; a violation is a finding.
@@ -80,6 +82,7 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
             contents: Contents::new(),
             slowest: Some(slowest.get()),
             opens: false,
+            forks: false,
             capabilities,
             history,
             warnings,
@@ -150,11 +153,24 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
         true => (twice.saturating_sub(start) / 2).max(twice / 20),
         false => twice / 2,
     };
+    let timeouts = asked::timeouts(options);
+    let Pace { recovery, forks } =
+        Pace::of(target, &capabilities, timeouts, root.path(), &copy, recovery)?;
     let timing = Timing { took: started.elapsed(), start, recovery, workload: ran };
     let clean = kinds(&outcome);
     let slowest = Some(slowest.get());
     Ok((
-        Control { capabilities, history, contents, warnings, clean, slowest, timing, opens: true },
+        Control {
+            capabilities,
+            history,
+            contents,
+            warnings,
+            clean,
+            slowest,
+            timing,
+            opens: true,
+            forks,
+        },
         outcome,
     ))
 }

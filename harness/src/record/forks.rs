@@ -166,7 +166,7 @@ impl ForkServer {
 }
 
 /// Brings a program that has just been started to the entry of its first read of its standard input. Nothing
-/// where it ends before that.
+/// where it ends before that, or shows before that that it is never forked.
 fn at_first_read(pid: pid_t, deadline: Instant, traced: &mut Traced) -> Option<Entered> {
     // What it starts on its way is not traced: a wrapper may ask other programs which one to become.
     let options = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACESYSGOOD;
@@ -180,14 +180,17 @@ fn at_first_read(pid: pid_t, deadline: Instant, traced: &mut Traced) -> Option<E
         let is_call = event == 0 && libc::WSTOPSIG(status) == libc::SIGTRAP | 0x80;
         let mut signal = 0;
         if is_call {
-            if let Some(AtCall::Entry { number, args }) = thread.call().ok()?
-                && matches!(arch::name(number), Some("read" | "readv"))
-                && args[0] == 0
-            {
-                // From now on its forks are.
-                let options = options | libc::PTRACE_O_TRACEFORK;
-                thread.request(libc::PTRACE_SETOPTIONS, 0, options as usize).ok()?;
-                return Entered::of(&thread).ok();
+            if let Some(AtCall::Entry { number, args }) = thread.call().ok()? {
+                let name = arch::name(number).unwrap_or_default();
+                if matches!(name, "read" | "readv") && args[0] == 0 {
+                    // From now on its forks are.
+                    let options = options | libc::PTRACE_O_TRACEFORK;
+                    thread.request(libc::PTRACE_SETOPTIONS, 0, options as usize).ok()?;
+                    return Entered::of(&thread).ok();
+                }
+                if !may_come_to_a_read(pid, name, &args) {
+                    return None;
+                }
             }
         } else if event == 0 {
             signal = libc::WSTOPSIG(status);
@@ -197,6 +200,25 @@ fn at_first_read(pid: pid_t, deadline: Instant, traced: &mut Traced) -> Option<E
         }
         thread.request(libc::PTRACE_SYSCALL, 0, signal as usize).ok()?;
         status = wait_until(pid, deadline)?;
+    }
+}
+
+/// False for a call after which a program is not forked any more: it starts a thread, or waits without end for
+/// events as an event loop does, which reads only when there is something to read.
+fn may_come_to_a_read(pid: pid_t, name: &str, args: &[u64; 6]) -> bool {
+    let is_thread = |flags: u64| flags & libc::CLONE_THREAD as u64 != 0;
+    // A timeout in milliseconds; any negative one is none.
+    let is_endless = |timeout: u64| (timeout as i32) < 0;
+    !match name {
+        "clone" => is_thread(args[0]),
+        // The flags are the first word of the structure.
+        "clone3" => read_word(pid, args[0]).is_none_or(is_thread),
+        "poll" => is_endless(args[2]),
+        "epoll_wait" | "epoll_pwait" => is_endless(args[3]),
+        "ppoll" => args[2] == 0,
+        "epoll_pwait2" => args[3] == 0,
+        "select" | "pselect6" => args[4] == 0,
+        _ => false,
     }
 }
 

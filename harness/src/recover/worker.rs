@@ -341,6 +341,11 @@ impl Worker {
         Worker::new(&Setup { forks: false, ..self.setup.clone() })?.recover(image)
     }
 
+    /// True if it is known that the program is started for each recovery that needs a process.
+    pub fn never_forks(&self) -> bool {
+        matches!(self.server, Server::None)
+    }
+
     /// The folder in which this worker's directory lies.
     pub fn folder(&self) -> &Path {
         self.folder.path()

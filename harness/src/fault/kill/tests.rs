@@ -41,6 +41,7 @@ fn run(put: &str, cases: u64) -> (FaultOutcome, Vec<Rejudged>) {
         warnings: Vec::new(),
         timing: crate::fault::Timing::default(),
         opens: true,
+        forks: false,
         clean: Default::default(),
         slowest: None,
     };

@@ -38,6 +38,7 @@ pub fn control() -> (Control, FaultOutcome) {
         warnings: Vec::new(),
         timing: Timing::default(),
         opens: true,
+        forks: false,
         clean: Default::default(),
         slowest: None,
     };

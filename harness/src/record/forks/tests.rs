@@ -120,6 +120,30 @@ fn a_program_that_a_fork_would_not_be_like_is_not_forked() {
     }
 }
 
+/// Each would wait for ever: nothing is written to a template's standard input.
+#[test]
+fn an_event_loop_is_given_up_and_not_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let never = Duration::from_secs(1000);
+    for before in [
+        "import select; select.select([0], [], [])",
+        "import select; p = select.poll(); p.register(0); p.poll()",
+        "import select; e = select.epoll(); e.register(0); e.poll()",
+        "threading.Thread(target=sys.stdin.readline).start(); threading.Event().wait()",
+    ] {
+        let server = ForkServer::start(&target(before, "pass"), root.path(), never).unwrap();
+        assert!(server.is_none(), "{before}");
+    }
+}
+
+#[test]
+fn waits_that_end_by_themselves_come_to_a_read() {
+    let root = tempfile::tempdir().unwrap();
+    let before = "import select; select.select([], [], [], 0.01); select.poll().poll(1)";
+    let server = ForkServer::start(&target(before, "pass"), root.path(), LONG).unwrap();
+    assert!(server.is_some());
+}
+
 #[test]
 fn nothing_is_left_of_a_fork_server() {
     let root = tempfile::tempdir().unwrap();
