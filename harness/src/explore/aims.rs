@@ -33,8 +33,9 @@ pub(super) enum How {
     Lose,
     /// Everything but one sort and what it depends on.
     Keep,
-    /// The first pending event of one sort, with what depends on it: what came after it may survive.
-    LoseFirst,
+    /// One event of one sort, with what depends on it, of which the latest survives: the first that is
+    /// pending, in later turns any of them.
+    LoseEarlier,
     /// The latest event of one sort, with what depends on it.
     LoseLast,
     /// Nothing.
@@ -71,6 +72,8 @@ pub(super) struct Aim {
     how: How,
     profile: Profile,
     sort: u32,
+    /// In which turn of its group.
+    round: usize,
 }
 
 /// The first visits of one recording.
@@ -134,7 +137,7 @@ impl Aims {
                         add(How::Keep, *profile, sort, sort, 0);
                     }
                     if list.len() > 1 {
-                        add(How::LoseFirst, *profile, sort, sort, 0);
+                        add(How::LoseEarlier, *profile, sort, sort, 0);
                         add(How::LoseLast, *profile, sort, sort, 0);
                     }
                     add(How::Tear, *profile, sort, sort, 0);
@@ -165,7 +168,7 @@ impl Aims {
         let aim = |group: &Group| {
             let place = nth_place(&group.places, self.round)?;
             let Group { how, profile, sort, .. } = *group;
-            Some(Aim { place: place as usize, how, profile, sort })
+            Some(Aim { place: place as usize, how, profile, sort, round: self.round })
         };
         let mut left: Vec<Aim> = self.groups.iter().filter_map(aim).collect();
         let first = if self.round == 0 { TELLING_FIRST.min(left.len()) } else { 0 };
@@ -202,11 +205,17 @@ impl Aim {
             How::Durable => batch.power(point, view.losing_all(profile)),
             How::Lose => batch.power(point, view.losing(profile, of_sort())),
             How::Keep => batch.power(point, view.keeping(profile, of_sort())),
-            How::LoseFirst => {
-                batch.power(point, view.losing(profile, first_event(view, of_sort())));
+            How::LoseEarlier => {
+                let events = by_event(view, of_sort());
+                let nth = if self.round == 0 { 0 } else { rng.index(events.len().max(2) - 1) };
+                batch.power(
+                    point,
+                    view.losing(profile, events.into_iter().nth(nth).unwrap_or_default()),
+                );
             }
             How::LoseLast => {
-                batch.power(point, view.losing(profile, latest_event(view, of_sort())))
+                let latest = by_event(view, of_sort()).pop().unwrap_or_default();
+                batch.power(point, view.losing(profile, latest));
             }
             How::Tear => {
                 let Some(effect) = of_sort().next_back() else { return };
@@ -220,25 +229,17 @@ impl Aim {
     }
 }
 
-/// The effects of the first event among these.
-fn first_event(view: &View<'_>, effects: impl Iterator<Item = u32>) -> Vec<u32> {
+/// Effects in their order, those of one event together.
+fn by_event(view: &View<'_>, effects: impl Iterator<Item = u32>) -> Vec<Vec<u32>> {
     let event = |effect: u32| view.model().effects()[effect as usize].event;
-    let mut effects = effects.peekable();
-    let Some(first) = effects.peek().map(|effect| event(*effect)) else { return Vec::new() };
-    effects.take_while(|effect| event(*effect) == first).collect()
-}
-
-/// The effects of the last event among these.
-fn latest_event(view: &View<'_>, effects: impl Iterator<Item = u32>) -> Vec<u32> {
-    let event = |effect: u32| view.model().effects()[effect as usize].event;
-    let mut latest: Vec<u32> = Vec::new();
+    let mut events: Vec<Vec<u32>> = Vec::new();
     for effect in effects {
-        if latest.last().is_some_and(|last| event(*last) != event(effect)) {
-            latest.clear();
+        match events.last_mut().filter(|last| event(last[0]) == event(effect)) {
+            Some(last) => last.push(effect),
+            None => events.push(vec![effect]),
         }
-        latest.push(effect);
     }
-    latest
+    events
 }
 
 /// The groups found so far, by what they have in common.
