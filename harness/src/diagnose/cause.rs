@@ -17,8 +17,11 @@ pub struct Cause {
     pub parts: BTreeMap<String, String>,
     /// The events of the case that stands for all, in words.
     pub detail: String,
-    /// What would make the failing states impossible, if that was found.
+    /// What would make the failing states impossible, if that was found: the first of `remedies` until the
+    /// caller has tried them.
     pub counterfactual: Option<Remedy>,
+    /// Everything that may, in the order in which it is to be tried.
+    pub remedies: Vec<Remedy>,
     /// What has to be lost, by its sites; nothing where the moment alone is the cause.
     pub lost: Lost,
     /// True if something of it has to survive in part.

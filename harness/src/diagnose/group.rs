@@ -16,9 +16,11 @@ mod tell;
 
 use bare::Bare;
 use fewest::{alike, fewest};
+pub use tell::explain;
 use tell::tell;
 
 use super::cause::{Cause, Lost};
+use super::patterns::NamePatterns;
 use super::remedy;
 use super::site::{During, Site, Sites};
 use crate::driver::PowerPromise;
@@ -40,6 +42,8 @@ pub struct Scene<'a> {
     pub device: Device,
     /// What makes a write durable by promise.
     pub durable: PowerPromise,
+    /// The patterns of its files' names.
+    pub patterns: &'a NamePatterns,
     /// Where the recovery after a kill begins, if the recording is one of that.
     pub recovery: Option<EventNo>,
 }
@@ -76,7 +80,7 @@ pub fn group(
     passing: &[&CrashState],
     mut probe: impl FnMut(&Failing<'_>, &CrashState) -> Option<bool>,
 ) -> Vec<Group> {
-    let sites = Sites::new(scene.trace, scene.model);
+    let sites = Sites::knowing(scene.trace, scene.model, scene.patterns);
     let seen: Vec<Seen<'_>> = failing.iter().map(|one| Seen::new(&sites, one)).collect();
     let passing = by_point(passing);
     let mut order: Vec<usize> = (0..failing.len()).collect();
@@ -118,7 +122,7 @@ pub fn group(
             }),
         }
     }
-    let tell = |found: Found| tell(scene, &sites, failing, &seen, found);
+    let tell = |found: Found| tell(scene, &sites, failing, found);
     let mut groups: Vec<Group> = found.into_iter().map(tell).collect();
     groups.sort_by(|a, b| (a.kind, &a.cause.sentence).cmp(&(b.kind, &b.cause.sentence)));
     groups

@@ -9,14 +9,16 @@
 pub mod cause;
 pub mod group;
 pub mod names;
+pub mod patterns;
 pub mod promise;
 pub mod remedy;
 pub mod site;
 pub mod sorts;
 
 pub use cause::{Cause, Lost};
-pub use group::{Failing, Group, Scene, group};
-pub use names::{Names, plain};
-pub use remedy::Remedy;
+pub use group::{Failing, Group, Scene, explain, group};
+pub use names::Names;
+pub use patterns::{NamePatterns, plain};
+pub use remedy::{Added, Remedy, lost_effects, number, with_syncs};
 pub use site::{Part, Site, Sites};
 pub use sorts::sorts;

@@ -1,4 +1,4 @@
-//! What files were called when something happened to them, and the same with the numbers left out.
+//! The names of a recording's files over time.
 
 use std::collections::BTreeMap;
 
@@ -73,47 +73,6 @@ impl Names {
     }
 }
 
-/// A path with every number in it as one `#`, so that a store's tenth segment is called like its
-/// ninth. A number is a run of letters and digits that is all digits, or at least four hexadecimal
-/// digits of which one is a decimal one; and the digits at the end of a word. So is what makes the name of
-/// a temporary file its own: `tmp` and six letters or digits, as most libraries make them; and a directory
-/// of one or two hexadecimal digits, over which many files are spread (`objects/7a`).
-pub fn plain(path: &str) -> String {
-    let mut text = String::new();
-    let mut parts = path.split('/').peekable();
-    while let Some(part) = parts.next() {
-        let is_dir = parts.peek().is_some();
-        let spread = is_dir && matches!(part.len(), 1..=2) && part != "db";
-        match spread && part.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            true => text.push('#'),
-            false => text.push_str(&numberless(part)),
-        }
-        text.push_str(if is_dir { "/" } else { "" });
-    }
-    text
-}
-
-/// One part of a path with its numbers left out.
-fn numberless(part: &str) -> String {
-    let mut text = String::new();
-    for word in part.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
-        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
-        let (word, rest) = word.split_at(end);
-        let hex = word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if word.len() == 9 && word.starts_with("tmp") {
-            text.push_str("tmp#");
-        } else if hex && word.bytes().any(|byte| byte.is_ascii_digit()) {
-            text.push('#');
-        } else {
-            let stem = word.trim_end_matches(|c: char| c.is_ascii_digit());
-            text.push_str(stem);
-            text.push_str(if stem.len() < word.len() { "#" } else { "" });
-        }
-        text.push_str(rest);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,28 +92,5 @@ mod tests {
         assert_eq!(names.path(file, EventNo(renamed.0 + 1)), "db");
         assert_eq!(names.path(FileId::ROOT, made), ".");
         assert_eq!(names.path(FileId(99), made), "(a file without a name)");
-    }
-
-    #[test]
-    fn numbers_are_left_out_and_words_stay() {
-        for (path, expected) in [
-            ("wal/000017.log", "wal/#.log"),
-            ("values/00ff3a", "values/#"),
-            ("k17", "k#"),
-            ("db", "db"),
-            ("cafe", "cafe"),
-            ("MANIFEST-000004", "MANIFEST-#"),
-            ("a1x/b22.c3", "a1x/b#.c#"),
-            ("objects/7a/00ff3a", "objects/#/#"),
-            ("2/f/k0", "#/#/k#"),
-            ("db/000003.log", "db/#.log"),
-            ("d/LOG", "#/LOG"),
-            ("a", "a"),
-            ("tables/.tmpBmlYbN", "tables/.tmp#"),
-            ("head.tmp", "head.tmp"),
-            ("", ""),
-        ] {
-            assert_eq!(plain(path), expected);
-        }
     }
 }

@@ -1,7 +1,8 @@
-//! The counterfactual: which sync, had it been made, would have made failing states impossible, or which
-//! answer, had it waited. It is tried in the model: syncs are added as an overlay, and the states are
-//! looked at again under the same profile. What it claims it has tried; where states were too many to try
-//! all, it says so.
+//! Remedies: which sync, had it been made, would have made failing states impossible, or which answer, had
+//! it waited. Each is tried in the model: syncs are added as an overlay, and the states are looked at again
+//! under the same profile. What it claims it has tried; where states were too many to try all, it says so.
+//! What the program would show with the added call is for the caller to find, who can recover: the remedies
+//! come in the order in which it is to try them, the ones that cost a program least first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,11 +10,10 @@ use std::fmt;
 mod other;
 mod tried;
 
-use tried::Added;
+pub use tried::{number, with_syncs};
 
 use super::cause::Lost;
 use super::group::{Failing, Scene};
-use super::names::plain;
 use super::promise::{Promise, barriers};
 use super::site::Sites;
 use crate::driver::PowerPromise;
@@ -22,9 +22,11 @@ use crate::trace::{EventNo, FileId};
 
 /// The most states that one remedy is tried on.
 const TRIED: usize = 20_000;
+/// So many places of one more sync are tried from the end and from the beginning of what was lost.
+const ONCE: usize = 4;
 
 /// A sync that would have helped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remedy {
     /// `add fsync of log.1 after event 7`.
     pub place: String,
@@ -34,12 +36,17 @@ pub struct Remedy {
     pub is_rule: bool,
     /// `all 12 failures vanish`; empty where it was not tried.
     pub gone: String,
+    /// The syncs that it adds; none where it adds something else.
+    pub syncs: Vec<Added>,
 }
+
+/// A sync that is added after an event: of this file or directory.
+pub type Added = (EventNo, FileId);
 
 impl Remedy {
     /// One that goes without saying.
     pub fn untried(place: &str) -> Remedy {
-        Remedy { place: place.into(), detail: String::new(), is_rule: true, gone: String::new() }
+        Remedy { place: place.into(), is_rule: true, ..Remedy::default() }
     }
 }
 
@@ -63,25 +70,31 @@ struct Search<'a> {
     count: usize,
 }
 
-/// Finds what makes `members` impossible; `first` stands for them, and lost what it did only in part if
-/// `torn`.
+/// What may make `members` impossible; `first` stands for them, and lost what it did only in part if
+/// `torn`. Those that come first are to be tried first.
 pub(super) fn find<'a>(
     scene: &'a Scene<'a>,
     sites: &'a Sites<'a>,
     (lost, torn): (&'a Lost, bool),
     members: &[&'a Failing<'a>],
     first: &Failing<'_>,
-) -> Option<Remedy> {
+) -> Vec<Remedy> {
     let tried = members.iter().copied().take(TRIED).collect();
     let search = Search { scene, sites, lost, tried, count: members.len() };
-    if torn && !search.is_promised(first) {
-        return Some(other::torn());
+    let mut found = search.later().into_iter().chain(search.recovering()).collect::<Vec<_>>();
+    if found.is_empty() {
+        found.extend(search.once(first));
+        let mut rules: Vec<Remedy> = search.before(first).into_iter().collect();
+        rules.extend(search.everywhere());
+        rules.sort_by_key(|rule| rule.syncs.len());
+        found.extend(rules);
     }
-    search
-        .later()
-        .or_else(|| search.recovering())
-        .or_else(|| search.once(first))
-        .or_else(|| search.everywhere())
+    if search.replaces(first) {
+        found.push(other::replaced());
+    } else if torn && !search.is_promised(first) {
+        found.push(other::torn());
+    }
+    found
 }
 
 impl Search<'_> {
@@ -94,8 +107,8 @@ impl Search<'_> {
         self.sites.of(effect).is_some_and(|site| self.lost.contains(site))
     }
 
-    /// One sync, after the last effect of a file that counts.
-    fn once(&self, first: &Failing<'_>) -> Option<Remedy> {
+    /// One sync, after an effect that counts: the earliest at first, since a later one leaves more time.
+    fn once(&self, first: &Failing<'_>) -> Vec<Remedy> {
         let mut places: Vec<Added> = Vec::new();
         for effect in self.effects(first) {
             let found = self.sites.synced_by(effect).zip(self.scene.model.effect(effect));
@@ -104,17 +117,74 @@ impl Search<'_> {
             if self.scene.recovery.is_some_and(|killed| found.event < killed) {
                 continue;
             }
-            places.retain(|(_, other)| *other != file);
-            places.push((found.event, file));
+            let place = (found.event, file);
+            if places.last() != Some(&place) {
+                places.push(place);
+            }
         }
-        let helps = |place: &&Added| self.gone(&|_| true, &[**place]) == self.tried.len();
-        let (after, file) = places.iter().find(helps)?;
-        Some(Remedy {
-            place: format!("add {}", fsync(self.sites, *file, *after)),
+        // With all of a file's effects the last sync of it helps more.
+        let last: Vec<Added> = places.iter().rev().take(ONCE).copied().collect();
+        let mut tried = BTreeSet::new();
+        let candidates = last.into_iter().chain(places.iter().take(ONCE).copied());
+        let helps = |place: &Added| self.gone(&|_| true, &[*place]) == self.tried.len();
+        let candidates = candidates.filter(|place| tried.insert(*place)).filter(helps);
+        let remedy = |(after, file): Added| Remedy {
+            place: format!("add {}", fsync(self.sites, file, after)),
             detail: format!(" after event {}", after.0),
             is_rule: false,
             gone: self.all(),
-        })
+            syncs: vec![(after, file)],
+        };
+        candidates.map(remedy).collect()
+    }
+
+    /// What was lost synced before what came later and survived: an order between two calls, kept each time.
+    fn before(&self, first: &Failing<'_>) -> Option<Remedy> {
+        let (scene, sites) = (self.scene, self.sites);
+        let loss = first.state.loss()?;
+        let lost = self.effects(first).next()?;
+        let file = sites.synced_by(lost)?;
+        let before = scene.model.effects_before(first.state.point);
+        let own = scene.model.effect(lost)?.event;
+        let survivor = (lost.0 + 1..before).map(EffectNo).find(|effect| {
+            let event = scene.model.effect(*effect).map(|found| found.event);
+            !loss.is_lost(effect.0)
+                && event.is_some_and(|event| event > own)
+                && sites.of(*effect).is_some_and(|site| !self.lost.contains(site))
+        })?;
+        let survives = sites.of(survivor)?;
+        // Each call of that sort, and what is not yet synced of the sort that was lost when it comes.
+        let mut syncs: Vec<Added> = Vec::new();
+        let mut pending: BTreeMap<FileId, EventNo> = BTreeMap::new();
+        for effect in (0..scene.model.effects().len() as u32).map(EffectNo) {
+            let Some(found) = scene.model.effect(effect) else { continue };
+            if self.counts(effect)
+                && let Some(file) = sites.synced_by(effect)
+            {
+                pending.insert(file, found.event);
+            } else if sites.of(effect) == Some(survives) {
+                let before = found.event.0.checked_sub(1).map(EventNo);
+                let due = std::mem::take(&mut pending);
+                syncs.extend(
+                    before.into_iter().flat_map(|at| due.keys().map(move |file| (at, *file))),
+                );
+            }
+        }
+        syncs.sort_unstable();
+        syncs.dedup();
+        if syncs.is_empty() || self.gone(&|_| true, &syncs) != self.tried.len() {
+            return None;
+        }
+        let calls: BTreeSet<EventNo> = syncs.iter().map(|(at, _)| *at).collect();
+        let path = |file, at| sites.patterns.path(&sites.names.path(file, at));
+        let place = format!(
+            "add {} before each {} of {} ({} of them)",
+            fsync_of(&path(file, own)),
+            survives.call,
+            survives.file,
+            calls.len()
+        );
+        Some(Remedy { place, is_rule: true, gone: self.all(), syncs, ..Remedy::default() })
     }
 
     /// A sync after every call that does what was lost, or after the last of them before each promise.
@@ -136,7 +206,8 @@ impl Search<'_> {
         if everywhere.is_empty() {
             return None;
         }
-        let gone = self.most(self.gone(&|_| true, &everywhere))?;
+        // One that leaves some of them helps nobody.
+        let gone = (self.gone(&|_| true, &everywhere) == self.tried.len()).then(|| self.all())?;
         let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
         let what = fsyncs(self.sites, &everywhere);
         let calls: BTreeSet<&str> = self.lost.iter().map(|site| site.call.as_str()).collect();
@@ -153,7 +224,7 @@ impl Search<'_> {
             false => format!("after each such {calls} ({count} of them)"),
         };
         let place = format!("add {what} {places}");
-        Some(Remedy { place, detail: String::new(), is_rule: true, gone })
+        Some(Remedy { place, is_rule: true, gone, syncs: everywhere, ..Remedy::default() })
     }
 
     /// How many of the failures vanish; nothing where most do not: that helps nobody.
@@ -188,7 +259,11 @@ fn before_each(barriers: &[Promise], everywhere: &BTreeSet<Added>) -> Vec<Added>
 }
 
 fn fsync(sites: &Sites<'_>, file: FileId, at: EventNo) -> String {
-    match sites.names.path(file, at).as_str() {
+    fsync_of(&sites.names.path(file, at))
+}
+
+fn fsync_of(path: &str) -> String {
+    match path {
         "." => "fsync of the store's directory".into(),
         path => format!("fsync of {path}"),
     }
@@ -201,18 +276,19 @@ fn fsyncs(sites: &Sites<'_>, places: &[Added]) -> String {
     if let (1, Some((at, file))) = (exact.len(), places.first()) {
         return fsync(sites, *file, *at);
     }
-    let alike = |plain: &dyn Fn(&str) -> String| -> BTreeSet<String> {
-        exact.iter().map(|path| plain(path)).collect()
+    let alike = |pattern: &dyn Fn(&str) -> String| -> BTreeSet<String> {
+        exact.iter().map(|path| pattern(path)).collect()
     };
-    let names = alike(&plain);
+    let names = alike(&|path| sites.patterns.path(path));
     // Directories over which files are spread have one name only as what stands above a file.
-    let above = alike(&|path| plain(&format!("{path}/")).trim_end_matches('/').to_owned());
+    let above =
+        alike(&|path| sites.patterns.path(&format!("{path}/")).trim_end_matches('/').to_owned());
     let names = if above.len() < names.len() { above } else { names };
     format!("fsync of {}", names.into_iter().collect::<Vec<_>>().join(" and of "))
 }
 
 /// Every effect that a state lost, in whole or in part.
-pub(super) fn lost_effects(state: &CrashState) -> Vec<EffectNo> {
+pub fn lost_effects(state: &CrashState) -> Vec<EffectNo> {
     let Some(loss) = state.loss() else { return Vec::new() };
     let parts = loss.forms().iter().map(|(effect, _)| EffectNo(*effect));
     let mut effects: Vec<EffectNo> = loss.lost().chain(parts).collect();

@@ -1,7 +1,10 @@
 //! What can be lost, in terms of the program: which call on which file, and what of it. Effects of one
 //! site are lost for one reason, whatever the program had been asked for at the time.
 
-use super::names::{Names, plain};
+use std::borrow::Cow;
+
+use super::names::Names;
+use super::patterns::NamePatterns;
 use crate::persistence::{EffectKind, EffectNo, Model};
 use crate::trace::{EventKind, EventNo, FileId, Trace};
 use crate::workload::{OpNo, Request};
@@ -84,6 +87,8 @@ pub struct Sites<'a> {
     model: &'a Model,
     /// The names of the files.
     pub names: Names,
+    /// The patterns of these.
+    pub patterns: Cow<'a, NamePatterns>,
     /// By event.
     during: Vec<During>,
     /// Every site, sorted.
@@ -93,10 +98,20 @@ pub struct Sites<'a> {
 }
 
 impl<'a> Sites<'a> {
-    /// The sites of a trace.
+    /// The sites of a trace of which nothing else is known.
     pub fn new(trace: &'a Trace, model: &'a Model) -> Self {
+        Self::with(trace, model, Cow::Owned(NamePatterns::of(trace)))
+    }
+
+    /// The sites of a trace, files told by these patterns.
+    pub fn knowing(trace: &'a Trace, model: &'a Model, patterns: &'a NamePatterns) -> Self {
+        Self::with(trace, model, Cow::Borrowed(patterns))
+    }
+
+    fn with(trace: &'a Trace, model: &'a Model, patterns: Cow<'a, NamePatterns>) -> Self {
         let (names, during) = (Names::new(trace), during(trace));
-        let mut sites = Self { trace, model, names, during, all: Vec::new(), of: Vec::new() };
+        let (all, of) = (Vec::new(), Vec::new());
+        let mut sites = Self { trace, model, names, patterns, during, all, of };
         let numbers = (0..model.effects().len() as u32).map(EffectNo);
         let found: Vec<Site> = numbers.filter_map(|effect| sites.find(effect)).collect();
         sites.all.clone_from(&found);
@@ -127,7 +142,7 @@ impl<'a> Sites<'a> {
             EffectKind::Leave { from, .. } => (Part::Removal, self.names.place(from, at)),
         };
         let call = self.call(at).unwrap_or("call").to_owned();
-        Some(Site { call, file: plain(&path), part })
+        Some(Site { call, file: self.patterns.path(&path), part })
     }
 
     /// The file or directory whose fsync would make an effect durable.

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::plain;
 use super::site::{During, Part, Site, Sites};
 use crate::explore::Sorts;
 use crate::persistence::{EffectNo, Model};
@@ -42,7 +41,7 @@ pub fn sorts(trace: &Trace, model: &Model) -> Sorts {
             EventKind::Call(call) => {
                 let file = match &call.op {
                     FileOp::Sync { file, .. } | FileOp::FailedSync { file, .. } => {
-                        plain(&sites.names.path(*file, no))
+                        sites.patterns.path(&sites.names.path(*file, no))
                     }
                     _ => sites.site_of(no).map_or_else(String::new, |site| patterns.of(site)),
                 };

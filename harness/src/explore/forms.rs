@@ -39,7 +39,7 @@ impl Strategy for Forms {
 }
 
 /// The forms in which an effect may survive in part, as far as they differ.
-pub(super) fn forms(kind: &EffectKind, rng: &mut Rng) -> Vec<Form> {
+pub fn forms(kind: &EffectKind, rng: &mut Rng) -> Vec<Form> {
     match kind {
         EffectKind::Data { start, end, fresh, .. } => {
             let mut forms: Vec<Form> = masks(*start, *end, rng)

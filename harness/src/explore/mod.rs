@@ -40,5 +40,6 @@ mod tests;
 
 pub use coverage::{Covered, Part};
 pub use explorer::{Explorer, Visit};
+pub use forms::forms;
 pub use points::{Point, points};
 pub use sorts::Sorts;

@@ -1,7 +1,7 @@
 //! A group in words: the state that stands for it, what it lost, what had been promised, and what
 //! would help.
 
-use super::super::cause::{Cause, of_loss, of_moment};
+use super::super::cause::{Cause, Lost, of_loss, of_moment};
 use super::super::promise::promise;
 use super::super::remedy;
 use super::super::site::{During, Part, Site, Sites};
@@ -9,48 +9,65 @@ use super::{Failing, Found, Group, Scene, Seen};
 use crate::persistence::{Crash, EffectKind, EffectNo};
 use crate::trace::EventNo;
 
-/// The group that was found.
-pub(super) fn tell(
+/// Why states of one kind and one cause fail, told of the state that stands for them: `cures` are lost
+/// effects of it whose return alone makes it pass, if the caller has looked for them.
+pub fn explain(
     scene: &Scene<'_>,
     sites: &Sites<'_>,
-    failing: &[Failing<'_>],
-    seen: &[Seen<'_>],
-    found: Found,
-) -> Group {
-    let first = found.members[0];
-    let (one, what) = (&failing[first], &seen[first]);
-    let lost = found.lost.iter().filter_map(|site| what.sites.get(site)).flatten();
-    let mut lost: Vec<EffectNo> = lost.copied().collect();
-    lost.sort_unstable();
-    let mut cause = match found.moment {
-        Some(during) => {
+    (lost, torn): (&Lost, bool),
+    members: &[&Failing<'_>],
+    one: &Failing<'_>,
+    cures: &[EffectNo],
+) -> Cause {
+    let what = Seen::new(sites, one);
+    let of_it = lost.iter().filter_map(|site| what.sites.get(site)).flatten();
+    let mut effects: Vec<EffectNo> = of_it.copied().collect();
+    effects.sort_unstable();
+    let mut cause = match lost.is_empty() {
+        true => {
             let inside = matches!(one.state.crash, Crash::Kill { pages } if pages > 0);
-            of_moment(during.words(), &sites.around(one.state.point), inside)
+            of_moment(what.during.words(), &sites.around(one.state.point), inside)
         }
-        None => {
-            let survivor = survivor(scene, sites, one, &lost);
-            of_loss(one.kind, &found.lost, found.torn, survivor)
-        }
+        false => of_loss(one.kind, lost, torn, survivor(scene, sites, one, &effects)),
     };
     let event = |effect: &EffectNo| scene.model.effect(*effect).map(|found| found.event);
     let promised = one
         .operations
         .first()
         .and_then(|op| promise(scene.trace, scene.durable, *op, one.state.point));
-    // What was lost of what had been done by the promise; where there is none, the last loss.
+    // What alone makes the difference; else what was lost of what had been done by the promise; where there
+    // is none, the last loss.
+    let curing: Vec<EffectNo> =
+        effects.iter().copied().filter(|effect| cures.contains(effect)).collect();
+    let suspects = if curing.is_empty() { &effects } else { &curing };
     let before = promised.and_then(|promised| {
-        lost.iter()
+        suspects
+            .iter()
             .rev()
             .find(|effect| event(effect).is_some_and(|event| event < promised.answered))
     });
-    let latest = before.or(lost.last()).copied();
+    let latest = before.or(suspects.last()).copied();
     cause.promised = promised.filter(|_| before.is_some());
     cause.guilty = latest.as_ref().and_then(event);
     cause.detail = detail(scene, sites, one, &cause, latest);
-    let members: Vec<&Failing<'_>> = found.members.iter().map(|at| &failing[*at]).collect();
-    if !lost.is_empty() {
-        cause.counterfactual = remedy::find(scene, sites, (&found.lost, found.torn), &members, one);
+    if !effects.is_empty() {
+        cause.remedies = remedy::find(scene, sites, (lost, torn), members, one);
+        cause.counterfactual = cause.remedies.first().cloned();
     }
+    cause
+}
+
+/// The group that was found.
+pub(super) fn tell(
+    scene: &Scene<'_>,
+    sites: &Sites<'_>,
+    failing: &[Failing<'_>],
+    found: Found,
+) -> Group {
+    let first = found.members[0];
+    let members: Vec<&Failing<'_>> = found.members.iter().map(|at| &failing[*at]).collect();
+    let loss = (&found.lost, found.torn);
+    let cause = explain(scene, sites, loss, &members, &failing[first], &[]);
     Group { kind: found.kind, members: found.members, cause }
 }
 

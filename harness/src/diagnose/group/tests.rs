@@ -3,6 +3,8 @@
 
 mod remedies;
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::persistence::tests::script::Script;
 use crate::persistence::{Form, Loss};
@@ -35,8 +37,16 @@ impl Recording {
 
     fn scene<'a>(&'a self, model: &'a Model, durable: PowerPromise) -> Scene<'a> {
         static NONE: Overlay = Overlay::NONE;
-        let trace = &self.script.trace;
-        Scene { trace, model, overlay: &NONE, device: Device::default(), durable, recovery: None }
+        static PATTERNS: LazyLock<NamePatterns> = LazyLock::new(NamePatterns::default);
+        Scene {
+            trace: &self.script.trace,
+            model,
+            overlay: &NONE,
+            device: Device::default(),
+            durable,
+            patterns: &PATTERNS,
+            recovery: None,
+        }
     }
 
     /// Every state at `point` that lost one effect that is pending there, or some of them.

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::tried::Added;
-use super::{Remedy, Search, fsyncs};
+use super::{Added, Remedy, Search, fsyncs};
 use crate::diagnose::group::{Failing, Scene};
 use crate::diagnose::promise::{Promise, promise};
-use crate::persistence::EffectNo;
+use crate::persistence::{EffectKind, EffectNo};
 use crate::trace::{EventKind, EventNo, FileId};
 use crate::workload::Request;
 
@@ -19,7 +18,32 @@ pub(super) fn torn() -> Remedy {
     )
 }
 
+/// What helps where the only copy of what was promised is written over.
+pub(super) fn replaced() -> Remedy {
+    Remedy::untried(
+        "write the new elsewhere and switch to it when it is durable, or keep a copy of what it replaces \
+         until then: no sync helps while the only copy is written over in place",
+    )
+}
+
 impl Search<'_> {
+    /// True if what was promised had been promised before anything that was lost was written: it was written
+    /// over by that.
+    pub(super) fn replaces(&self, first: &Failing<'_>) -> bool {
+        let event = |effect| self.scene.model.effect(effect).map(|found| found.event);
+        let bytes = |effect: EffectNo| {
+            matches!(
+                self.scene.model.effect(effect).map(|found| &found.kind),
+                Some(EffectKind::Data { .. } | EffectKind::Resize { .. } | EffectKind::Grow { .. })
+            )
+        };
+        let Some(promised) = promised(self.scene, first) else { return false };
+        let mut events = self.effects(first).map(event).peekable();
+        events.peek().is_some()
+            && events.all(|event| event.is_some_and(|event| event > promised.answered))
+            && self.effects(first).all(bytes)
+    }
+
     /// An acknowledgement that waits for a sync that is made anyway: the states were cut between the two.
     pub(super) fn later(&self) -> Option<Remedy> {
         let scene = self.scene;
@@ -29,6 +53,10 @@ impl Search<'_> {
             let by = by.filter(|by| *by >= one.state.point)?;
             let done = scene.model.effect(last)?.event;
             let promised = promised(scene, one)?;
+            // What was written over later had been promised by then.
+            if done > promised.answered {
+                return None;
+            }
             is_its_own(scene, promised.asked, done, by).then_some((promised.answered, by))
         };
         let (answered, by) = waits(self.tried.first()?)?;
@@ -38,6 +66,7 @@ impl Search<'_> {
             detail: format!(" (event {}; acknowledged at {})", by.0, answered.0),
             is_rule: true,
             gone: self.most(gone)?,
+            syncs: Vec::new(),
         })
     }
 
@@ -64,6 +93,7 @@ impl Search<'_> {
                 detail: format!(" (before event {})", before.0),
                 is_rule: true,
                 gone,
+                syncs: places,
             })
         })
     }

@@ -1,11 +1,8 @@
 //! Trying a remedy in the model: the states are looked at again with syncs that were not made.
 
-use super::{Search, lost_effects};
-use crate::persistence::{AddedSync, EffectNo, Model};
-use crate::trace::{EventNo, FileId, SyncScope};
-
-/// A sync that is added after an event.
-pub(super) type Added = (EventNo, FileId);
+use super::{Added, Search, lost_effects};
+use crate::persistence::{AddedSync, EffectNo, Model, Overlay};
+use crate::trace::{EventNo, SyncScope};
 
 impl Search<'_> {
     /// How many of the states cannot fail so with these syncs: of one of the sites of `lost`, all that the
@@ -14,12 +11,7 @@ impl Search<'_> {
     /// before.
     pub(super) fn gone(&self, counts: &dyn Fn(EffectNo) -> bool, syncs: &[Added]) -> usize {
         let Self { scene, sites, lost, .. } = self;
-        let mut overlay = scene.overlay.clone();
-        overlay.added_syncs.extend(syncs.iter().map(|(after, file)| AddedSync {
-            after: *after,
-            file: Some(*file),
-            scope: SyncScope::Full,
-        }));
+        let overlay = with_syncs(scene.overlay, syncs);
         let model = Model::with(scene.trace, &overlay, scene.device);
         let gone = self.tried.iter().filter(|failing| {
             let (point, profile) = (failing.state.point, failing.profile);
@@ -45,9 +37,20 @@ impl Search<'_> {
     }
 }
 
+/// The same overlay with more syncs.
+pub fn with_syncs(overlay: &Overlay, syncs: &[Added]) -> Overlay {
+    let mut with = overlay.clone();
+    with.added_syncs.extend(syncs.iter().map(|(after, file)| AddedSync {
+        after: *after,
+        file: Some(*file),
+        scope: SyncScope::Full,
+    }));
+    with
+}
+
 /// An effect's number in another model of the same trace. Syncs may leave an effect out (a punch into
 /// what was never written needs no zeros); all others are the same in the same order.
-fn number(from: &Model, to: &Model, effect: EffectNo) -> Option<EffectNo> {
+pub fn number(from: &Model, to: &Model, effect: EffectNo) -> Option<EffectNo> {
     if from.effects().len() == to.effects().len() {
         return Some(effect);
     }

@@ -19,7 +19,7 @@ use failures::failures;
 
 use super::run::about;
 use crate::base::Rng;
-use crate::diagnose::plain;
+use crate::diagnose::NamePatterns;
 use crate::record::{Plan, Strike, can_be_short, is_open};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
@@ -136,11 +136,12 @@ fn numbered(trace: &Trace) -> Vec<Numbered<'_>> {
     let is_dir = |node: &&TreeNode| node.node == NodeKind::Dir;
     dirs.extend(trace.initial.iter().filter(is_dir).map(|node| node.file));
     let mut paths = Paths::new(trace);
+    let patterns = NamePatterns::of(trace);
     for event in &trace.events {
         let EventKind::Call(call) = &event.kind else { continue };
         // Which of several alike is read decides what is believed to be there.
         let path = about(&call.op, &paths);
-        let file = if call.no & LOOK == 0 { plain(&path) } else { path };
+        let file = if call.no & LOOK == 0 { patterns.path(&path) } else { path };
         paths.apply(&call.op);
         // A call that failed by itself has nothing left to fail.
         if call.no == 0 || matches!(call.op, FileOp::Failed { .. }) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnose::names::plain;
+use crate::diagnose::plain;
 use crate::oracle::{Kind, Verdict, Violation};
 use crate::persistence::{CrashState, ProfileSet};
 

@@ -132,7 +132,7 @@ impl Group {
         let mut cause = Cause { sentence: key.sentence.clone(), ..Cause::default() };
         if let Some(hit) = &run.hit {
             cause.parts.insert("call".into(), hit.name.clone());
-            cause.parts.insert("file".into(), crate::diagnose::names::plain(&hit.path));
+            cause.parts.insert("file".into(), hit.pattern.clone());
         }
         // Of what is the same in every run; the rest is what this one met.
         let id = Finding::stable_id(Some(FaultName::Io), violation.kind, &cause);

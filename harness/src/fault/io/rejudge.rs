@@ -48,13 +48,13 @@ pub fn rejudge(ctx: &Context<'_>, case: &Case) -> Result<Rejudged> {
         let text = format!("case.strike.threads: expected 1 to {}", limits::THREADS);
         return Err(HarnessError::input(text));
     }
-    let stage = Stage { requests, threads, before };
+    let stage = Stage { before, ..Stage::new(requests, threads) };
     match (&strike.power, &strike.trace) {
         (Some(power), _) => recorded(ctx, case, strike, power, &stage),
         (None, Some(name)) => {
             let trace = read(case, ("case.strike.trace", name))?;
             let (history, dumps) = (trace.history(), dumps(&strike.shown)?);
-            Ok(shown(ctx, &stage, history, &dumps, first_hit(&trace).as_ref()))
+            Ok(shown(ctx, &stage, history, &dumps, first_hit(&trace, &stage.patterns).as_ref()))
         }
         (None, None) => anew(ctx, &stage, &plan),
     }

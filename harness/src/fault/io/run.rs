@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::base::{HarnessError, Result};
+use crate::diagnose::NamePatterns;
 use crate::driver::Driven;
 use crate::fault::power::record::{Outside, Studio};
 use crate::fault::unseen;
@@ -32,6 +34,15 @@ pub struct Stage {
     pub threads: u32,
     /// What the store had been through; nothing for a new one.
     pub before: Option<Before>,
+    /// The patterns of its files' names, as runs without a failing call show them.
+    pub patterns: Arc<NamePatterns>,
+}
+
+impl Stage {
+    /// These requests of a new store; no names are known.
+    pub fn new(requests: Vec<Request>, threads: u32) -> Self {
+        Self { requests, threads, before: None, patterns: Arc::default() }
+    }
 }
 
 /// The call that failed first.
@@ -43,6 +54,8 @@ pub struct Hit {
     pub name: String,
     /// The file that it was about.
     pub path: String,
+    /// The pattern of its name.
+    pub pattern: String,
     /// Its number in the trace.
     pub no: u32,
     /// What it returned.
@@ -83,7 +96,7 @@ impl Studio<'_> {
         // The workload opens the store again, so what it keeps outside is read back in the same run.
         let outside = Outside { written: recording.outside_written, read: recording.outside_read };
         blind.extend(outside.blind(&outside));
-        let (history, mut hit) = (trace.history(), first_hit(&trace));
+        let (history, mut hit) = (trace.history(), first_hit(&trace, &stage.patterns));
         if let (Some(hit), [_, then]) = (&mut hit, &plan.0[..]) {
             hit.then = error_of(&trace, then);
         }
@@ -154,15 +167,17 @@ fn error(result: i64) -> Option<String> {
 }
 
 /// The first call that was made to fail.
-pub(super) fn first_hit(trace: &Trace) -> Option<Hit> {
+pub(super) fn first_hit(trace: &Trace, patterns: &NamePatterns) -> Option<Hit> {
     let mut paths = Paths::new(trace);
     for (event, entry) in (0u32..).zip(&trace.events) {
         let EventKind::Call(call) = &entry.kind else { continue };
         if call.injected {
+            let path = about(&call.op, &paths);
             return Some(Hit {
                 event: EventNo(event),
                 name: call.name.to_string(),
-                path: about(&call.op, &paths),
+                pattern: patterns.path(&path),
+                path,
                 no: call.no,
                 result: call.result,
                 then: None,
@@ -212,7 +227,7 @@ impl Hit {
 
     /// The failure in words, with the number of the call.
     pub fn failure(&self) -> String {
-        let path = crate::diagnose::names::plain(&self.path);
+        let path = &self.pattern;
         let how = match (self.result, &self.then) {
             (..0, _) => format!("failing with {}", self.how()),
             (_, Some(then)) => format!("cut short and the next call failing with {then}"),
@@ -223,7 +238,7 @@ impl Hit {
 
     /// The same without number and error, so that it is the same in other runs.
     pub fn cause(&self) -> String {
-        let path = crate::diagnose::names::plain(&self.path);
+        let path = &self.pattern;
         let how = match (self.result, &self.then) {
             (..0, _) => "failed",
             (_, Some(_)) => "was cut short and the next call failed",

@@ -40,7 +40,7 @@ pub fn recoveries(run: &Run, capabilities: &Capabilities, device: Device, rng: &
         }
         let history = run.history.until(Moment(u64::from(state.point.0)));
         let requests = super::asks::recovery(capabilities);
-        stages.push(Stage { requests, threads: 1, before: Some(Before { history, image }) });
+        stages.push(Stage { before: Some(Before { history, image }), ..Stage::new(requests, 1) });
     }
     stages
 }

@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn tally(all: Vec<Tried>) -> (u64, String, FaultOutcome, usize) {
-        let stages = [Stage { requests: Vec::new(), threads: 1, before: None }];
+        let stages = [Stage::new(Vec::new(), 1)];
         let capabilities = Capabilities::default();
         let device = Device::default();
         let scene = Scene { stages: &stages, capabilities: &capabilities, warned: false, device };

@@ -38,7 +38,8 @@ pub fn dump(op: u32, pairs: &[(&str, &str)]) -> (OpNo, Dump) {
 /// A call that failed at this moment of the history.
 pub fn hit(at: u32) -> Hit {
     let (name, path) = ("fdatasync".to_owned(), "log".to_owned());
-    Hit { event: EventNo(at), name, path, no: 1, result: -5, then: None }
+    let pattern = path.clone();
+    Hit { event: EventNo(at), name, path, pattern, no: 1, result: -5, then: None }
 }
 
 /// A run of these requests that ended so.

@@ -2,6 +2,7 @@
 //! running store, a restart and power cuts show is judged. Besides, other failures of that call, and the
 //! same call in other requests; where the call is not made any more, every failure of a run, in its order.
 
+use crate::diagnose::NamePatterns;
 use std::collections::BTreeSet;
 
 use crate::base::{HarnessError, Result, limits};
@@ -39,7 +40,9 @@ pub fn today(ctx: &Context<'_>, case: &Case, kind: Option<Kind>) -> Result<Today
     let old = recording(case, strike)?;
     let name = match (&strike.struck, &old) {
         (Some(name), _) => Some((**name).clone()),
-        (None, Some(trace)) => first_hit(trace).and_then(|hit| named(trace, hit.no)),
+        (None, Some(trace)) => {
+            first_hit(trace, &NamePatterns::default()).and_then(|hit| named(trace, hit.no))
+        }
         (None, None) => None,
     };
     let profiles: ProfileSet = ctx.options.profiles.iter().copied().collect();
@@ -96,13 +99,13 @@ fn stages(asking: &Asking<'_, '_>, case: &Case, strike: &IoStrike) -> Result<Vec
         return Err(HarnessError::input(text));
     }
     let Some(before) = &strike.before else {
-        return Ok(vec![Stage { requests, threads, before: None }]);
+        return Ok(vec![Stage::new(requests, threads)]);
     };
     let history = before.history.parse()?;
     let asked = history.operations.into_iter().map(|operation| operation.request);
     // The power is cut before the first close, and the recording has to have one.
     let asked: Vec<Request> = asked.chain([Request::Close]).collect();
-    let new = Stage { requests: asked, threads: 1, before: None };
+    let new = Stage::new(asked, 1);
     let run = asking.rig.run(&new, &Plan::none(), true)?;
     finished(&run.driven.end, "the case's requests were recorded again")?;
     seen(&run)?;

@@ -2,7 +2,7 @@
 //! in its order, on one thread a core, until the budget is spent.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::choose::{Attempt, attempts, counts};
 use super::examine::Examiner;
@@ -12,6 +12,7 @@ use super::run::{Run, Stage};
 use super::tally::{Tally, Tried};
 use super::{asks, stages};
 use crate::base::{HarnessError, Result, Rng};
+use crate::diagnose::NamePatterns;
 use crate::explore::{Covered, Part};
 use crate::fault::budget::Stop;
 use crate::fault::power::prove::Prover;
@@ -72,6 +73,11 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
         }
         first.push(run);
     }
+    // Names that a failing call keeps from going are known from the runs without one.
+    let mut patterns = NamePatterns::default();
+    first.iter().for_each(|run| patterns.learn(&run.trace));
+    let patterns = Arc::new(patterns);
+    all.iter_mut().for_each(|stage| stage.patterns = Arc::clone(&patterns));
     let list = List::new(all, &first, &ctx.rng);
     let scene = Scene {
         stages: &list.stages,
@@ -131,7 +137,7 @@ fn went_well(ctx: &Context<'_>, run: &Run) -> Result<()> {
 /// The workload on a new store, at most so many requests at once.
 fn main_stage(ctx: &Context<'_>, threads: u32) -> Stage {
     let requests = asks::workload(ctx.options, &ctx.control.capabilities, threads);
-    Stage { requests, threads, before: None }
+    Stage::new(requests, threads)
 }
 
 /// `the workload: 93 operations and 40 looks; `

@@ -10,7 +10,7 @@ use super::prove::Prover;
 use super::shrink::judged;
 use super::{device, studio};
 use crate::base::Result;
-use crate::diagnose::{Lost, Sites};
+use crate::diagnose::{Lost, NamePatterns, Sites};
 use crate::driver::End;
 use crate::explore::points;
 use crate::fault::{Context, asked};
@@ -77,7 +77,15 @@ pub fn fewer(
     let before = ground.trace.events.iter().take(group.spot.state.point.0 as usize);
     let asked = before.filter(|event| matches!(event.kind, EventKind::Request { .. })).count();
     let requests = whole.requests.len();
-    let mut search = Search { ctx, prover, like, whole: requests, left: RECOVERIES, best: None };
+    let mut search = Search {
+        ctx,
+        prover,
+        like,
+        patterns: &ground.patterns,
+        whole: requests,
+        left: RECOVERIES,
+        best: None,
+    };
     let mut tries = Tries::new(TRIES);
     let mut trouble = None;
     let mut fails = |candidate: &Workload| match search.fails(candidate) {
@@ -101,6 +109,8 @@ struct Search<'a, 'c> {
     ctx: &'a Context<'c>,
     prover: &'a mut Prover,
     like: Like<'a>,
+    /// Those of the whole recording: few requests show few names.
+    patterns: &'a Rc<NamePatterns>,
     whole: usize,
     left: u64,
     best: Option<Fewer>,
@@ -118,7 +128,8 @@ impl Search<'_, '_> {
         }
         let judge = Rc::new(Judge::new(&recorded.history, &self.ctx.control.capabilities));
         let overlay = ground::created(&recorded.trace);
-        let ground = Rc::new(Ground::first(recorded.trace, overlay, device(self.ctx), judge));
+        let ground = Ground::first(recorded.trace, overlay, device(self.ctx), judge);
+        let ground = Rc::new(ground.knowing(self.patterns));
         let mut builder = Builder::new(&ground.model);
         for state in self.like.states(&ground) {
             let spot = Spot { ground: Rc::clone(&ground), state };
@@ -141,7 +152,7 @@ impl Search<'_, '_> {
 impl Like<'_> {
     /// The states of a recording that lost the same, the latest first.
     fn states(&self, ground: &Ground) -> Vec<CrashState> {
-        let sites = Sites::new(&ground.trace, &ground.model);
+        let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
         let points = points(&ground.trace, &ground.model).into_iter().rev();
         let telling = points.filter(|point| point.telling).map(|point| point.at);
         let state = |point: EventNo| {

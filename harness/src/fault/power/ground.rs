@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::court::{Court, Happened, NestedCourt};
 use crate::base::{HarnessError, Result};
+use crate::diagnose::NamePatterns;
 use crate::driver::Capabilities;
 use crate::oracle;
 use crate::persistence::{Crash, CrashState, Device, Model, Overlay, ProfileSet, after_kill};
@@ -33,6 +34,8 @@ pub struct Ground {
     pub parent: Option<(Rc<Ground>, CrashState)>,
     /// Who judges its states.
     pub court: Rc<dyn Court>,
+    /// The patterns of its files' names, and those of the recordings before it.
+    pub patterns: Rc<NamePatterns>,
     /// Under which profiles the crashes before it are legal; nothing where any file system does it.
     pub under: Option<ProfileSet>,
     /// Its court's number at the bench.
@@ -57,6 +60,7 @@ impl Ground {
     pub fn first(trace: Trace, overlay: Overlay, device: Device, court: Rc<dyn Court>) -> Self {
         let model = Model::with(&trace, &overlay, device);
         Self {
+            patterns: Rc::new(NamePatterns::of(&trace)),
             trace,
             own: None,
             round: 0,
@@ -106,6 +110,7 @@ impl Ground {
         let court = Rc::new(NestedCourt::new(before, happened, shown, history));
         Self {
             model: Model::with(&trace, &overlay, device),
+            patterns: learned(&above.patterns, &trace),
             trace,
             own: Some(recording),
             round: above.round,
@@ -118,6 +123,13 @@ impl Ground {
             nested: Some(court),
             stages: OnceCell::new(),
         }
+    }
+
+    /// The same; its files are told by the patterns of `other` too.
+    #[must_use]
+    pub fn knowing(mut self, other: &Rc<NamePatterns>) -> Self {
+        self.patterns = learned(other, &self.trace);
+        self
     }
 
     /// How many crashes came before it.
@@ -136,6 +148,13 @@ impl Ground {
     pub fn history(&self) -> History {
         history(self.own.as_ref().unwrap_or(&self.trace), self.offset)
     }
+}
+
+/// What is known, and what another recording shows besides.
+fn learned(known: &Rc<NamePatterns>, trace: &Trace) -> Rc<NamePatterns> {
+    let mut patterns = NamePatterns::clone(known);
+    patterns.learn(trace);
+    if patterns == **known { Rc::clone(known) } else { Rc::new(patterns) }
 }
 
 fn history(trace: &Trace, offset: u32) -> History {

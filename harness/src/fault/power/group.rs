@@ -3,26 +3,33 @@
 //! taken by one inside a later recovery as well: such an echo belongs to the finding that it echoes.
 //! The state that stands for a group is made as small as it goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::ask::Failure;
 use super::fewer::Fewer;
 use super::ground::{Ground, Spot};
 use super::prove::Prover;
+use super::remedied::{Remedied, Sought};
 use super::shrink::{self, Trier};
 use crate::base::Result;
-use crate::diagnose::{self, Cause, Failing, Remedy, Scene};
+use crate::diagnose::{self, Cause, Failing, Lost, Remedy, Scene, Sites};
 use crate::driver::PowerPromise;
 use crate::fault::Budget;
 use crate::fault::in_use;
 use crate::oracle::{Kind, Violation};
-use crate::persistence::{Device, Profile, ProfileSet};
+use crate::persistence::{CrashState, Device, EffectNo, Loss, Profile, ProfileSet, View};
 use crate::trace::EventNo;
 use crate::workload::{Moment, Workload};
 
 /// How many recoveries the search for causes on one ground may take.
 const PROBES: u64 = 600;
+/// The most members of one group that are kept.
+const MEMBERS: usize = 4_000;
+/// The causes of this many groups are looked into closely, …
+const EXPLAINED: usize = 8;
+/// … by the return of this many lost calls, one at a time.
+const RETURNS: usize = 12;
 
 /// Failing states of one kind and one cause.
 #[derive(Clone, Debug)]
@@ -43,6 +50,8 @@ pub struct Group {
     pub states: u64,
     /// How many of them are of the recording of the one that stands for all.
     pub own: u64,
+    /// Those of them that are looked at again with a remedy.
+    pub members: Rc<[Member]>,
     /// How many of them are crashes inside a later recovery, where the one that stands for all is not.
     pub echoes: u64,
     /// The workload that was recorded for the case that stands for all, if that is a smaller one of its
@@ -51,11 +60,14 @@ pub struct Group {
 }
 
 /// A failing state under the mildest of its profiles.
-struct Member {
-    spot: Spot,
-    violation: Violation,
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The state.
+    pub spot: Spot,
+    /// What is wrong with it.
+    pub violation: Violation,
     /// Nothing where a kill alone shows it.
-    mildest: Option<Profile>,
+    pub mildest: Option<Profile>,
     profiles: ProfileSet,
 }
 
@@ -108,6 +120,15 @@ pub fn group(
     for group in &mut groups {
         smaller(group, prover, budget)?;
     }
+    for at in 0..groups.len() {
+        let others: Vec<Lost> = groups
+            .iter()
+            .enumerate()
+            .filter(|(other, group)| *other != at && group.kind == groups[at].kind)
+            .map(|(_, group)| group.cause.lost.clone())
+            .collect();
+        explain(&mut groups[at], &others, prover, (device, durable), budget, at < EXPLAINED)?;
+    }
     let order = |group: &Group| {
         let mildest = group.profiles.mildest();
         (group.note, group.is_inside(), group.kind, mildest, u64::MAX - group.states)
@@ -156,6 +177,15 @@ impl Group {
 }
 
 impl Member {
+    fn failing(&self) -> Failing<'_> {
+        Failing {
+            state: &self.spot.state,
+            profile: self.mildest.unwrap_or(Profile::Ext4),
+            kind: self.violation.kind,
+            operations: &self.violation.operations,
+        }
+    }
+
     fn of(failure: &Failure<Spot>) -> Option<Member> {
         // What names the failure: the worst that is no note.
         let violation =
@@ -171,6 +201,103 @@ impl Member {
     }
 }
 
+/// What the diagnosis knows of a ground.
+fn scene(ground: &Ground, device: Device, durable: PowerPromise) -> Scene<'_> {
+    Scene {
+        trace: &ground.trace,
+        model: &ground.model,
+        overlay: &ground.overlay,
+        device,
+        durable,
+        patterns: &ground.patterns,
+        recovery: (ground.offset > 0).then_some(EventNo(ground.offset)),
+    }
+}
+
+/// Tells why the state that stands for a group fails, now that it is small, and which remedy holds where it
+/// is tried. `others` are the losses of other groups of the same kind.
+fn explain(
+    group: &mut Group,
+    others: &[Lost],
+    prover: &mut Prover,
+    (device, durable): (Device, PowerPromise),
+    budget: &Budget,
+    closely: bool,
+) -> Result<()> {
+    let is_plain = !matches!(group.kind, Kind::RecoveryHung | Kind::DiedInUse);
+    if group.cause.lost.is_empty() || !is_plain {
+        return Ok(());
+    }
+    let Some(profile) = legal_profile(group) else { return Ok(()) };
+    let ground = Rc::clone(&group.spot.ground);
+    let scene = scene(&ground, device, durable);
+    let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
+    let members: Vec<Failing<'_>> = group.members.iter().map(Member::failing).collect();
+    let members: Vec<&Failing<'_>> = members.iter().collect();
+    let one = Failing {
+        state: &group.spot.state,
+        profile,
+        kind: group.kind,
+        operations: &group.violation.operations,
+    };
+    let closely = closely && !budget.must_confirm();
+    let cures = if closely { cures(group, profile, prover, budget)? } else { Vec::new() };
+    let loss = (&group.cause.lost, group.cause.torn);
+    let mut cause = diagnose::explain(&scene, &sites, loss, &members, &one, &cures);
+    // What the finding is called stays.
+    (cause.sentence, cause.parts) = (group.cause.sentence.clone(), group.cause.parts.clone());
+    if closely {
+        let sought = Sought {
+            kind: group.kind,
+            alarm: !group.note,
+            lost: &group.cause.lost,
+            others: others.iter().collect(),
+            profile,
+            members: &group.members,
+        };
+        let mut tried = Remedied::new(&ground, prover, device, budget);
+        cause.counterfactual = tried.first(&cause.remedies, &sought)?;
+    } else {
+        // What was not tried is not offered.
+        cause.counterfactual = None;
+    }
+    group.cause = cause;
+    Ok(())
+}
+
+/// The lost effects of the state that stands for a group whose return alone makes it pass.
+fn cures(
+    group: &Group,
+    profile: Profile,
+    prover: &mut Prover,
+    budget: &Budget,
+) -> Result<Vec<EffectNo>> {
+    let spot = group.spot.clone();
+    let Some(loss) = spot.state.loss() else { return Ok(Vec::new()) };
+    let model = &spot.ground.model;
+    let view = View::at(model, spot.state.point);
+    let all = diagnose::lost_effects(&spot.state);
+    let event = |effect: EffectNo| model.effect(effect).map(|found| found.event);
+    let events: BTreeSet<EventNo> = all.iter().filter_map(|effect| event(*effect)).collect();
+    let mut cures = Vec::new();
+    let mut trier = Trier::new(prover, &spot, group.kind).alarms(!group.note);
+    for returned in events.into_iter().take(RETURNS) {
+        if budget.must_confirm() {
+            break;
+        }
+        let stays = |effect: &u32| event(EffectNo(*effect)) != Some(returned);
+        let lost = loss.lost().map(|effect| effect.0).filter(stays);
+        let closed = view.closed_loss(profile, lost);
+        let forms = loss.forms().iter().copied().filter(|(effect, _)| stays(effect)).collect();
+        let state = CrashState::power(spot.state.point, Loss::new(&closed, forms));
+        let is_back = state != spot.state && view.check(&state, profile).is_ok();
+        if is_back && !trier.fails(&state)? {
+            cures.extend(all.iter().copied().filter(|effect| event(*effect) == Some(returned)));
+        }
+    }
+    Ok(cures)
+}
+
 /// The groups of one ground.
 fn on_ground(
     ground: &Rc<Ground>,
@@ -180,23 +307,8 @@ fn on_ground(
     durable: PowerPromise,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
-    let scene = Scene {
-        trace: &ground.trace,
-        model: &ground.model,
-        overlay: &ground.overlay,
-        device,
-        durable,
-        recovery: (ground.offset > 0).then_some(EventNo(ground.offset)),
-    };
-    let failing: Vec<Failing<'_>> = members
-        .iter()
-        .map(|member| Failing {
-            state: &member.spot.state,
-            profile: member.mildest.unwrap_or(Profile::Ext4),
-            kind: member.violation.kind,
-            operations: &member.violation.operations,
-        })
-        .collect();
+    let scene = scene(ground, device, durable);
+    let failing: Vec<Failing<'_>> = members.iter().map(Member::failing).collect();
     let mut trouble = None;
     let mut left = PROBES;
     let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
@@ -233,6 +345,7 @@ fn on_ground(
             profiles: profiles.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: found.members.len() as u64,
             own: found.members.len() as u64,
+            members: found.members.iter().take(MEMBERS).map(|at| members[*at].clone()).collect(),
             echoes: 0,
             requests: None,
         }
@@ -262,7 +375,10 @@ impl Group {
         let told = on_ground(&ground, vec![member], prover, device, durable, budget)?;
         let told = told.into_iter().next();
         match told {
-            Some(told) if told.cause.sentence == self.cause.sentence => small.cause = told.cause,
+            Some(mut told) if told.cause.sentence == self.cause.sentence => {
+                explain(&mut told, &[], prover, (device, durable), budget, true)?;
+                small.cause = told.cause;
+            }
             _ => return Ok(()),
         }
         // What was tried on all failing states says more, but not with an event of another recording.

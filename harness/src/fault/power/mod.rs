@@ -30,6 +30,7 @@ mod own_name;
 pub mod prove;
 pub mod record;
 mod rejudge;
+mod remedied;
 mod reopen;
 pub mod run;
 mod settle;

@@ -110,6 +110,7 @@ pub fn run(
                     profiles: visit.profiles,
                     states: 1,
                     own: 1,
+                    members: Rc::from([]),
                     echoes: 0,
                     requests: None,
                 });

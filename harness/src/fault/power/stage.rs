@@ -11,6 +11,7 @@ use super::record::Recorded;
 use super::visit::Visitor;
 use super::{device, studio};
 use crate::base::{HarnessError, Result};
+use crate::diagnose::NamePatterns;
 use crate::driver::{DriverFault, End};
 use crate::fault::{Context, FaultOutcome, asked, unseen};
 use crate::image::Builder;
@@ -51,7 +52,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
         let pool = Pool::start(&ctx.setup(), ctx.options.workers)?;
         let mut bench = Bench::new(ctx.budget, pool);
-        let first = ground(ctx, &recorded, 0, &mut bench)?;
+        let first = ground(ctx, &recorded, 0, None, &mut bench)?;
         let visitor =
             Visitor { ctx, bench, visited: 0, coarse: recorded.coarse, unknown_kills: 0, fault };
         let mut prover = Prover::new(&ctx.setup())?;
@@ -66,7 +67,8 @@ impl<'a, 'c> Stage<'a, 'c> {
         let ctx = self.visitor.ctx;
         let recorded = record(ctx, round)?;
         check(ctx, &recorded, outcome)?;
-        self.first = ground(ctx, &recorded, round, &mut self.visitor.bench)?;
+        let known = Rc::clone(&self.first.patterns);
+        self.first = ground(ctx, &recorded, round, Some(&known), &mut self.visitor.bench)?;
         self.visitor.coarse = recorded.coarse;
         self.requests += recorded.history.operations.len() as u64;
         Ok(())
@@ -79,16 +81,21 @@ fn record(ctx: &Context<'_>, round: u32) -> Result<Recorded> {
     studio(ctx).record(None, &workload.requests, ctx.options.threads)
 }
 
-/// The ground of a recording, which must give the directory that the program left.
+/// The ground of a recording, which must give the directory that the program left. Names are told by the
+/// patterns that are `known` too.
 fn ground(
     ctx: &Context<'_>,
     recorded: &Recorded,
     round: u32,
+    known: Option<&Rc<NamePatterns>>,
     bench: &mut Bench<'_, Spot>,
 ) -> Result<Rc<Ground>> {
     let judge = Rc::new(Judge::new(&recorded.history, &ctx.control.capabilities));
     let overlay = ground::created(&recorded.trace);
     let mut first = Ground::first(recorded.trace.clone(), overlay, device(ctx), judge.clone());
+    if let Some(known) = known {
+        first = first.knowing(known);
+    }
     first.number = bench.seat(judge);
     first.round = round;
     reproduces(&first, recorded)?;

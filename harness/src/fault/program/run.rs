@@ -259,6 +259,7 @@ fn findings(
         overlay: &ground.overlay,
         device: device(ctx),
         durable: PowerPromise::Ack,
+        patterns: &ground.patterns,
         recovery: None,
     };
     let failing: Vec<Failing<'_>> = failed
@@ -312,6 +313,7 @@ fn findings(
             profiles: all.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: group.members.len() as u64,
             own: group.members.len() as u64,
+            members: Rc::from([]),
             echoes: 0,
             requests: None,
         };

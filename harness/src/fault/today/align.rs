@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnose::plain;
+use crate::diagnose::NamePatterns;
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
 use crate::trace::{EventKind, EventNo, FileOp, Trace};
@@ -52,7 +52,7 @@ type Segment = (bool, u32);
 
 /// The names of the files of a recording, as they are compared.
 pub fn files(trace: &Trace) -> BTreeSet<String> {
-    steps(trace, 0, true).files
+    steps(trace, 0, true, &NamePatterns::of(trace)).files
 }
 
 /// Aligns two recordings. Events before `joints` (old, new) belong to what came before a crash, and are
@@ -60,7 +60,10 @@ pub fn files(trace: &Trace) -> BTreeSet<String> {
 /// program: it is no random name, which any other one may stand for.
 pub fn align(old: &Trace, new: &Trace, joints: (u32, u32), stable: &BTreeSet<String>) -> Alignment {
     let jumbled = overlaps(old) || overlaps(new);
-    let (one, other) = (steps(old, joints.0, jumbled), steps(new, joints.1, jumbled));
+    let mut patterns = NamePatterns::of(old);
+    patterns.learn(new);
+    let (one, other) =
+        (steps(old, joints.0, jumbled, &patterns), steps(new, joints.1, jumbled, &patterns));
     let mut of: Vec<Option<EventNo>> = vec![None; one.len];
     let mut calls = vec![false; one.len];
     for (what, event) in &one.said {
@@ -118,7 +121,12 @@ impl Alignment {
     pub fn is_whole(&self, new: &Trace) -> bool {
         let (all, found) = self.share(EventNo(u32::MAX));
         all == found
-            && steps(new, 0, true).segments.values().map(Vec::len).sum::<usize>() as u64 == all
+            && steps(new, 0, true, &NamePatterns::default())
+                .segments
+                .values()
+                .map(Vec::len)
+                .sum::<usize>() as u64
+                == all
     }
 }
 
@@ -135,7 +143,7 @@ pub fn overlaps(trace: &Trace) -> bool {
     })
 }
 
-fn steps(trace: &Trace, joint: u32, jumbled: bool) -> Steps {
+fn steps(trace: &Trace, joint: u32, jumbled: bool, patterns: &NamePatterns) -> Steps {
     let mut paths = Paths::new(trace);
     for event in &trace.events {
         if let EventKind::Call(call) = &event.kind {
@@ -170,7 +178,7 @@ fn steps(trace: &Trace, joint: u32, jumbled: bool) -> Steps {
             }
             EventKind::Call(call) if call.no & LOOK == 0 => {
                 let Some((file, place)) = place(&call.op, &paths) else { continue };
-                let file = plain(&file);
+                let file = patterns.path(&file);
                 steps.files.insert(file.clone());
                 let segment = (behind, if jumbled { 0 } else { asked + lines });
                 let name = call.name.to_string();

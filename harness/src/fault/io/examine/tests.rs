@@ -73,7 +73,7 @@ fn examined(work: impl FnOnce(&mut Script), change: impl FnOnce(&mut Run)) -> Ex
     let target = Target::new("shell", ["sh", "-c", STORE]);
     let capabilities = Capabilities { reopen: true, ..Capabilities::default() };
     let setup = Setup::new(target, capabilities, Timeouts::default(), root.path());
-    let stage = Stage { requests: Vec::new(), threads: 1, before: None };
+    let stage = Stage::new(Vec::new(), 1);
     let mut examiner = Examiner::new(&setup, ProfileSet::ALL, Device::default()).unwrap();
     examiner.examine(&stage, &run, &Rng::new(1), false, &|| false).unwrap()
 }

@@ -1,0 +1,304 @@
+//! The patterns of file names: a name with what differs from one file to the next left out, so that a store's
+//! tenth segment is called like its ninth, and one temporary file like another whatever the letters that
+//! were drawn for it.
+//!
+//! Numbers are told by their form. Random names are learned from a recording: names of equal length and
+//! extension in one directory that came once and went again are one pattern, which keeps what they all
+//! begin and end with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::names::Names;
+use crate::trace::{EventKind, EventNo, FileOp, Place, Trace};
+
+/// So many different names make a pattern: that three share a letter by chance is rare.
+const NAMES: usize = 3;
+/// Longer ones are no extensions.
+const EXTENSION: usize = 8;
+/// What stands for what differs.
+const ANY: &str = "#";
+
+/// The patterns of names that recordings have shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamePatterns {
+    /// By the pattern of the directory.
+    random: BTreeMap<String, BTreeSet<Random>>,
+    /// Names that are not random, by directory.
+    fixed: BTreeSet<(String, String)>,
+}
+
+/// Random names of one directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Random {
+    /// In characters.
+    len: usize,
+    prefix: String,
+    suffix: String,
+}
+
+/// What became of one name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Life {
+    came: u32,
+    went: u32,
+}
+
+impl NamePatterns {
+    /// The patterns of one recording.
+    pub fn of(trace: &Trace) -> Self {
+        let mut patterns = Self::default();
+        patterns.learn(trace);
+        patterns
+    }
+
+    /// Adds the patterns of another recording of the same program.
+    pub fn learn(&mut self, trace: &Trace) {
+        let mut families: BTreeMap<(String, String, usize), BTreeSet<String>> = BTreeMap::new();
+        for ((directory, name), life) in lives(trace) {
+            if (life.came, life.went) == (1, 1) {
+                let family = (directory, extension(&name).to_owned(), name.chars().count());
+                families.entry(family).or_default().insert(name);
+            } else {
+                self.fixed.insert((directory, name));
+            }
+        }
+        for ((directory, _, len), names) in families {
+            let forms: BTreeSet<String> = names.iter().map(|name| numberless(name)).collect();
+            // Where nothing but numbers differs, their form tells them.
+            if names.len() < NAMES || forms.len() < 2 {
+                continue;
+            }
+            let prefix = common(&names, |name| name.chars().collect());
+            let rest: BTreeSet<String> =
+                names.iter().map(|name| name.chars().skip(prefix.len()).collect()).collect();
+            let mut suffix = common(&rest, |name| name.chars().rev().collect());
+            suffix.reverse();
+            let random = Random {
+                len,
+                prefix: prefix.into_iter().collect(),
+                suffix: suffix.into_iter().collect(),
+            };
+            self.random.entry(directory).or_default().insert(random);
+        }
+    }
+
+    /// The pattern of a path relative to the store's directory.
+    pub fn path(&self, path: &str) -> String {
+        let mut text = String::new();
+        let mut parts = path.split('/').peekable();
+        while let Some(part) = parts.next() {
+            let is_dir = parts.peek().is_some();
+            let directory = text.trim_end_matches('/').to_owned();
+            text.push_str(&self.part(&directory, part, is_dir));
+            text.push_str(if is_dir { "/" } else { "" });
+        }
+        text
+    }
+
+    /// The pattern of one part of a path, below a directory with this pattern.
+    fn part(&self, directory: &str, part: &str, is_dir: bool) -> String {
+        let spread = is_dir && matches!(part.len(), 1..=2) && part != "db";
+        if spread && part.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return ANY.into();
+        }
+        let family = self.random.get(directory).into_iter().flatten();
+        let is_fixed = || self.fixed.contains(&(directory.to_owned(), part.to_owned()));
+        match family.clone().find(|random| random.is(part)).filter(|_| !is_fixed()) {
+            Some(Random { prefix, suffix, .. }) => {
+                let text = format!("{}{ANY}{}", numberless(prefix), numberless(suffix));
+                text.replace("##", ANY)
+            }
+            None => numberless(part),
+        }
+    }
+}
+
+impl Random {
+    fn is(&self, name: &str) -> bool {
+        let (before, after) = (self.prefix.chars().count(), self.suffix.chars().count());
+        if name.chars().count() != self.len || !name.ends_with(&self.suffix) {
+            return false;
+        }
+        let start: String = name.chars().take(before).collect();
+        // A number in what they have in common may be the process's own.
+        before + after <= self.len && numberless(&start) == numberless(&self.prefix)
+    }
+}
+
+/// Every name of a recording, below the pattern of its directory, and how often it came and went.
+fn lives(trace: &Trace) -> BTreeMap<(String, String), Life> {
+    let names = Names::new(trace);
+    let mut lives: BTreeMap<(String, String), Life> = BTreeMap::new();
+    let mut change = |place: &Place, at: u32, came: u32, went: u32| {
+        let directory = match names.path(place.dir, EventNo(at)).as_str() {
+            "." => String::new(),
+            path => plain(&format!("{path}/")).trim_end_matches('/').to_owned(),
+        };
+        let name = String::from_utf8_lossy(&place.name).into_owned();
+        let life = lives.entry((directory, name)).or_default();
+        life.came += came;
+        life.went += went;
+    };
+    for node in &trace.initial {
+        if let Some(place) = &node.at {
+            // It stays as far as anybody knows.
+            change(place, 0, 2, 0);
+        }
+    }
+    for (at, event) in (0u32..).zip(&trace.events) {
+        let EventKind::Call(call) = &event.kind else { continue };
+        match &call.op {
+            FileOp::Create { at: place, .. } | FileOp::Link { at: place, .. } => {
+                change(place, at, 1, 0);
+            }
+            FileOp::Rename { from, to, .. } => {
+                change(from, at, 0, 1);
+                change(to, at, 1, 0);
+            }
+            FileOp::Exchange { a, b, .. } => {
+                change(a, at, 1, 0);
+                change(b, at, 1, 0);
+            }
+            FileOp::Unlink { at: place, .. } => change(place, at, 0, 1),
+            _ => {}
+        }
+    }
+    lives
+}
+
+/// What all names have in common from their start.
+fn common(names: &BTreeSet<String>, letters: impl Fn(&str) -> Vec<char>) -> Vec<char> {
+    let mut all = names.iter().map(|name| letters(name));
+    let first = all.next().unwrap_or_default();
+    all.fold(first, |mut known, next| {
+        let same = known.iter().zip(&next).take_while(|(one, other)| one == other).count();
+        known.truncate(same);
+        known
+    })
+}
+
+/// The extension of a name, or nothing.
+fn extension(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && extension.len() <= EXTENSION => extension,
+        _ => "",
+    }
+}
+
+/// The pattern of a path of which no recording is known. Every number in it is one `#`. A number is a run of
+/// letters and digits that is all digits, or at least four hexadecimal digits of which one is a decimal
+/// one; and the digits at the end of a word. So is what makes the name of a temporary file its own:
+/// `tmp` and six letters or digits, as most libraries make them; and a directory of one or two
+/// hexadecimal digits, over which many files are spread (`objects/7a`).
+pub fn plain(path: &str) -> String {
+    NamePatterns::default().path(path)
+}
+
+/// One part of a path with its numbers left out.
+fn numberless(part: &str) -> String {
+    let mut text = String::new();
+    for word in part.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
+        let (word, rest) = word.split_at(end);
+        let hex = word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if word.len() == 9 && word.starts_with("tmp") {
+            text.push_str("tmp#");
+        } else if hex && word.bytes().any(|byte| byte.is_ascii_digit()) {
+            text.push_str(ANY);
+        } else {
+            let stem = word.trim_end_matches(|c: char| c.is_ascii_digit());
+            text.push_str(stem);
+            text.push_str(if stem.len() < word.len() { ANY } else { "" });
+        }
+        text.push_str(rest);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::tests::script::Script;
+
+    /// A recording in which each name comes in `d` and goes by a rename, and `log` comes and goes twice.
+    fn temporary(names: &[&str]) -> NamePatterns {
+        let mut script = Script::new().with_dir("d");
+        for (nth, name) in names.iter().enumerate() {
+            let from = format!("d/{name}");
+            script.create(&from);
+            script.rename(&from, &format!("key{nth}"));
+        }
+        for _ in 0..2 {
+            script.create("d/logfile_");
+            script.unlink("d/logfile_");
+        }
+        NamePatterns::of(&script.trace)
+    }
+
+    #[test]
+    fn names_that_come_and_go_are_one_pattern_whatever_their_letters() {
+        for (names, pattern) in [
+            (["tmpk3_x9a1q", "tmp8sj2kd_w", "tmpzzzz_abc"], "d/tmp#"),
+            (["sedAbCdEf", "sedQwErTy", "sedZxCvBn"], "d/sed#"),
+            ([".Zm9vYmE-.new", ".cXV4eHg_.new", ".AAAbbbCC.new"], "d/.#.new"),
+            (["obj-17-QwE", "obj-17-ZxY", "obj-17-abc"], "d/obj-#"),
+        ] {
+            let patterns = temporary(&names);
+            for name in names {
+                assert_eq!(patterns.path(&format!("d/{name}")), pattern, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_one_recording_showed_is_known_in_another() {
+        let mut patterns = temporary(&["obj-17-QwE", "obj-17-ZxY", "obj-17-abc"]);
+        assert_eq!(patterns.path("d/obj-99-new"), "d/obj-#");
+        assert_eq!(patterns.path("obj-99-new"), "obj-#-new", "another directory");
+        assert_eq!(patterns.path("d/other"), "d/other");
+        patterns.learn(&Script::new().trace);
+        assert_eq!(patterns.path("d/obj-99-new"), "d/obj-#");
+    }
+
+    #[test]
+    fn names_that_stay_or_come_again_are_words() {
+        let patterns = temporary(&["abcdefgh_i", "qwertyui_o", "zxcvbnma_s"]);
+        assert_eq!(patterns.path("d/zxcvbnma_s"), "d/#");
+        assert_eq!(patterns.path("d/logfile_"), "d/logfile_", "as long as the others");
+        let few = temporary(&["first.tmp", "other.tmp"]);
+        assert_eq!(few.path("d/first.tmp"), "d/first.tmp");
+    }
+
+    #[test]
+    fn files_below_a_random_directory_are_known_by_its_pattern() {
+        let mut script = Script::new();
+        for name in ["tmpQ_aaa", "tmpW_bbb", "tmpE_ccc"] {
+            script = script.with_dir(name);
+        }
+        let kept = NamePatterns::of(&script.trace);
+        assert_eq!(kept.path("tmpQ_aaa/file"), "tmpQ_aaa/file", "these stay");
+    }
+
+    #[test]
+    fn numbers_are_left_out_and_words_stay() {
+        for (path, expected) in [
+            ("wal/000017.log", "wal/#.log"),
+            ("values/00ff3a", "values/#"),
+            ("k17", "k#"),
+            ("db", "db"),
+            ("cafe", "cafe"),
+            ("MANIFEST-000004", "MANIFEST-#"),
+            ("a1x/b22.c3", "a1x/b#.c#"),
+            ("objects/7a/00ff3a", "objects/#/#"),
+            ("2/f/k0", "#/#/k#"),
+            ("db/000003.log", "db/#.log"),
+            ("d/LOG", "#/LOG"),
+            ("a", "a"),
+            ("tables/.tmpBmlYbN", "tables/.tmp#"),
+            ("head.tmp", "head.tmp"),
+            ("", ""),
+        ] {
+            assert_eq!(plain(path), expected);
+        }
+    }
+}
