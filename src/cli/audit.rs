@@ -15,8 +15,8 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let text = command.text();
     let target = target::resolve(&text, options.threads)?;
     let setting = Setting::make()?;
-    eprintln!("unplug {} audits {}", env!("CARGO_PKG_VERSION"), target.name);
-    eprintln!("{}", said(&options));
+    say::aside(&format!("unplug {} audits {}", env!("CARGO_PKG_VERSION"), target.name));
+    say::aside(&said(&options));
     let observer = Terminal::new(None);
     let campaign = setting.campaign(&target, &text, &options, &observer);
     let audit = audit::audit(&campaign)?;

@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
-            eprintln!("unplug: {error:#}");
+            say::aside(&format!("unplug: {error:#}"));
             ExitCode::from(exit_code(&error))
         }
         Err(_) => ExitCode::from(70),

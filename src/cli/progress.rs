@@ -4,8 +4,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unplug_harness::base::visible;
 use unplug_harness::fault::{Budget, Finding, Observer, Progress, Timing, Totals};
 use unplug_harness::scenario::{Extent, FaultName, Options};
+
+use super::say;
 
 /// Between two lines where standard error is no terminal.
 const NOW_AND_THEN: Duration = Duration::from_secs(5);
@@ -77,8 +80,8 @@ impl Terminal {
     /// Something that stays readable.
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.println(visible(text)),
+            None => say::aside(text),
         }
     }
 
@@ -87,10 +90,10 @@ impl Terminal {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed = state.fault_started.elapsed();
         match &self.bar {
-            Some(bar) => bar.set_message(text(elapsed)),
+            Some(bar) => bar.set_message(visible(&text(elapsed)).into_owned()),
             None if state.last.elapsed() >= NOW_AND_THEN => {
                 state.last = Instant::now();
-                eprintln!("{}", text(elapsed));
+                say::aside(&text(elapsed));
             }
             None => {}
         }

@@ -155,8 +155,8 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let setting = Setting::make()?;
     let started = name_of_run(&target.name, options.seed);
     let folder = folder::make(&options.out, &started)?;
-    eprintln!("unplug {} runs {}", env!("CARGO_PKG_VERSION"), target.name);
-    eprintln!("{}", said(&options));
+    say::aside(&format!("unplug {} runs {}", env!("CARGO_PKG_VERSION"), target.name));
+    say::aside(&said(&options));
     let observer = Terminal::new(Some(&options));
     let campaign = setting.campaign(&target, &text, &options, &observer);
     let conclusion = campaign.run()?;

@@ -4,17 +4,22 @@
 use std::fmt;
 use std::io::{ErrorKind, Write};
 
-use unplug_harness::base::{HarnessError, Result};
+use unplug_harness::base::{HarnessError, Result, visible};
 
 /// Writes a line.
 pub fn line(text: fmt::Arguments<'_>) -> Result<()> {
     whole(&format!("{text}\n"))
 }
 
+/// Writes a line to standard error.
+pub fn aside(text: &str) {
+    eprintln!("{}", visible(text));
+}
+
 /// Writes a text that ends its own lines.
 pub fn whole(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(visible(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(HarnessError::machine("writing to standard output", error))
         }

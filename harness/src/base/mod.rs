@@ -10,7 +10,9 @@ pub mod limits;
 pub mod nursery;
 pub mod program;
 pub mod rng;
+pub mod visible;
 pub mod word;
 
 pub use error::{HarnessError, Result};
 pub use rng::Rng;
+pub use visible::visible;

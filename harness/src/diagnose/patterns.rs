@@ -220,17 +220,17 @@ mod tests {
     use super::*;
     use crate::persistence::tests::script::Script;
 
-    /// A recording in which each name comes in `d` and goes by a rename, and `log` comes and goes twice.
+    /// A recording in which each name comes in `data` and goes by a rename, and `log` comes and goes twice.
     fn temporary(names: &[&str]) -> NamePatterns {
-        let mut script = Script::new().with_dir("d");
+        let mut script = Script::new().with_dir("data");
         for (nth, name) in names.iter().enumerate() {
-            let from = format!("d/{name}");
+            let from = format!("data/{name}");
             script.create(&from);
             script.rename(&from, &format!("key{nth}"));
         }
         for _ in 0..2 {
-            script.create("d/logfile_");
-            script.unlink("d/logfile_");
+            script.create("data/logfile_");
+            script.unlink("data/logfile_");
         }
         NamePatterns::of(&script.trace)
     }
@@ -238,14 +238,14 @@ mod tests {
     #[test]
     fn names_that_come_and_go_are_one_pattern_whatever_their_letters() {
         for (names, pattern) in [
-            (["tmpk3_x9a1q", "tmp8sj2kd_w", "tmpzzzz_abc"], "d/tmp#"),
-            (["sedAbCdEf", "sedQwErTy", "sedZxCvBn"], "d/sed#"),
-            ([".Zm9vYmE-.new", ".cXV4eHg_.new", ".AAAbbbCC.new"], "d/.#.new"),
-            (["obj-17-QwE", "obj-17-ZxY", "obj-17-abc"], "d/obj-#"),
+            (["tmpk3_x9a1q", "tmp8sj2kd_w", "tmpzzzz_abc"], "data/tmp#"),
+            (["sedAbCdEf", "sedQwErTy", "sedZxCvBn"], "data/sed#"),
+            ([".Zm9vYmE-.new", ".cXV4eHg_.new", ".AAAbbbCC.new"], "data/.#.new"),
+            (["obj-17-QwE", "obj-17-ZxY", "obj-17-abc"], "data/obj-#-#"),
         ] {
             let patterns = temporary(&names);
             for name in names {
-                assert_eq!(patterns.path(&format!("d/{name}")), pattern, "{name}");
+                assert_eq!(patterns.path(&format!("data/{name}")), pattern, "{name}");
             }
         }
     }
@@ -253,20 +253,20 @@ mod tests {
     #[test]
     fn what_one_recording_showed_is_known_in_another() {
         let mut patterns = temporary(&["obj-17-QwE", "obj-17-ZxY", "obj-17-abc"]);
-        assert_eq!(patterns.path("d/obj-99-new"), "d/obj-#");
+        assert_eq!(patterns.path("data/obj-99-new"), "data/obj-#-#");
         assert_eq!(patterns.path("obj-99-new"), "obj-#-new", "another directory");
-        assert_eq!(patterns.path("d/other"), "d/other");
+        assert_eq!(patterns.path("data/other"), "data/other");
         patterns.learn(&Script::new().trace);
-        assert_eq!(patterns.path("d/obj-99-new"), "d/obj-#");
+        assert_eq!(patterns.path("data/obj-99-new"), "data/obj-#-#");
     }
 
     #[test]
     fn names_that_stay_or_come_again_are_words() {
         let patterns = temporary(&["abcdefgh_i", "qwertyui_o", "zxcvbnma_s"]);
-        assert_eq!(patterns.path("d/zxcvbnma_s"), "d/#");
-        assert_eq!(patterns.path("d/logfile_"), "d/logfile_", "as long as the others");
+        assert_eq!(patterns.path("data/zxcvbnma_s"), "data/#");
+        assert_eq!(patterns.path("data/logfile_"), "data/logfile_", "as long as the others");
         let few = temporary(&["first.tmp", "other.tmp"]);
-        assert_eq!(few.path("d/first.tmp"), "d/first.tmp");
+        assert_eq!(few.path("data/first.tmp"), "data/first.tmp");
     }
 
     #[test]

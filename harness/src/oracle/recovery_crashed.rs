@@ -2,15 +2,13 @@
 //! `close` is answered. Always judged, whatever the bytes.
 
 use super::verdict::{Kind, Violation};
+use crate::driver::reason;
 use crate::recover::Stage;
 
 /// The violation.
 pub(super) fn violation(stage: Stage, how: &str, stderr: &str, after: &str) -> Violation {
-    // What Rust programs add about backtraces is no reason.
-    let says = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: ");
-    let last = stderr.lines().rfind(says);
-    let last: String = last.unwrap_or_default().trim().chars().take(160).collect();
-    let said = if last.is_empty() { last } else { format!(" ({last})") };
+    let why = reason(stderr);
+    let said = if why.is_empty() { why } else { format!(" ({why})") };
     Violation {
         kind: Kind::RecoveryCrashed,
         sentence: format!("recovery died {after}, during {}: {how}{said}", during(stage)),

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::{HarnessError, Result, limits};
+use crate::base::{HarnessError, Result, limits, visible};
 use crate::campaign::Conclusion;
 use crate::image::Workdir;
 use crate::scenario::{Expect, Outcome, Scenario, folder as scenarios};
@@ -58,7 +58,7 @@ pub fn write(folder: &Path, conclusion: &Conclusion) -> Result<Report> {
     let json = serde_json::to_string_pretty(&report).map_err(|error| {
         HarnessError::machine("printing report.json", std::io::Error::other(error))
     })?;
-    put(&folder.join("report.json"), &format!("{json}\n"))?;
+    store(&folder.join("report.json"), &format!("{json}\n"))?;
     render(folder, &report)?;
     Ok(report)
 }
@@ -96,6 +96,11 @@ pub fn render(folder: &Path, report: &Report) -> Result<()> {
     put(&folder.join("index.html"), &html::render(report, &trace_of))
 }
 
+/// Writes what a person reads.
 fn put(path: &Path, text: &str) -> Result<()> {
+    store(path, &visible(text))
+}
+
+fn store(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).map_err(|error| HarnessError::at("writing", path, error))
 }

@@ -40,8 +40,26 @@ impl Search<'_> {
         let Some(promised) = promised(self.scene, first) else { return false };
         let mut events = self.effects(first).map(event).peekable();
         events.peek().is_some()
+            && self.is_mixed(first, promised.answered)
             && events.all(|event| event.is_some_and(|event| event > promised.answered))
             && self.effects(first).all(bytes)
+    }
+
+    /// True if some of what was written since then survived, or a part of one write: the old and the new are
+    /// mixed.
+    fn is_mixed(&self, first: &Failing<'_>, since: EventNo) -> bool {
+        let (model, point) = (self.scene.model, first.state.point);
+        let Some(loss) = first.state.loss() else { return false };
+        let files: BTreeSet<FileId> = self
+            .effects(first)
+            .filter_map(|effect| Some(model.effect(effect)?.kind.file()))
+            .collect();
+        let survives = |effect: u32| {
+            let file = model.effect(EffectNo(effect)).map(|found| found.kind.file());
+            !loss.is_lost(effect) && file.is_some_and(|file| files.contains(&file))
+        };
+        let mut written = model.effects_before(since)..model.effects_before(point);
+        !loss.forms().is_empty() || written.any(survives)
     }
 
     /// An acknowledgement that waits for a sync that is made anyway: the states were cut between the two.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FAREWELL, Ready, Worker};
 use crate::base::{HarnessError, Result};
-use crate::driver::{DriverFault, Hang};
+use crate::driver::{DriverFault, Hang, reason};
 use crate::image::Image;
 use crate::recover::converse::ask;
 use crate::recover::outcome::Used;
@@ -66,7 +66,12 @@ impl Worker {
                 DriverFault::Hung { .. } if !self.setup.confirms => self.setup.hangs.note(),
                 _ => {}
             }
-            let how = process.explain(fault).to_string();
+            let how = match process.explain(fault) {
+                DriverFault::Died { how, stderr } if !reason(&stderr).is_empty() => {
+                    format!("{how} ({})", reason(&stderr))
+                }
+                fault => fault.to_string(),
+            };
             let request = print_request(request).chars().take(TOLD).collect();
             return Ok(Used::Died { request, nth, how });
         }

@@ -75,7 +75,7 @@ fn a_sync_of_another_request_is_no_sync_to_wait_for() {
 }
 
 #[test]
-fn no_sync_helps_against_a_torn_write_unless_that_very_write_was_promised() {
+fn a_torn_write_over_what_was_promised_goes_elsewhere_unless_that_very_write_was_promised() {
     let torn = |promised: bool| {
         let mut recording = opened(&["data"]);
         recording.put(|script| {
@@ -99,7 +99,7 @@ fn no_sync_helps_against_a_torn_write_unless_that_very_write_was_promised() {
         let scene = recording.scene(&model, PowerPromise::Ack);
         remedy(&group(&scene, &[failing], &[], |_, _| None)[0])
     };
-    assert!(torn(false).starts_with("no sync, for power may be cut"), "{}", torn(false));
+    assert!(torn(false).starts_with("write the new elsewhere"), "{}", torn(false));
     assert!(torn(true).starts_with("add fsync of data"), "{}", torn(true));
 }
 
