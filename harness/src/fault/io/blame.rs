@@ -3,10 +3,10 @@
 //! run without failures fails alike: a write that is torn long after a call failed is torn without it too.
 
 use super::court::Court;
-use super::examined::{Failing, Place, alike};
+use super::examined::{self, Failing, Place};
 use super::group::{Group, Scene};
 use super::run::Run;
-use super::twin::{Timeline, twin};
+use super::twin::{Timeline, alike, twin};
 use crate::base::Result;
 use crate::fault::power::ground::created;
 use crate::image::Builder;
@@ -16,6 +16,9 @@ use crate::record::Plan;
 use crate::recover::{Recovery, Worker};
 use crate::trace::EventNo;
 use crate::workload::Moment;
+
+/// So many states of the run without failures that lose the same sorts of things are looked at.
+const ALIKE: usize = 40;
 
 /// What is wrong with `group`, shown by `plain`, the run of its stage without a failing call, if it is.
 pub fn without_a_failure(
@@ -34,17 +37,23 @@ pub fn without_a_failure(
         Timeline { trace: &group.run.trace, model: &model },
         Timeline { trace: &plain.trace, model: &other },
     );
-    let Some(same) = twin(state, struck, whole) else { return Ok(None) };
     let asked = group.failing.profiles;
-    let profiles = legal(&other, &same, asked);
-    if !as_mild(profiles, legal(&model, state, asked)) {
-        return Ok(None);
+    let needed = legal(&model, state, asked);
+    let twins = twin(state, struck, whole).into_iter();
+    let all = twins.chain(alike(state, struck, whole, needed).into_iter().take(ALIKE));
+    let mut builder = Builder::new(&other);
+    for same in all {
+        let profiles = legal(&other, &same, asked);
+        if !as_mild(profiles, needed) {
+            continue;
+        }
+        let recovery = worker.recover(&builder.image(&same))?;
+        let Some(violation) = wrong(group, plain, &same, &recovery, scene) else { continue };
+        let (place, evidence) = (Place::State(same), recovery.words());
+        let failing = Failing { violation, place, profiles, evidence, ..group.failing.clone() };
+        return Ok(Some(Group::new(group.stage, &Plan::none(), plain, &failing)));
     }
-    let recovery = worker.recover(&Builder::new(&other).image(&same))?;
-    let Some(violation) = wrong(group, plain, &same, &recovery, scene) else { return Ok(None) };
-    let (place, evidence) = (Place::State(same), recovery.words());
-    let failing = Failing { violation, place, profiles, evidence, ..group.failing.clone() };
-    Ok(Some(Group::new(group.stage, &Plan::none(), plain, &failing)))
+    Ok(None)
 }
 
 /// True if what is wrong with `group` is wrong with a power cut before its call failed.
@@ -83,7 +92,7 @@ fn wrong(
     let court = Court::new(before, run.history.clone(), &run.driven.dumps, scene.capabilities);
     let verdict = court.at(Moment(u64::from(state.point.0)), Loss::Power, recovery)?;
     let known = &group.failing.violation;
-    let same = |found: &Violation| alike(found, known) && found.note == known.note;
+    let same = |found: &Violation| examined::alike(found, known) && found.note == known.note;
     verdict.violations.into_iter().find(same)
 }
 

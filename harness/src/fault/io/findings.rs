@@ -3,15 +3,23 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::blame::{is_blameless, without_a_failure};
+use super::examined::Place;
 use super::group::{Group, Key, Scene, cause};
 use super::remedy::remedy;
 use super::run::Run;
 use crate::base::Result;
+use crate::diagnose;
+use crate::fault::power;
+use crate::fault::power::ground::{Ground, Spot, created};
+use crate::fault::power::group::Member;
+use crate::fault::power::prove::Prover;
 use crate::fault::power::record::Studio;
 use crate::fault::{Context, Finding};
-use crate::oracle::Kind;
+use crate::image::Builder;
+use crate::oracle::{Judge, Kind};
 use crate::recover::Worker;
 
 /// How many findings get a source line and a remedy.
@@ -33,7 +41,7 @@ pub fn findings(
     let mut worker = Worker::new(&ctx.setup())?;
     let groups = guilty(ctx, &mut worker, groups, plain, scene)?;
     let mut blameless: BTreeSet<(bool, Kind)> = BTreeSet::new();
-    for (mut key, group) in by_reason(groups) {
+    for (mut key, mut group) in by_reason(groups) {
         if ctx.budget.must_confirm() {
             let mut finding = group.finding(&key, scene);
             finding.cause.sentence.push_str(UNTRIED);
@@ -46,8 +54,18 @@ pub fn findings(
             }
             key.sentence = "a power cut before any call failed shows the same".into();
         }
+        let told = match group.run.hit {
+            None => cut(ctx, &mut group, scene)?,
+            Some(_) => None,
+        };
+        if let Some(told) = &told {
+            key.sentence.clone_from(&told.sentence);
+        }
         let mut finding = group.finding(&key, scene);
-        if findings.len() < EXPLAINED {
+        if let Some(told) = told {
+            finding.cause.sentence.push_str(&format!(" ({})", told.detail));
+            finding.cause.counterfactual = told.counterfactual.map(|remedy| remedy.to_string());
+        } else if findings.len() < EXPLAINED {
             let stage = &scene.stages[group.stage];
             if let Some(hit) = &group.run.hit {
                 finding.source = rig.line(stage, &group.plan, hit)?;
@@ -59,6 +77,31 @@ pub fn findings(
         findings.push(finding);
     }
     Ok(findings)
+}
+
+/// Why a power cut alone shows what is wrong with a group, no call having failed, as the power fault tells
+/// it, which makes the case as small as it goes; nothing where it is no power cut of a new store.
+fn cut(ctx: &Context<'_>, group: &mut Group, scene: &Scene<'_>) -> Result<Option<diagnose::Cause>> {
+    let Place::State(state) = &group.failing.place else { return Ok(None) };
+    if state.is_kill() || scene.stages[group.stage].before.is_some() {
+        return Ok(None);
+    }
+    let run = &group.run;
+    let judge = Rc::new(Judge::new(&run.history, scene.capabilities));
+    let ground = Ground::first(run.trace.clone(), created(&run.trace), scene.device, judge);
+    let spot = Spot { ground: Rc::new(ground), state: state.clone() };
+    let (violation, profiles) = (group.failing.violation.clone(), group.failing.profiles);
+    let member = Member::new(spot, violation, profiles);
+    let mut prover = Prover::new(&ctx.setup())?;
+    let durable = scene.capabilities.power_promise();
+    let told = power::group::group([member], &mut prover, scene.device, durable, ctx.budget)?;
+    let Some(told) = told.into_iter().next() else { return Ok(None) };
+    let image = Builder::new(&told.spot.ground.model).image(&told.spot.state);
+    let failing = &mut group.failing;
+    failing.evidence = prover.recovery(&image)?.words();
+    failing.place = Place::State(told.spot.state);
+    failing.violation = told.violation;
+    Ok(Some(told.cause))
 }
 
 /// The groups, where what a run without failures shows as well is laid at no call's door.

@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::persistence::{CrashState, Loss, Model};
+use crate::diagnose::{Lost, NamePatterns, Sites, lost_effects};
+use crate::fault::today::around::Around;
+use crate::persistence::{CrashState, Loss, Model, ProfileSet};
 use crate::trace::paths::Paths;
 use crate::trace::{EventKind, EventNo, FileOp, Trace};
 use crate::workload::OpNo;
@@ -43,6 +45,38 @@ pub fn twin(state: &CrashState, struck: Timeline<'_>, plain: Timeline<'_>) -> Op
     // What only looks may not have been recorded in both.
     let before = (0..state.point.0).rev().find_map(|event| same(EventNo(event)))?;
     Some(CrashState::power(EventNo(before.0 + 1), Loss::new(&lost, forms)))
+}
+
+/// States of `plain` that lose the same sorts of things as `state` does, the nearest to the same moment first,
+/// under these profiles: a call that was cut short, or a random name, leaves no exact twin.
+pub fn alike(
+    state: &CrashState,
+    struck: Timeline<'_>,
+    plain: Timeline<'_>,
+    profiles: ProfileSet,
+) -> Vec<CrashState> {
+    let mut patterns = NamePatterns::of(plain.trace);
+    patterns.learn(struck.trace);
+    let known = Sites::knowing(struck.trace, struck.model, &patterns);
+    let sites: Lost =
+        lost_effects(state).into_iter().filter_map(|effect| known.of(effect)).cloned().collect();
+    if sites.is_empty() {
+        return Vec::new();
+    }
+    let there: BTreeMap<Name, EventNo> =
+        names(plain.trace).into_iter().zip(0..).map(|(name, at)| (name, EventNo(at))).collect();
+    let named = names(struck.trace);
+    let before = named.iter().take(state.point.0 as usize).rev().find_map(|name| there.get(name));
+    let around = Around {
+        trace: plain.trace,
+        model: plain.model,
+        sites: &sites,
+        crash: &state.crash,
+        point: before.map_or(state.point, |event| EventNo(event.0 + 1)),
+        from: EventNo(0),
+        profiles,
+    };
+    around.states()
 }
 
 /// The name of each event.

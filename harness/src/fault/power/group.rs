@@ -73,15 +73,14 @@ pub struct Member {
 
 /// Groups what failed, worst first. `durable` says what the program promises.
 pub fn group(
-    failures: BTreeMap<u64, Failure<Spot>>,
+    members: impl IntoIterator<Item = Member>,
     prover: &mut Prover,
     device: Device,
     durable: PowerPromise,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
     let mut grounds: BTreeMap<(u32, bool), (Rc<Ground>, Vec<Member>)> = BTreeMap::new();
-    for failure in failures.into_values() {
-        let Some(member) = Member::of(&failure) else { continue };
+    for member in members {
         let ground = Rc::clone(&member.spot.ground);
         let key = (ground.number, member.violation.note);
         grounds.entry(key).or_insert_with(|| (ground, Vec::new())).1.push(member);
@@ -138,16 +137,8 @@ pub fn group(
 }
 
 impl Group {
-    /// Takes another state of the group: it stands for all if its grade is the milder.
-    pub fn show(&mut self, spot: Spot, violation: &Violation, profiles: ProfileSet) {
-        if profiles.mildest() < self.profiles.mildest() {
-            (self.spot, self.violation) = (spot, violation.clone());
-        }
-        self.profiles = self.profiles.union(profiles);
-    }
-
     /// Takes another group with the same cause in. What stands for both is a state of the milder grade.
-    fn absorb(&mut self, mut other: Group) {
+    pub fn absorb(&mut self, mut other: Group) {
         if other.profiles.mildest() < self.profiles.mildest() {
             std::mem::swap(self, &mut other);
         }
@@ -186,18 +177,28 @@ impl Member {
         }
     }
 
-    fn of(failure: &Failure<Spot>) -> Option<Member> {
+    /// A failing state with what is wrong with it, and the profiles under which it is legal.
+    pub fn new(spot: Spot, violation: Violation, profiles: ProfileSet) -> Member {
+        Member { spot, violation, mildest: profiles.mildest(), profiles }
+    }
+
+    /// The same contents and promise in another state, legal under these profiles.
+    pub fn widen(&mut self, spot: Spot, profiles: ProfileSet) {
+        if profiles.mildest() < self.mildest {
+            (self.spot, self.mildest) = (spot, profiles.mildest());
+        }
+        self.profiles = self.profiles.union(profiles);
+    }
+
+    /// What failed at the bench.
+    pub fn of(failure: &Failure<Spot>) -> Option<Member> {
         // What names the failure: the worst that is no note.
         let violation =
             failure.violations.iter().min_by_key(|violation| (violation.note, violation.kind))?;
         let ask = failure.asks.iter().min_by_key(|ask| ask.profiles.mildest())?;
         let all = failure.asks.iter().fold(ProfileSet::EMPTY, |all, ask| all.union(ask.profiles));
-        Some(Member {
-            spot: ask.what.clone(),
-            violation: violation.clone(),
-            mildest: ask.profiles.mildest(),
-            profiles: all,
-        })
+        let mildest = ask.profiles.mildest();
+        Some(Member { mildest, ..Member::new(ask.what.clone(), violation.clone(), all) })
     }
 }
 

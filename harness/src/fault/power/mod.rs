@@ -22,7 +22,7 @@ pub mod court;
 mod fewer;
 mod findings;
 pub mod ground;
-mod group;
+pub mod group;
 mod marked;
 pub mod memory;
 mod nested;

@@ -1,22 +1,30 @@
 //! The database's own name. Many engines never sync the directory of a new database: under `strict`
 //! that alone loses everything. It is judged here and is one finding; everywhere else the names made
-//! before the first acknowledged `open` count as durable, and only those.
+//! before the first acknowledged `open` count as durable, and only those. A rename that opening a new
+//! database makes is told as any other, and what fails with all names there is no matter of names.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::ground::Ground;
-use super::group::Group;
+use super::ground::{Ground, Spot};
+use super::group::{Group, Member, group};
 use super::prove::Prover;
 use super::shrink;
 use super::visit::Visitor;
 use super::{device, findings, profiles};
 use crate::base::Result;
-use crate::diagnose::{Cause, Names, Remedy};
+use crate::diagnose::Names;
 use crate::explore::Explorer;
 use crate::fault::FaultOutcome;
-use crate::persistence::{CrashState, EffectNo, Loss, Model, Overlay, ProfileSet, View};
+use crate::persistence::{
+    CrashState, EffectKind, EffectNo, Loss, Model, Overlay, ProfileSet, View,
+};
 use crate::scenario::FaultName;
+use crate::trace::EventNo;
 
+/// What its loss is called.
+const OWN_NAME: &str = "the database's own name is not durable: nothing made sure of the directory in which it \
+                        was created before the first promise";
 /// The most states that are tried.
 const STATES: usize = 200;
 /// The most of the fault's time that they may take, where they are slow …
@@ -42,18 +50,14 @@ pub fn run(
         Rc::clone(&first.court),
     );
     let early = first.model.effects_before(open);
-    let lost_early = |model: &Model, state: &CrashState| {
-        let loss = state.loss()?;
-        loss.lost().find(|effect| is_early_name(model, early, *effect))
-    };
     let ground = Rc::new(plain);
-    let mut failing: Option<Group> = None;
+    let mut failing: Vec<Member> = Vec::new();
     let explorer =
         Explorer::new(&ground.trace, &ground.model, profiles(ctx), &ctx.rng).starting_at(open);
     let mut builder = crate::image::Builder::new(&ground.model);
     let mut tried = 0;
     let began = ctx.budget.spent();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen: BTreeMap<(u128, u64), Option<usize>> = BTreeMap::new();
     for visit in explorer.take(LOOKED) {
         let most = (STATES as u64).min(ctx.budget.cases());
         if tried as u64 >= most || ctx.budget.must_confirm() {
@@ -66,84 +70,81 @@ pub fn run(
             ));
             break;
         }
-        if lost_early(&ground.model, &visit.state).is_none() {
+        if !loses_early(&ground.model, early, &visit.state) {
             continue;
         }
-        // Where the same loss is legal with the names durable, it is judged with the others.
-        let spot = super::ground::Spot { ground: Rc::clone(&ground), state: visit.state };
+        let spot = Spot { ground: Rc::clone(&ground), state: visit.state };
         let image = builder.image(&spot.state);
         let key = ground.court.key(spot.moment(), spot.loss());
-        if !seen.insert((image.hash(), key)) {
-            if let Some(group) = &mut failing
-                && group.profiles.union(visit.profiles) != group.profiles
-                && let Some(violation) = shrink::judged(prover, &image, &spot, false)?.0.worst()
-            {
-                group.show(spot, violation, visit.profiles);
+        if let Some(known) = seen.get(&(image.hash(), key)) {
+            if let Some(at) = *known {
+                let member: &mut Member = &mut failing[at];
+                member.widen(spot, visit.profiles);
             }
             continue;
         }
         tried += 1;
+        let known = seen.entry((image.hash(), key)).or_insert(None);
         let (verdict, _) = shrink::judged(prover, &image, &spot, false)?;
         let Some(violation) = verdict.worst() else { continue };
         // Fails alike with those names there: what else was lost is to blame, and is judged with the
         // others.
         if let Some(state) = with_names(first, early, &spot.state, visit.profiles) {
             let image = builder.image(&state);
-            let spot = super::ground::Spot { ground: Rc::clone(&ground), state };
+            let spot = Spot { ground: Rc::clone(&ground), state };
             let again = shrink::judged(prover, &image, &spot, false)?.0;
             if again.worst().is_some_and(|other| other.kind == violation.kind) {
                 continue;
             }
         }
-        match &mut failing {
-            Some(group) => {
-                group.states += 1;
-                group.show(spot, violation, visit.profiles);
-            }
-            None => {
-                failing = Some(Group {
-                    kind: violation.kind,
-                    note: violation.note,
-                    spot,
-                    violation: violation.clone(),
-                    cause: Cause::default(),
-                    profiles: visit.profiles,
-                    states: 1,
-                    own: 1,
-                    members: Rc::from([]),
-                    echoes: 0,
-                    requests: None,
-                });
-            }
-        }
+        *known = Some(failing.len());
+        failing.push(Member::new(spot, violation.clone(), visit.profiles));
     }
     outcome.totals.states += tried as u64;
-    if let Some(mut group) = failing {
-        let lost = lost_early(&ground.model, &group.spot.state);
-        let event = lost.and_then(|effect| ground.model.effect(effect)).map(|effect| effect.event);
-        let path = event.map_or_else(String::new, |event| {
-            let file = lost.and_then(|effect| ground.model.effect(effect)).map(|e| e.kind.file());
-            let names = Names::new(&ground.trace);
-            file.map_or_else(String::new, |file| names.path(file, event))
-        });
-        group.cause = Cause {
-            sentence: "the database's own name is not durable: nothing made sure of the directory \
-                       in which it was created before the first promise"
-                .into(),
-            parts: [("own-name".to_owned(), crate::diagnose::plain(&path))].into(),
-            detail: event.map_or_else(String::new, |event| {
-                let point = group.spot.state.point.0;
-                format!("stopped before event {point}; lost: the name {path} of event {}", event.0)
-            }),
-            counterfactual: Some(Remedy::untried(
-                "add fsync of the directory after the database was created",
-            )),
-            guilty: event,
-            ..Cause::default()
-        };
+    let durable = ctx.control.capabilities.power_promise();
+    let groups = group(failing, prover, device(ctx), durable, ctx.budget)?;
+    let (created, renamed): (Vec<Group>, Vec<Group>) =
+        groups.into_iter().partition(|group| is_creation(group, early));
+    // Whichever of the names is lost, one sync of the directory after the last of them is missing.
+    let mut created = created.into_iter();
+    let own = created.next().map(|mut own| {
+        created.for_each(|other| own.absorb(other));
+        let path = own.cause.guilty.map_or_else(String::new, |event| named(&ground, early, event));
+        own.cause.sentence = OWN_NAME.into();
+        own.cause.parts = [("own-name".to_owned(), ground.patterns.path(&path))].into();
+        own
+    });
+    for group in own.into_iter().chain(renamed) {
         outcome.findings.push(findings::finding(ctx, FaultName::Power, &group));
     }
     Ok(())
+}
+
+/// True if a state lost a name that was made before the first acknowledged `open`.
+fn loses_early(model: &Model, early: u32, state: &CrashState) -> bool {
+    let lost = state.loss().into_iter().flat_map(Loss::lost);
+    lost.into_iter().any(|effect| is_early_name(model, early, effect))
+}
+
+/// True if all that a group's state lost of what counts are names that files were created with.
+fn is_creation(group: &Group, early: u32) -> bool {
+    let model = &group.spot.ground.model;
+    let Some(loss) = group.spot.state.loss() else { return false };
+    let names: Vec<EffectNo> =
+        loss.lost().filter(|effect| is_early_name(model, early, *effect)).collect();
+    let creates = |effect: &EffectNo| {
+        model.effect(*effect).is_some_and(|found| matches!(found.kind, EffectKind::Link { .. }))
+    };
+    !names.is_empty() && names.iter().all(creates)
+}
+
+/// The path of the name that an event made.
+fn named(ground: &Ground, early: u32, event: EventNo) -> String {
+    let names = Names::new(&ground.trace);
+    let mut effects = ground.model.effects_of(event).map(EffectNo);
+    let name = effects.find(|effect| is_early_name(&ground.model, early, *effect));
+    let file = name.and_then(|effect| ground.model.effect(effect)).map(|found| found.kind.file());
+    file.map_or_else(String::new, |file| names.path(file, event))
 }
 
 /// True if an effect makes or takes a name before the first acknowledged `open`.

@@ -183,7 +183,8 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
     let confirmed = std::mem::take(&mut bench.confirmed);
     let failures = clean_close::subtract(ctx, failures, &bench.memory, &mut prover, &mut outcome)?;
     let durable = ctx.control.capabilities.power_promise();
-    let groups = group::group(failures, &mut prover, device(ctx), durable, ctx.budget)?;
+    let members = failures.values().filter_map(group::Member::of);
+    let groups = group::group(members, &mut prover, device(ctx), durable, ctx.budget)?;
     for (nth, mut group) in groups.into_iter().enumerate() {
         let in_use = group.kind == Kind::DiedInUse;
         let first = nth < FEWER && !group.note && visitor.fault == FaultName::Power && !in_use;
