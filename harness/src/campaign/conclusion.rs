@@ -165,13 +165,13 @@ impl Conclusion {
 
     /// Decides the outcome once everything is in.
     pub fn decide(&mut self) {
-        let fail_on = self.fail_on();
+        let fail_on = self.options.harshest();
         for finding in &mut self.findings {
             let too_harsh = finding.grade().is_some_and(|grade| grade > fail_on);
             finding.note |= too_harsh || finding.kind == Kind::RefusedUnborn;
         }
         self.findings.sort_by(Finding::order);
-        self.notes.extend(echo::fold(&mut self.findings));
+        echo::fold(&mut self.findings);
         self.tell_apart();
         let never = |kind: &Kind| *kind != Kind::RefusedUnborn && !self.judged.contains(kind);
         self.not_judged = Kind::ALL.into_iter().filter(never).collect();
@@ -191,13 +191,25 @@ impl Conclusion {
         };
     }
 
-    /// A note and a violation of one kind and cause have one identifier, and each needs a folder.
+    /// Findings that lose the same calls' effects and need remedies of their own have one identifier, and each
+    /// needs a folder: the first keeps it, the others are told apart by their kinds.
     fn tell_apart(&mut self) {
         let mut known = BTreeSet::new();
         for finding in &mut self.findings {
-            if !known.insert(finding.id.clone()) && finding.note {
-                finding.id.push_str("-note");
+            if known.insert(finding.id.clone()) {
+                continue;
             }
+            let mut longer = format!("{}-{}", finding.id, finding.kind);
+            if finding.note {
+                longer.push_str("-note");
+            }
+            let mut id = longer.clone();
+            let mut number = 2;
+            while !known.insert(id.clone()) {
+                id = format!("{longer}-{number}");
+                number += 1;
+            }
+            finding.id = id;
         }
     }
 
@@ -208,12 +220,6 @@ impl Conclusion {
             && self.missed.is_empty()
             && self.idle.is_empty()
             && self.thin.is_empty())
-    }
-
-    /// The harshest profile whose findings count: where only `strict` is judged, it counts.
-    fn fail_on(&self) -> crate::scenario::Profile {
-        let judged = self.options.profiles.iter().next().copied();
-        judged.map_or(self.options.fail_on, |mildest| mildest.max(self.options.fail_on))
     }
 
     /// The exit code of `unplug run`.

@@ -197,6 +197,7 @@ mod tests {
             trace: None,
             image: None,
             evidence: String::new(),
+            shows: Vec::new(),
             frequency: None,
         }
     }

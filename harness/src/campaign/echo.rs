@@ -1,57 +1,63 @@
 //! One flaw, seen by several faults: a failure that a kill shows needs no power cut, and one that shows
 //! before any call failed needs no failing call. The plainest finding stands for the others, which are
-//! counted in a note: mend that one first, and see what is left. Pure.
+//! its symptoms: mend that one first, and see what is left. Pure.
+
+use std::collections::BTreeMap;
 
 use crate::fault::Finding;
 use crate::scenario::{FaultName, Strike};
 
-/// Leaves out what another finding says better; what was left out, in words.
-pub fn fold(findings: &mut Vec<Finding>) -> Vec<String> {
-    let mut notes = Vec::new();
+/// Has findings stand for others that say less.
+pub fn fold(findings: &mut Vec<Finding>) {
     let all = std::mem::take(findings);
-    let stands_for = |echo: &Finding| all.iter().find(|plain| is_echo(echo, plain));
-    let mut kept = Vec::new();
-    for finding in &all {
-        match stands_for(finding) {
-            Some(plain) => notes.push(format!(
-                "{}: {} cases of {} are as well shown {}: {} stands for them",
-                finding.fault_name(),
-                finding.states,
-                finding.kind,
-                match plain.fault {
-                    Some(FaultName::Kill) => "by a kill",
-                    None => "without any fault",
-                    _ => "by a power cut",
-                },
-                plain.id
-            )),
-            None => kept.push(finding.clone()),
+    let plainer = |echo: &Finding| all.iter().position(|plain| is_echo(echo, plain));
+    // What stands for it may itself be an echo.
+    let root = |mut at: usize| {
+        for _ in 0..all.len() {
+            match plainer(&all[at]) {
+                Some(other) => at = other,
+                None => break,
+            }
+        }
+        at
+    };
+    let mut kept: BTreeMap<usize, Finding> = BTreeMap::new();
+    for (at, finding) in all.iter().enumerate() {
+        if root(at) == at {
+            kept.insert(at, finding.clone());
         }
     }
-    *findings = kept;
-    notes
+    for (at, finding) in all.iter().enumerate() {
+        let root = root(at);
+        if let Some(plain) = kept.get_mut(&root).filter(|_| root != at) {
+            plain.stand_for(finding.clone());
+        }
+    }
+    findings.extend(kept.into_values());
 }
 
 /// True if `plain` shows with less what `echo` shows.
 fn is_echo(echo: &Finding, plain: &Finding) -> bool {
-    if echo.kind != plain.kind || (plain.note && !echo.note) || plain.grade() > echo.grade() {
+    if (plain.note && !echo.note) || plain.grade() > echo.grade() {
         return false;
     }
     // What needs no fault at all is no fault's doing.
+    let nothing_failed = matches!(&echo.case.strike, Strike::Io(strike) if strike.plan.is_empty());
+    if nothing_failed && plain.fault == Some(FaultName::Power) && plain.is_one_flaw(echo) {
+        return true;
+    }
+    if echo.kind != plain.kind {
+        return false;
+    }
     if plain.fault.is_none() && echo.fault == Some(FaultName::Io) {
-        return matches!(&echo.case.strike, Strike::Io(strike) if strike.plan.is_empty());
+        return nothing_failed;
     }
     match (echo.fault, plain.fault) {
         (Some(FaultName::Power), Some(FaultName::Kill)) => {
             !echo.takes_two() && !plain.takes_two() && head(echo) == head(plain)
         }
         // Nothing failed in it: it is a kill or a power cut like any other.
-        (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power)) => {
-            match &echo.case.strike {
-                Strike::Io(strike) => strike.plan.is_empty(),
-                _ => false,
-            }
-        }
+        (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power)) => nothing_failed,
         _ => false,
     }
 }
@@ -87,6 +93,7 @@ mod tests {
             trace: None,
             image: None,
             evidence: String::new(),
+            shows: Vec::new(),
             frequency: None,
         }
     }
@@ -105,8 +112,8 @@ mod tests {
     }
 
     fn left(mut findings: Vec<Finding>) -> (usize, usize) {
-        let notes = fold(&mut findings);
-        (findings.len(), notes.len())
+        fold(&mut findings);
+        (findings.len(), findings.iter().map(|finding| finding.shows.len()).sum())
     }
 
     #[test]

@@ -32,6 +32,18 @@ pub struct Cause {
     pub promised: Option<Promise>,
 }
 
+impl Cause {
+    /// Which calls' effects have to be lost: `rename of CURRENT (name)`; nothing where the moment is the cause.
+    pub fn mechanism(&self) -> Option<String> {
+        let one = |site: &Site| {
+            let Site { call, file, part } = site;
+            format!("{call} of {file} ({part:?})").to_lowercase()
+        };
+        let all: Vec<String> = self.lost.iter().map(one).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+}
+
 /// What the failing states of one cause lost; nothing where they lost nothing.
 pub type Lost = BTreeSet<Site>;
 

@@ -15,9 +15,11 @@ pub use tried::{number, with_syncs};
 use super::cause::Lost;
 use super::group::{Failing, Scene};
 use super::promise::{Promise, barriers};
-use super::site::Sites;
+use super::site::{During, Sites};
+use crate::base::limits::PAGE_BYTES;
 use crate::driver::PowerPromise;
-use crate::persistence::{CrashState, EffectNo};
+use crate::oracle::Kind;
+use crate::persistence::{CrashState, EffectKind, EffectNo};
 use crate::trace::{EventNo, FileId};
 
 /// The most states that one remedy is tried on.
@@ -30,6 +32,8 @@ const ONCE: usize = 4;
 pub struct Remedy {
     /// `add fsync of log.1 after event 7`.
     pub place: String,
+    /// How many calls it adds in this recording; 0 where that says no more.
+    pub count: usize,
     /// Where in this recording, in event numbers; empty where that says no more.
     pub detail: String,
     /// True if the place is a rule, and not one place of one recording.
@@ -38,6 +42,8 @@ pub struct Remedy {
     pub gone: String,
     /// The syncs that it adds; none where it adds something else.
     pub syncs: Vec<Added>,
+    /// The file whose old contents it keeps until the new ones are durable, where that is the remedy.
+    pub whole: Option<FileId>,
 }
 
 /// A sync that is added after an event: of this file or directory.
@@ -52,9 +58,10 @@ impl Remedy {
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, detail, gone, .. } = self;
-        let and = if gone.is_empty() { "" } else { " and " };
-        write!(f, "{place}{detail}{and}{gone}")
+        let Self { place, detail, gone, count, .. } = self;
+        let count = if *count > 1 { format!(" ({count} of them)") } else { String::new() };
+        let and = if gone.is_empty() || gone.starts_with(';') { "" } else { " and " };
+        write!(f, "{place}{count}{detail}{and}{gone}")
     }
 }
 
@@ -78,23 +85,50 @@ pub(super) fn find<'a>(
     (lost, torn): (&'a Lost, bool),
     members: &[&'a Failing<'a>],
     first: &Failing<'_>,
+    guilty: Option<EffectNo>,
 ) -> Vec<Remedy> {
     let tried = members.iter().copied().take(TRIED).collect();
     let search = Search { scene, sites, lost, tried, count: members.len() };
     let mut found = search.later().into_iter().chain(search.recovering()).collect::<Vec<_>>();
     if found.is_empty() {
-        found.extend(search.once(first));
-        let mut rules: Vec<Remedy> = search.before(first).into_iter().collect();
-        rules.extend(search.everywhere());
+        // Of rules with as many syncs the one that is told most plainly.
+        let mut rules: Vec<Remedy> = search.everywhere(&Such::all()).into_iter().collect();
+        rules.extend(search.before(first));
+        let narrower = guilty.map(|effect| search.narrower(effect)).unwrap_or_default();
+        rules.extend(narrower.iter().filter_map(|such| search.everywhere(such)));
         rules.sort_by_key(|rule| rule.syncs.len());
+        rules.dedup_by(|one, other| one.syncs == other.syncs);
         found.extend(rules);
+        found.extend(search.once(first));
     }
-    if search.replaces(first) {
-        found.push(other::replaced());
-    } else if torn && !search.is_promised(first) {
+    if let Some(file) = search.replaces(first) {
+        found.push(other::replaced(file));
+    } else if (torn || search.is_mixed(first))
+        && !search.is_promised(first)
+        && first.kind != Kind::RefusedUnborn
+    {
         found.push(other::torn());
     }
     found
+}
+
+/// Which calls of the sort that was lost a rule is about.
+struct Such {
+    during: Option<During>,
+    offset: Option<u64>,
+}
+
+impl Such {
+    fn all() -> Such {
+        Such { during: None, offset: None }
+    }
+
+    /// `write`, `pwrite64 at offset 0 in a checkpoint`.
+    fn words(&self, calls: &str) -> String {
+        let offset = self.offset.map_or(String::new(), |offset| format!(" at offset {offset}"));
+        let during = self.during.map_or(String::new(), |during| format!(" {}", during.words()));
+        format!("{calls}{offset}{during}")
+    }
 }
 
 impl Search<'_> {
@@ -134,6 +168,8 @@ impl Search<'_> {
             is_rule: false,
             gone: self.all(),
             syncs: vec![(after, file)],
+            whole: None,
+            count: 0,
         };
         candidates.map(remedy).collect()
     }
@@ -178,20 +214,54 @@ impl Search<'_> {
         let calls: BTreeSet<EventNo> = syncs.iter().map(|(at, _)| *at).collect();
         let path = |file, at| sites.patterns.path(&sites.names.path(file, at));
         let place = format!(
-            "add {} before each {} of {} ({} of them)",
+            "add {} before each {} of {}",
             fsync_of(&path(file, own)),
             survives.call,
-            survives.file,
-            calls.len()
+            survives.file
         );
-        Some(Remedy { place, is_rule: true, gone: self.all(), syncs, ..Remedy::default() })
+        let (count, gone) = (calls.len(), self.all());
+        Some(Remedy { place, count, is_rule: true, gone, syncs, ..Remedy::default() })
     }
 
-    /// A sync after every call that does what was lost, or after the last of them before each promise.
-    fn everywhere(&self) -> Option<Remedy> {
+    /// The calls of the guilty one's sort that were asked for alike; and those of them that write to the same
+    /// place.
+    fn narrower(&self, guilty: EffectNo) -> Vec<Such> {
+        let Some(found) = self.scene.model.effect(guilty) else { return Vec::new() };
+        let during = Some(self.sites.during(found.event));
+        let offset = self.offset(found.event);
+        let writes = (0..self.scene.model.effects().len() as u32).map(EffectNo);
+        let events: BTreeSet<EventNo> = writes
+            .filter(|effect| self.counts(*effect))
+            .filter_map(|effect| Some(self.scene.model.effect(effect)?.event))
+            .filter(|event| self.offset(*event) == offset)
+            .collect();
+        // A place that is written once is one call and no sort of calls.
+        let again = offset.filter(|_| events.len() > 1);
+        let at = again.map(|offset| Such { during, offset: Some(offset) });
+        [Such { during, offset: None }].into_iter().chain(at).collect()
+    }
+
+    /// Where in its file a call writes.
+    fn offset(&self, event: EventNo) -> Option<u64> {
+        self.scene.model.effects_of(event).find_map(|effect| {
+            match &self.scene.model.effect(EffectNo(effect))?.kind {
+                EffectKind::Data { page, start, .. } => Some(page * PAGE_BYTES + u64::from(*start)),
+                _ => None,
+            }
+        })
+    }
+
+    fn is_such(&self, such: &Such, effect: EffectNo) -> bool {
+        let Some(found) = self.scene.model.effect(effect) else { return false };
+        such.during.is_none_or(|during| during == self.sites.during(found.event))
+            && such.offset.is_none_or(|at| Some(at) == self.offset(found.event))
+    }
+
+    /// A sync after every such call that does what was lost, or after the last of them before each promise.
+    fn everywhere(&self, such: &Such) -> Option<Remedy> {
         let mut everywhere: BTreeSet<Added> = BTreeSet::new();
         let effects = (0..self.scene.model.effects().len() as u32).map(EffectNo);
-        for effect in effects.filter(|effect| self.counts(*effect)) {
+        for effect in effects.filter(|effect| self.counts(*effect) && self.is_such(such, *effect)) {
             let event = self.scene.model.effect(effect).map(|found| found.event);
             everywhere.extend(event.zip(self.sites.synced_by(effect)));
         }
@@ -207,24 +277,25 @@ impl Search<'_> {
             return None;
         }
         // One that leaves some of them helps nobody.
-        let gone = (self.gone(&|_| true, &everywhere) == self.tried.len()).then(|| self.all())?;
+        let counts = |effect: EffectNo| self.is_such(such, effect);
+        let gone = (self.gone(&counts, &everywhere) == self.tried.len()).then(|| self.all())?;
         let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
         let what = fsyncs(self.sites, &everywhere);
         let calls: BTreeSet<&str> = self.lost.iter().map(|site| site.call.as_str()).collect();
-        let calls: Vec<&str> = calls.into_iter().collect();
-        let (calls, count) = (calls.join(" and "), events.len());
+        let calls = such.words(&calls.into_iter().collect::<Vec<_>>().join(" and "));
         let places = match late {
             true => {
                 let barriers = match self.scene.durable {
                     PowerPromise::SyncOrClose => "`sync` and `close`",
                     _ => "`sync`",
                 };
-                format!("after the last such {calls} before each {barriers} ({count} of them)")
+                format!("after the last such {calls} before each {barriers}")
             }
-            false => format!("after each such {calls} ({count} of them)"),
+            false => format!("after each such {calls}"),
         };
         let place = format!("add {what} {places}");
-        Some(Remedy { place, is_rule: true, gone, syncs: everywhere, ..Remedy::default() })
+        let count = events.len();
+        Some(Remedy { place, count, is_rule: true, gone, syncs: everywhere, ..Remedy::default() })
     }
 
     /// How many of the failures vanish; nothing where most do not: that helps nobody.
@@ -273,8 +344,8 @@ fn fsync_of(path: &str) -> String {
 fn fsyncs(sites: &Sites<'_>, places: &[Added]) -> String {
     let exact: BTreeSet<String> =
         places.iter().map(|(at, file)| sites.names.path(*file, *at)).collect();
-    if let (1, Some((at, file))) = (exact.len(), places.first()) {
-        return fsync(sites, *file, *at);
+    if exact.iter().eq(["."]) {
+        return fsync_of(".");
     }
     let alike = |pattern: &dyn Fn(&str) -> String| -> BTreeSet<String> {
         exact.iter().map(|path| pattern(path)).collect()

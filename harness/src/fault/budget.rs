@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use crate::base::limits;
 use crate::recover::Hangs;
 
+/// One part of so many of the time that is kept is for confirming, the others for explaining.
+const CONFIRMING: u32 = 3;
+
 /// A share of the run's budget. One is given to each fault; threads of the fault share it.
 #[derive(Debug)]
 pub struct Budget {
@@ -141,7 +144,7 @@ impl Budget {
             cases => ((cases - self.used()) as f64 * of_cases).ceil() as u64,
         };
         let time = self.time.map(|time| {
-            let until = time.saturating_sub(self.kept(time) / 2);
+            let until = time.saturating_sub(self.kept(time) / CONFIRMING);
             until.saturating_sub(self.elapsed()).mul_f64(of_time)
         });
         let deadline = self.deadline.map(|whole| match time {
@@ -238,7 +241,7 @@ impl Budget {
 
     /// True when explaining has to end, so that confirming has its time.
     pub fn must_confirm(&self) -> bool {
-        let kept = |time: Duration| time.saturating_sub(self.kept(time) / 2);
+        let kept = |time: Duration| time.saturating_sub(self.kept(time) / CONFIRMING);
         self.interrupted() || self.time.is_some_and(|time| self.elapsed() >= kept(time))
     }
 

@@ -320,6 +320,7 @@ fn conclude(
             trace: None,
             image: None,
             evidence: String::new(),
+            shows: Vec::new(),
             frequency: None,
         });
     }

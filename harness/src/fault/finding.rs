@@ -1,4 +1,5 @@
-//! A finding: all failing cases of one kind and one cause, with the evidence for the worst of them.
+//! A finding: all failing cases of one cause, the worst kind of them with its evidence, the others as
+//! symptoms.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +8,9 @@ use crate::image::Image;
 use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Profile, Strike};
 
+/// So much of a mechanism is in an identifier, in bytes.
+const ID_WORDS: usize = 32;
+
 /// Why a case fails, as far as it could be worked out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cause {
@@ -14,11 +18,30 @@ pub struct Cause {
     pub sentence: String,
     /// What would make every failing case of the finding hold, if that was tried.
     pub counterfactual: Option<String>,
+    /// Which calls' effects have to be lost, where that is the cause: two findings with the same are one flaw.
+    pub mechanism: Option<String>,
     /// The same in parts, for programs: `event`, `file`, `call`, `operator` and so on.
     pub parts: BTreeMap<String, String>,
 }
 
-/// Failing cases with the same kind and the same cause.
+/// Another way in which the flaw of a finding shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symptom {
+    /// What is violated.
+    pub kind: Kind,
+    /// Which fault showed it; nothing for the control run.
+    pub fault: Option<FaultName>,
+    /// Worth a word and no alarm.
+    pub note: bool,
+    /// Under which profiles it shows; empty where profiles play no part.
+    pub profiles: BTreeSet<Profile>,
+    /// How many cases failed so.
+    pub states: u64,
+    /// What was promised and came back in one of them.
+    pub sentence: String,
+}
+
+/// One flaw: failing cases with the same cause, and the evidence for the worst of them.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Stable across runs: made of fault, kind and cause, not of counts, times or paths.
@@ -48,6 +71,8 @@ pub struct Finding {
     pub image: Option<Image>,
     /// The driver's words and standard error, or a check's output.
     pub evidence: String,
+    /// The other kinds and faults that show the same flaw.
+    pub shows: Vec<Symptom>,
     /// In how many of how many fresh tries it failed again; filled by the campaign. `(0, 0)` where the
     /// time was over before it could be tried.
     pub frequency: Option<(u32, u32)>,
@@ -86,19 +111,69 @@ impl Finding {
         key(self).cmp(&key(other)).then(states).then_with(|| self.id.cmp(&other.id))
     }
 
+    /// True if the other one fails for the loss of the same calls' effects, and this one can stand for it.
+    pub fn is_one_flaw(&self, other: &Finding) -> bool {
+        self.cause.mechanism.is_some()
+            && self.cause.mechanism == other.cause.mechanism
+            && (other.note || !self.note)
+            && self.grade() <= other.grade()
+    }
+
+    /// Takes in another finding of the same flaw, which this one stands for.
+    pub fn stand_for(&mut self, other: Finding) {
+        let Finding { kind, fault, note, profiles, states, sentence, shows, .. } = other;
+        let symptom = Symptom { kind, fault, note, profiles, states, sentence };
+        for symptom in std::iter::once(symptom).chain(shows) {
+            self.show(symptom);
+        }
+    }
+
+    /// Takes in a symptom; of one kind and fault there is one, an alarm where any of them is.
+    pub fn show(&mut self, symptom: Symptom) {
+        let same =
+            |known: &&mut Symptom| (known.kind, known.fault) == (symptom.kind, symptom.fault);
+        match self.shows.iter_mut().find(same) {
+            Some(known) => {
+                known.note &= symptom.note;
+                known.profiles.extend(symptom.profiles);
+                known.states += symptom.states;
+            }
+            None => self.shows.push(symptom),
+        }
+    }
+
+    /// True if it or one of its symptoms is a violation of this kind under this fault.
+    pub fn violates(&self, fault: Option<FaultName>, kind: Kind) -> bool {
+        !self.note
+            && ((self.fault, self.kind) == (fault, kind)
+                || self
+                    .shows
+                    .iter()
+                    .any(|one| (one.fault, one.kind, one.note) == (fault, kind, false)))
+    }
+
     /// The fault's name in reports and scenarios.
     pub fn fault_name(&self) -> &'static str {
         self.fault.map_or("none", FaultName::name)
     }
 
-    /// An identifier from what does not change between runs.
+    /// An identifier from what does not change between runs: where a mechanism is known, whatever kind of
+    /// failure is the worst of this run.
     pub fn stable_id(fault: Option<FaultName>, kind: Kind, cause: &Cause) -> String {
-        let mut text =
-            format!("{}\n{kind}\n{}", fault.map_or("none", FaultName::name), cause.sentence);
+        let fault = fault.map_or("none", FaultName::name);
+        let hash = |text: &str| xxhash_rust::xxh3::xxh3_64(text.as_bytes()) as u32;
+        if let Some(mechanism) = &cause.mechanism {
+            let words = mechanism.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
+            let mut words: String = words.collect();
+            words.truncate(ID_WORDS);
+            let words = words.split('-').filter(|word| !word.is_empty() && *word != "of");
+            let words = words.collect::<Vec<_>>().join("-");
+            return format!("{fault}-{words}-{:08x}", hash(mechanism));
+        }
+        let mut text = format!("{fault}\n{kind}\n{}", cause.sentence);
         for (name, value) in &cause.parts {
             text.push_str(&format!("\n{name}={value}"));
         }
-        let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
-        format!("{}-{kind}-{:08x}", fault.map_or("none", FaultName::name), hash as u32)
+        format!("{fault}-{kind}-{:08x}", hash(&text))
     }
 }

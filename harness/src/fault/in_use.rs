@@ -18,6 +18,7 @@ pub fn cause(violation: &Violation) -> Cause {
                    requests kill it"
                 .into(),
         counterfactual: None,
+        mechanism: None,
         parts: BTreeMap::from([("death".to_owned(), death(violation))]),
     }
 }

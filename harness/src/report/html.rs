@@ -77,6 +77,10 @@ fn one(finding: &FindingTwin, trace: Option<String>) -> Markup {
             dl {
                 @if !finding.cause.sentence.is_empty() { dt { "Cause" } dd { (finding.cause.sentence) } }
                 @if let Some(text) = &finding.cause.counterfactual { dt { "What would help" } dd { (text) } }
+                @if !finding.shows.is_empty() {
+                    dt { "Shows also as" }
+                    dd { @for one in &finding.shows { p { (one.kind) " under " (one.fault) ", " (one.states) " cases: " (one.sentence) } } }
+                }
                 @if let Some(source) = &finding.source { dt { "Source" } dd { code { (source) } } }
                 @if !finding.profiles.is_empty() { dt { "Profiles that show it" } dd { (finding.profiles.join(", ")) } }
                 dt { "Failing cases" } dd { (finding.states) }

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, Tes
 use crate::base::{HarnessError, Result};
 use crate::oracle::Kind;
 
-use super::twin::Report;
+use super::twin::{FindingTwin, Report, SymptomTwin};
 
 /// The file's text.
 pub fn render(report: &Report) -> Result<String> {
@@ -16,16 +16,25 @@ pub fn render(report: &Report) -> Result<String> {
     for fault in suites {
         let mut suite = TestSuite::new(format!("{}.{fault}", report.target.name));
         for kind in Kind::ALL {
+            let is_this = |of: &str, name: &str| of == fault && name == kind.name();
             let of_kind: Vec<_> = report
                 .findings
                 .iter()
-                .filter(|finding| finding.fault == fault && finding.kind == kind.name())
+                .filter(|finding| {
+                    is_this(&finding.fault, &finding.kind)
+                        || finding.shows.iter().any(|one| is_this(&one.fault, &one.kind))
+                })
                 .collect();
             // The control judges a few properties; the others belong to the faults.
             if of_kind.is_empty() && (fault == "none" || kind == Kind::RefusedUnborn) {
                 continue;
             }
-            let violations: Vec<_> = of_kind.iter().filter(|finding| !finding.note).collect();
+            let is_violation = |finding: &&&FindingTwin| {
+                let alarm = |one: &SymptomTwin| !one.note && is_this(&one.fault, &one.kind);
+                !finding.note
+                    && (is_this(&finding.fault, &finding.kind) || finding.shows.iter().any(alarm))
+            };
+            let violations: Vec<_> = of_kind.iter().filter(is_violation).collect();
             let mut status = if let Some(first) = violations.first() {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                 status.set_message(first.sentence.clone()).set_type(kind.name());
@@ -52,7 +61,7 @@ pub fn render(report: &Report) -> Result<String> {
             }
             let mut case = TestCase::new(kind.name(), status);
             case.set_classname(format!("{}.{fault}", report.target.name));
-            let notes: Vec<_> = of_kind.iter().filter(|finding| finding.note).collect();
+            let notes: Vec<_> = of_kind.iter().filter(|finding| !is_violation(finding)).collect();
             if !notes.is_empty() {
                 let text = notes.iter().map(|note| format!("note: {}\n", note.sentence));
                 case.set_system_out(text.collect::<String>());

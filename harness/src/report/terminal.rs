@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::twin::{CoverageTwin, FindingTwin, Report, TotalsTwin, quoted};
+use super::twin::{CoverageTwin, FindingTwin, Report, SymptomTwin, TotalsTwin, quoted};
 
 /// How many findings are told in full: the first are the plainest. Of the others one line and the command;
 /// the report's page has them whole.
@@ -146,6 +146,9 @@ fn one(finding: &FindingTwin, folder: &str, in_full: bool) -> String {
     if let Some(counterfactual) = &finding.cause.counterfactual {
         let _ = writeln!(text, "  what would help: {counterfactual}");
     }
+    if !finding.shows.is_empty() {
+        let _ = writeln!(text, "  shows also as: {}", symptoms(finding));
+    }
     if let Some(source) = &finding.source {
         let _ = writeln!(text, "  at: {source}");
     }
@@ -159,6 +162,15 @@ fn one(finding: &FindingTwin, folder: &str, in_full: bool) -> String {
     }
     let _ = writeln!(text, "  replay: {replay}");
     text
+}
+
+/// The other kinds and faults that show a finding's flaw, on one line.
+pub(super) fn symptoms(finding: &FindingTwin) -> String {
+    let one = |symptom: &SymptomTwin| {
+        let SymptomTwin { kind, fault, states, .. } = symptom;
+        format!("{kind} ({fault}, {states} case{})", plural(*states as usize))
+    };
+    finding.shows.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn numbers(name: &str, totals: &TotalsTwin) -> String {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::campaign::Conclusion;
 use crate::explore::{Covered, Part};
-use crate::fault::{Finding, Totals};
-use crate::scenario::{OptionsText, Profile, TargetText};
+use crate::fault::{Finding, Symptom, Totals};
+use crate::scenario::{FaultName, OptionsText, Profile, TargetText};
 
 /// The version of the format.
 pub const SCHEMA: u32 = 1;
@@ -146,6 +146,9 @@ pub struct FindingTwin {
     pub cause: CauseTwin,
     /// `file:line` of the guilty call.
     pub source: Option<String>,
+    /// The other kinds and faults that show the same flaw.
+    #[serde(default)]
+    pub shows: Vec<SymptomTwin>,
     /// In how many of how many fresh tries it failed again.
     pub frequency: Option<[u32; 2]>,
     /// The driver's words and standard error.
@@ -160,6 +163,23 @@ pub struct FindingTwin {
     pub replay: String,
 }
 
+/// Another way in which the flaw of a finding shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SymptomTwin {
+    /// What is violated.
+    pub kind: String,
+    /// Which fault showed it.
+    pub fault: String,
+    /// True if it is no violation by itself.
+    pub note: bool,
+    /// Every profile that shows it.
+    pub profiles: Vec<String>,
+    /// How many cases failed so.
+    pub states: u64,
+    /// What was promised and came back in one of them.
+    pub sentence: String,
+}
+
 /// Why a case fails.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CauseTwin {
@@ -167,6 +187,9 @@ pub struct CauseTwin {
     pub sentence: String,
     /// What would make it hold.
     pub counterfactual: Option<String>,
+    /// Which calls' effects have to be lost.
+    #[serde(default)]
+    pub mechanism: Option<String>,
     /// The same in parts.
     #[serde(flatten)]
     pub parts: BTreeMap<String, String>,
@@ -267,15 +290,30 @@ impl FindingTwin {
             cause: CauseTwin {
                 sentence: finding.cause.sentence.clone(),
                 counterfactual: finding.cause.counterfactual.clone(),
+                mechanism: finding.cause.mechanism.clone(),
                 parts: finding.cause.parts.clone(),
             },
             source: finding.source.clone(),
+            shows: finding.shows.iter().map(SymptomTwin::of).collect(),
             frequency: finding.frequency.map(|(failed, of)| [failed, of]),
             evidence: finding.evidence.clone(),
             scenario: format!("{id}/scenario.json"),
             trace: finding.trace.as_ref().map(|_| format!("{id}/trace.txt")),
             directory: None,
             replay: format!("unplug replay {}", quoted(&format!("{id}/scenario.json"))),
+        }
+    }
+}
+
+impl SymptomTwin {
+    fn of(symptom: &Symptom) -> Self {
+        Self {
+            kind: symptom.kind.to_string(),
+            fault: symptom.fault.map_or("none", FaultName::name).into(),
+            note: symptom.note,
+            profiles: symptom.profiles.iter().map(|each: &Profile| each.to_string()).collect(),
+            states: symptom.states,
+            sentence: symptom.sentence.clone(),
         }
     }
 }

@@ -90,6 +90,12 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The harshest profile whose findings count: where only `strict` is judged, it counts.
+    pub fn harshest(&self) -> Profile {
+        let judged = self.profiles.iter().next().copied();
+        judged.map_or(self.fail_on, |mildest| mildest.max(self.fail_on))
+    }
+
     /// Checks what no single value shows; `self` unchanged, or an input error that names the option.
     pub fn checked(self) -> Result<Self> {
         let fail = |text: String| Err(HarnessError::input(text));

@@ -20,6 +20,7 @@ fn finding(kind: Kind, profiles: &[Profile], note: bool) -> Finding {
         trace: None,
         image: None,
         evidence: String::new(),
+        shows: Vec::new(),
         frequency: None,
     }
 }

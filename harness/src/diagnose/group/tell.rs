@@ -51,7 +51,7 @@ pub fn explain(
     cause.guilty = latest.as_ref().and_then(event);
     cause.detail = detail(scene, sites, one, &cause, latest);
     if !effects.is_empty() {
-        cause.remedies = remedy::find(scene, sites, (lost, torn), members, one);
+        cause.remedies = remedy::find(scene, sites, (lost, torn), members, one, latest);
         cause.counterfactual = cause.remedies.first().cloned();
     }
     cause

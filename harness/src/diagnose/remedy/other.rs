@@ -19,17 +19,16 @@ pub(super) fn torn() -> Remedy {
 }
 
 /// What helps where the only copy of what was promised is written over.
-pub(super) fn replaced() -> Remedy {
-    Remedy::untried(
-        "write the new elsewhere and switch to it when it is durable, or keep a copy of what it replaces \
-         until then: no sync helps while the only copy is written over in place",
-    )
+pub(super) fn replaced(file: FileId) -> Remedy {
+    let place = "write the new elsewhere and switch to it when it is durable, or keep a copy of what it \
+                 replaces until then: no sync helps while the only copy is written over in place";
+    Remedy { whole: Some(file), ..Remedy::untried(place) }
 }
 
 impl Search<'_> {
-    /// True if what was promised had been promised before anything that was lost was written: it was written
-    /// over by that.
-    pub(super) fn replaces(&self, first: &Failing<'_>) -> bool {
+    /// The file of what was lost, if what was promised had been promised before anything of that was written:
+    /// it was written over by that.
+    pub(super) fn replaces(&self, first: &Failing<'_>) -> Option<FileId> {
         let event = |effect| self.scene.model.effect(effect).map(|found| found.event);
         let bytes = |effect: EffectNo| {
             matches!(
@@ -37,17 +36,25 @@ impl Search<'_> {
                 Some(EffectKind::Data { .. } | EffectKind::Resize { .. } | EffectKind::Grow { .. })
             )
         };
-        let Some(promised) = promised(self.scene, first) else { return false };
-        let mut events = self.effects(first).map(event).peekable();
-        events.peek().is_some()
-            && self.is_mixed(first, promised.answered)
+        let promised = promised(self.scene, first)?;
+        let mut events = self.effects(first).map(event);
+        let over = self.is_mixed_since(first, promised.answered)
             && events.all(|event| event.is_some_and(|event| event > promised.answered))
-            && self.effects(first).all(bytes)
+            && self.effects(first).all(bytes);
+        let file = |effect| Some(self.scene.model.effect(effect)?.kind.file());
+        self.effects(first).next().and_then(file).filter(|_| over)
+    }
+
+    /// True if of what was lost a part survived, or something that was written to its file later.
+    pub(super) fn is_mixed(&self, first: &Failing<'_>) -> bool {
+        let event = |effect| self.scene.model.effect(effect).map(|found| found.event);
+        let since = self.effects(first).next().and_then(event);
+        since.is_some_and(|since| self.is_mixed_since(first, since))
     }
 
     /// True if some of what was written since then survived, or a part of one write: the old and the new are
     /// mixed.
-    fn is_mixed(&self, first: &Failing<'_>, since: EventNo) -> bool {
+    fn is_mixed_since(&self, first: &Failing<'_>, since: EventNo) -> bool {
         let (model, point) = (self.scene.model, first.state.point);
         let Some(loss) = first.state.loss() else { return false };
         let files: BTreeSet<FileId> = self
@@ -85,6 +92,8 @@ impl Search<'_> {
             is_rule: true,
             gone: self.most(gone)?,
             syncs: Vec::new(),
+            whole: None,
+            count: 0,
         })
     }
 
@@ -112,6 +121,8 @@ impl Search<'_> {
                 is_rule: true,
                 gone,
                 syncs: places,
+                whole: None,
+                count: 0,
             })
         })
     }

@@ -7,8 +7,7 @@ use crate::trace::{EventNo, SyncScope};
 impl Search<'_> {
     /// How many of the states cannot fail so with these syncs: of one of the sites of `lost`, all that the
     /// state lost of it was durable then, as far as it counts. A state of which less is lost would fail for what
-    /// is left. A power cut between a call and the sync that is added after it loses what that call did as
-    /// before.
+    /// is left. A power cut between a call and the sync that is added after it loses as much as before.
     pub(super) fn gone(&self, counts: &dyn Fn(EffectNo) -> bool, syncs: &[Added]) -> usize {
         let Self { scene, sites, lost, .. } = self;
         let overlay = with_syncs(scene.overlay, syncs);
@@ -17,19 +16,20 @@ impl Search<'_> {
             let (point, profile) = (failing.state.point, failing.profile);
             let effects = lost_effects(failing.state);
             let last = point.0.checked_sub(1).map(EventNo);
-            let unsynced =
-                |effect: &EffectNo| scene.model.effect(*effect).map(|at| at.event) == last;
-            if effects.iter().all(unsynced) {
-                return false;
-            }
+            let unreturned = syncs.iter().any(|(after, _)| Some(*after) == last);
+            let synced = last.filter(|_| unreturned).unwrap_or(point);
             let durable = |effect: &EffectNo| match number(scene.model, &model, *effect) {
-                Some(same) => model.is_durable(same, profile, point),
+                Some(same) => model.is_durable(same, profile, synced),
                 None => true,
             };
             lost.iter().any(|site| {
                 let is_of_it =
                     |effect: &&EffectNo| sites.of(**effect) == Some(site) && counts(**effect);
-                let mut of_it = effects.iter().filter(is_of_it);
+                // What the last call did is in flight, and can be no promise's loss by itself.
+                let in_flight = |effect: &&EffectNo| {
+                    unreturned && scene.model.effect(**effect).map(|found| found.event) == last
+                };
+                let mut of_it = effects.iter().filter(is_of_it).filter(|effect| !in_flight(effect));
                 of_it.clone().next().is_some() && of_it.all(durable)
             })
         });

@@ -18,6 +18,7 @@ use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
 use super::run::Before;
 use super::stays::Stays;
+use crate::fault::power;
 
 /// The court of one run.
 #[derive(Debug)]
@@ -61,6 +62,16 @@ pub struct Living {
     pub moment: Moment,
     /// What is wrong with it.
     pub verdict: Verdict,
+}
+
+impl power::court::Court for Court {
+    fn key(&self, moment: Moment, loss: Loss) -> u64 {
+        moment.0 << 2 | loss as u64
+    }
+
+    fn at(&self, moment: Moment, loss: Loss, recovery: &Recovery) -> Verdict {
+        Court::at(self, moment, loss, recovery).unwrap_or_default()
+    }
 }
 
 impl Court {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::blame::{is_blameless, without_a_failure};
+use super::court::Court;
 use super::examined::Place;
 use super::group::{Group, Key, Scene, cause};
 use super::remedy::remedy;
@@ -19,7 +20,7 @@ use crate::fault::power::prove::Prover;
 use crate::fault::power::record::Studio;
 use crate::fault::{Context, Finding};
 use crate::image::Builder;
-use crate::oracle::{Judge, Kind};
+use crate::oracle::Kind;
 use crate::recover::Worker;
 
 /// How many findings get a source line and a remedy.
@@ -63,8 +64,12 @@ pub fn findings(
         }
         let mut finding = group.finding(&key, scene);
         if let Some(told) = told {
+            let cause = &mut finding.cause;
+            cause.mechanism = told.mechanism();
+            cause.parts.extend(told.parts);
+            cause.counterfactual = told.counterfactual.map(|remedy| remedy.to_string());
+            finding.id = Finding::stable_id(finding.fault, finding.kind, &finding.cause);
             finding.cause.sentence.push_str(&format!(" ({})", told.detail));
-            finding.cause.counterfactual = told.counterfactual.map(|remedy| remedy.to_string());
         } else if findings.len() < EXPLAINED {
             let stage = &scene.stages[group.stage];
             if let Some(hit) = &group.run.hit {
@@ -74,27 +79,41 @@ pub fn findings(
                 finding.cause.counterfactual = remedy(&mut worker, &group, scene)?;
             }
         }
-        findings.push(finding);
+        // One flaw shows in several kinds of failures.
+        let known = findings
+            .iter_mut()
+            .find(|known: &&mut Finding| known.is_one_flaw(&finding) || finding.is_one_flaw(known));
+        match known {
+            Some(known) if known.is_one_flaw(&finding) => known.stand_for(finding),
+            Some(known) => {
+                let less = std::mem::replace(known, finding);
+                known.stand_for(less);
+            }
+            None => findings.push(finding),
+        }
     }
     Ok(findings)
 }
 
 /// Why a power cut alone shows what is wrong with a group, no call having failed, as the power fault tells
-/// it, which makes the case as small as it goes; nothing where it is no power cut of a new store.
+/// it, which makes the case as small as it goes; nothing where it is a kill.
 fn cut(ctx: &Context<'_>, group: &mut Group, scene: &Scene<'_>) -> Result<Option<diagnose::Cause>> {
     let Place::State(state) = &group.failing.place else { return Ok(None) };
-    if state.is_kill() || scene.stages[group.stage].before.is_some() {
+    if state.is_kill() {
         return Ok(None);
     }
-    let run = &group.run;
-    let judge = Rc::new(Judge::new(&run.history, scene.capabilities));
-    let ground = Ground::first(run.trace.clone(), created(&run.trace), scene.device, judge);
+    let (run, stage) = (&group.run, &scene.stages[group.stage]);
+    let before = stage.before.as_ref();
+    let court = Court::new(before, run.history.clone(), &run.driven.dumps, scene.capabilities);
+    let ground =
+        Ground::first(run.trace.clone(), created(&run.trace), scene.device, Rc::new(court))
+            .knowing(&Rc::new((*stage.patterns).clone()));
     let spot = Spot { ground: Rc::new(ground), state: state.clone() };
     let (violation, profiles) = (group.failing.violation.clone(), group.failing.profiles);
     let member = Member::new(spot, violation, profiles);
     let mut prover = Prover::new(&ctx.setup())?;
-    let durable = scene.capabilities.power_promise();
-    let told = power::group::group([member], &mut prover, scene.device, durable, ctx.budget)?;
+    let terms = power::group::Terms::of(ctx);
+    let told = power::group::group([member], &mut prover, terms, ctx.budget)?;
     let Some(told) = told.into_iter().next() else { return Ok(None) };
     let image = Builder::new(&told.spot.ground.model).image(&told.spot.state);
     let failing = &mut group.failing;

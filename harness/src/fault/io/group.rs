@@ -125,6 +125,15 @@ impl Group {
         self.also.insert(sentence);
     }
 
+    /// What the program said, and which other calls had the same come of it.
+    fn evidence(&self) -> String {
+        let mut evidence = self.failing.evidence.clone();
+        for also in &self.also {
+            evidence.push_str(&format!("\nthe same after: {also}"));
+        }
+        evidence
+    }
+
     /// The finding, but for its source line and what would help.
     pub fn finding(&self, key: &Key, scene: &Scene<'_>) -> Finding {
         let (run, failing) = (&self.run, &self.failing);
@@ -140,9 +149,10 @@ impl Group {
         if let Some(hit) = &run.hit {
             let how: Vec<&str> = self.how.iter().map(String::as_str).collect();
             cause.sentence.push_str(&format!(" ({})", how.join(", ")));
-            if !self.also.is_empty() {
-                let also: Vec<&str> = self.also.iter().map(String::as_str).collect();
-                cause.sentence.push_str(&format!("; the same after {}", also.join("; ")));
+            match self.also.len() {
+                0 => {}
+                1 => cause.sentence.push_str("; the same after one other call"),
+                some => cause.sentence.push_str(&format!("; the same after {some} other calls")),
             }
             cause.parts.insert("error".into(), hit.how());
             cause.parts.insert("number".into(), hit.number());
@@ -182,7 +192,8 @@ impl Group {
             ),
             trace: Some(trace),
             image,
-            evidence: failing.evidence.clone(),
+            evidence: self.evidence(),
+            shows: Vec::new(),
             frequency: None,
         }
     }

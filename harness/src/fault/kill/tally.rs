@@ -101,6 +101,7 @@ impl<'a> Tally<'a> {
                 trace: None,
                 image: Some(left.image.clone()),
                 evidence,
+                shows: Vec::new(),
                 frequency: None,
             };
             if outcome.totals.first_failure.is_none() && !finding.note {

@@ -207,6 +207,7 @@ impl<'a> Tally<'a> {
             trace: None,
             image: Some(group.struck.image.clone()),
             evidence: group.evidence.clone(),
+            shows: Vec::new(),
             frequency: None,
         }
     }
@@ -224,6 +225,7 @@ fn cause(struck: &Struck) -> Cause {
     Cause {
         sentence: format!("bytes of the file {file} were damaged at rest"),
         counterfactual: None,
+        mechanism: None,
         parts: [("file".to_owned(), file)].into(),
     }
 }

@@ -213,6 +213,7 @@ impl Left {
             trace: None,
             image: Some(self.image.clone()),
             evidence: String::new(),
+            shows: Vec::new(),
             frequency: None,
         }
     }

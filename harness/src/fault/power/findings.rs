@@ -2,7 +2,7 @@
 
 use super::group::{Group, legal_profile};
 use super::marked::marked;
-use crate::fault::{Cause, Context, Finding, asked, in_use};
+use crate::fault::{Cause, Context, Finding, Symptom, asked, in_use};
 use crate::image::Builder;
 use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Strike};
@@ -36,11 +36,10 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         strike: Strike::Power(strike),
         files,
     };
-    let before = group.cause.guilty.is_some_and(|event| event.0 < ground.offset);
     let inside = match ground.depth() {
         0 => "",
-        // It was done before the kill, and what recovery showed rests on it.
-        _ if before => "after a kill and a recovery: ",
+        // It was done before the kill, and what recovery showed rests on it; or when recovery was over.
+        _ if group.is_echo() => "after a kill and a recovery: ",
         1 => "inside recovery: ",
         _ => "inside the recovery from a crash inside recovery: ",
     };
@@ -48,6 +47,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     let mut cause = Cause {
         sentence: format!("{inside}{}", told.sentence),
         counterfactual: counterfactual(group),
+        mechanism: told.mechanism(),
         parts: told.parts.clone(),
     };
     if died_in_use {
@@ -74,7 +74,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     if let Some(guilty) = told.guilty.filter(|_| !died_in_use) {
         cause.parts.insert("event".into(), guilty.0.to_string());
     }
-    Finding {
+    let mut finding = Finding {
         id,
         kind: group.kind,
         fault: Some(fault),
@@ -88,6 +88,15 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         trace: Some(marked(&ground.trace, spot)),
         image: Some(Builder::new(&ground.model).image(&spot.state)),
         evidence: String::new(),
+        shows: group
+            .shows
+            .iter()
+            .map(|one| Symptom { fault: Some(fault), ..one.clone() })
+            .collect(),
         frequency: None,
+    };
+    for symptom in &group.shows {
+        finding.show(Symptom { fault: Some(fault), ..symptom.clone() });
     }
+    finding
 }

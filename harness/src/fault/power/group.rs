@@ -15,8 +15,8 @@ use super::shrink::{self, Trier};
 use crate::base::Result;
 use crate::diagnose::{self, Cause, Failing, Lost, Remedy, Scene, Sites};
 use crate::driver::PowerPromise;
-use crate::fault::Budget;
-use crate::fault::in_use;
+use crate::fault::{Budget, Context};
+use crate::fault::{Symptom, in_use};
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, Device, EffectNo, Loss, Profile, ProfileSet, View};
 use crate::trace::EventNo;
@@ -50,6 +50,10 @@ pub struct Group {
     pub states: u64,
     /// How many of them are of the recording of the one that stands for all.
     pub own: u64,
+    /// True if remedies were tried.
+    pub is_explained: bool,
+    /// The other kinds of states that fail for the same cause.
+    pub shows: Vec<Symptom>,
     /// Those of them that are looked at again with a remedy.
     pub members: Rc<[Member]>,
     /// How many of them are crashes inside a later recovery, where the one that stands for all is not.
@@ -71,12 +75,30 @@ pub struct Member {
     profiles: ProfileSet,
 }
 
-/// Groups what failed, worst first. `durable` says what the program promises.
+/// By what states are judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The device.
+    pub device: Device,
+    /// What makes a write durable by promise.
+    pub durable: PowerPromise,
+    /// The harshest profile that makes a failure an alarm.
+    pub fail_on: Profile,
+}
+
+impl Terms {
+    /// Those of a run.
+    pub fn of(ctx: &Context<'_>) -> Self {
+        let durable = ctx.control.capabilities.power_promise();
+        Self { device: super::device(ctx), durable, fail_on: ctx.options.harshest() }
+    }
+}
+
+/// Groups what failed, worst first.
 pub fn group(
     members: impl IntoIterator<Item = Member>,
     prover: &mut Prover,
-    device: Device,
-    durable: PowerPromise,
+    terms: Terms,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
     let mut grounds: BTreeMap<(u32, bool), (Rc<Ground>, Vec<Member>)> = BTreeMap::new();
@@ -87,7 +109,7 @@ pub fn group(
     }
     let mut groups: Vec<Group> = Vec::new();
     for (ground, members) in grounds.into_values() {
-        for found in on_ground(&ground, members, prover, device, durable, budget)? {
+        for found in on_ground(&ground, members, prover, terms, budget)? {
             let same = |group: &&mut Group| {
                 // A store that was never opened is worth one word, whatever was lost.
                 let unborn = match group.kind {
@@ -126,8 +148,9 @@ pub fn group(
             .filter(|(other, group)| *other != at && group.kind == groups[at].kind)
             .map(|(_, group)| group.cause.lost.clone())
             .collect();
-        explain(&mut groups[at], &others, prover, (device, durable), budget, at < EXPLAINED)?;
+        explain(&mut groups[at], &others, prover, terms, budget, at < EXPLAINED)?;
     }
+    let mut groups = flaws(groups, prover, terms, budget)?;
     let order = |group: &Group| {
         let mildest = group.profiles.mildest();
         (group.note, group.is_inside(), group.kind, mildest, u64::MAX - group.states)
@@ -149,6 +172,35 @@ impl Group {
         self.profiles = self.profiles.union(other.profiles);
     }
 
+    /// True if something of what they lost is the same, on one recording.
+    fn may_be_one_with(&self, other: &Group) -> bool {
+        if [self.kind, other.kind].contains(&Kind::DiedInUse) {
+            return false;
+        }
+        if !Rc::ptr_eq(&self.spot.ground, &other.spot.ground) {
+            // What was lost in or after a recovery as before it.
+            let same = self.cause.lost == other.cause.lost && !self.cause.lost.is_empty();
+            return same && (self.is_echo() || other.is_echo());
+        }
+        let whole = |group: &Group| {
+            group.cause.counterfactual.as_ref().is_some_and(|remedy| remedy.whole.is_some())
+        };
+        !self.cause.lost.is_disjoint(&other.cause.lost) || whole(self) || whole(other)
+    }
+
+    /// Takes in a group that fails for the same cause.
+    fn stand_for(&mut self, other: Group) {
+        self.shows.push(Symptom {
+            kind: other.kind,
+            fault: None,
+            note: other.note,
+            profiles: other.profiles.iter().collect(),
+            states: other.states,
+            sentence: other.violation.sentence,
+        });
+        self.shows.extend(other.shows);
+    }
+
     /// True if it takes a crash inside a recovery to show it.
     pub fn is_inside(&self) -> bool {
         self.spot.ground.depth() > 0
@@ -156,7 +208,7 @@ impl Group {
 
     /// True if what was lost was not recovery's own doing: it had been done before (after a kill the
     /// page cache is intact, so what lacked a sync lacks it still), or was written when recovery was over.
-    fn is_echo(&self) -> bool {
+    pub fn is_echo(&self) -> bool {
         let ground = &self.spot.ground;
         let over = |at: u32| {
             let court = ground.nested.as_ref();
@@ -203,7 +255,8 @@ impl Member {
 }
 
 /// What the diagnosis knows of a ground.
-fn scene(ground: &Ground, device: Device, durable: PowerPromise) -> Scene<'_> {
+fn scene(ground: &Ground, terms: Terms) -> Scene<'_> {
+    let Terms { device, durable, .. } = terms;
     Scene {
         trace: &ground.trace,
         model: &ground.model,
@@ -221,7 +274,7 @@ fn explain(
     group: &mut Group,
     others: &[Lost],
     prover: &mut Prover,
-    (device, durable): (Device, PowerPromise),
+    terms: Terms,
     budget: &Budget,
     closely: bool,
 ) -> Result<()> {
@@ -231,7 +284,7 @@ fn explain(
     }
     let Some(profile) = legal_profile(group) else { return Ok(()) };
     let ground = Rc::clone(&group.spot.ground);
-    let scene = scene(&ground, device, durable);
+    let scene = scene(&ground, terms);
     let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
     let members: Vec<Failing<'_>> = group.members.iter().map(Member::failing).collect();
     let members: Vec<&Failing<'_>> = members.iter().collect();
@@ -242,21 +295,15 @@ fn explain(
         operations: &group.violation.operations,
     };
     let closely = closely && !budget.must_confirm();
+    group.is_explained = closely;
     let cures = if closely { cures(group, profile, prover, budget)? } else { Vec::new() };
     let loss = (&group.cause.lost, group.cause.torn);
     let mut cause = diagnose::explain(&scene, &sites, loss, &members, &one, &cures);
     // What the finding is called stays.
     (cause.sentence, cause.parts) = (group.cause.sentence.clone(), group.cause.parts.clone());
     if closely {
-        let sought = Sought {
-            kind: group.kind,
-            alarm: !group.note,
-            lost: &group.cause.lost,
-            others: others.iter().collect(),
-            profile,
-            members: &group.members,
-        };
-        let mut tried = Remedied::new(&ground, prover, device, budget);
+        let sought = sought(group, others, profile);
+        let mut tried = Remedied::new(&ground, prover, terms.device, budget);
         cause.counterfactual = tried.first(&cause.remedies, &sought)?;
     } else {
         // What was not tried is not offered.
@@ -264,6 +311,95 @@ fn explain(
     }
     group.cause = cause;
     Ok(())
+}
+
+/// What a remedy of a group has to make impossible; `others` are the losses of groups that have causes of
+/// their own.
+fn sought<'a>(group: &'a Group, others: &'a [Lost], profile: Profile) -> Sought<'a> {
+    Sought {
+        kind: group.kind,
+        alarm: !group.note,
+        lost: &group.cause.lost,
+        others: others.iter().collect(),
+        profile,
+        members: &group.members,
+    }
+}
+
+/// One flaw shows in several kinds of failures: of groups that have lost the same calls' effects the worst
+/// takes in those that its remedy cures as well, and those that it shares everything with.
+fn flaws(
+    mut groups: Vec<Group>,
+    prover: &mut Prover,
+    terms: Terms,
+    budget: &Budget,
+) -> Result<Vec<Group>> {
+    // Nothing that counts is a symptom of something that does not.
+    let counts = |group: &Group| {
+        !group.note && group.profiles.mildest().is_none_or(|mildest| mildest <= terms.fail_on)
+    };
+    groups.sort_by_key(|group| (!counts(group), group.kind, group.profiles.mildest()));
+    let mut flaws: Vec<Group> = Vec::new();
+    for mut group in groups {
+        let mut of = None;
+        for (at, flaw) in flaws.iter_mut().enumerate() {
+            if flaw.may_be_one_with(&group) && is_one_flaw(flaw, &mut group, prover, terms, budget)?
+            {
+                of = Some(at);
+                break;
+            }
+        }
+        match of {
+            Some(at) => flaws[at].stand_for(group),
+            None => flaws.push(group),
+        }
+    }
+    Ok(flaws)
+}
+
+/// True if a remedy of one of them cures the other as well, which then has it; or if nothing tells them apart
+/// but what was violated.
+fn is_one_flaw(
+    flaw: &mut Group,
+    group: &mut Group,
+    prover: &mut Prover,
+    terms: Terms,
+    budget: &Budget,
+) -> Result<bool> {
+    let same = (&flaw.cause.lost, flaw.cause.torn) == (&group.cause.lost, group.cause.torn);
+    let place = |of: &Group| of.cause.counterfactual.as_ref().map(|remedy| remedy.place.clone());
+    let untried = !(flaw.is_explained && group.is_explained);
+    let alike = flaw.cause.lost == group.cause.lost && place(flaw) == place(group);
+    if same && untried || alike && (same || place(flaw).is_some()) {
+        return Ok(true);
+    }
+    // A remedy is tried on one recording; and each try of a hang would take the whole time limit.
+    if !Rc::ptr_eq(&flaw.spot.ground, &group.spot.ground) {
+        return Ok(false);
+    }
+    if [flaw.kind, group.kind].contains(&Kind::RecoveryHung) {
+        return Ok(same);
+    }
+    let ground = Rc::clone(&flaw.spot.ground);
+    let mut cures = |healer: &Group, sick: &Group| -> Result<bool> {
+        let (Some(remedy), Some(profile)) = (&healer.cause.counterfactual, legal_profile(sick))
+        else {
+            return Ok(false);
+        };
+        if budget.must_confirm() {
+            return Ok(false);
+        }
+        let mut tried = Remedied::new(&ground, prover, terms.device, budget);
+        tried.holds(remedy, &sought(sick, &[], profile))
+    };
+    if cures(flaw, group)? {
+        return Ok(true);
+    }
+    if cures(group, flaw)? {
+        flaw.cause.counterfactual = group.cause.counterfactual.take();
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 /// The lost effects of the state that stands for a group whose return alone makes it pass.
@@ -304,11 +440,10 @@ fn on_ground(
     ground: &Rc<Ground>,
     members: Vec<Member>,
     prover: &mut Prover,
-    device: Device,
-    durable: PowerPromise,
+    terms: Terms,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
-    let scene = scene(ground, device, durable);
+    let scene = scene(ground, terms);
     let failing: Vec<Failing<'_>> = members.iter().map(Member::failing).collect();
     let mut trouble = None;
     let mut left = PROBES;
@@ -345,6 +480,8 @@ fn on_ground(
             cause: found.cause,
             profiles: profiles.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: found.members.len() as u64,
+            is_explained: false,
+            shows: Vec::new(),
             own: found.members.len() as u64,
             members: found.members.iter().take(MEMBERS).map(|at| members[*at].clone()).collect(),
             echoes: 0,
@@ -360,8 +497,7 @@ impl Group {
         &mut self,
         found: Fewer,
         prover: &mut Prover,
-        device: Device,
-        durable: PowerPromise,
+        terms: Terms,
         budget: &Budget,
     ) -> Result<()> {
         let mut small = Group { spot: found.spot, violation: found.violation, ..self.clone() };
@@ -373,11 +509,11 @@ impl Group {
             violation: small.violation.clone(),
         };
         let ground = Rc::clone(&small.spot.ground);
-        let told = on_ground(&ground, vec![member], prover, device, durable, budget)?;
+        let told = on_ground(&ground, vec![member], prover, terms, budget)?;
         let told = told.into_iter().next();
         match told {
             Some(mut told) if told.cause.sentence == self.cause.sentence => {
-                explain(&mut told, &[], prover, (device, durable), budget, true)?;
+                explain(&mut told, &[], prover, terms, budget, true)?;
                 small.cause = told.cause;
             }
             _ => return Ok(()),

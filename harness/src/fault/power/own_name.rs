@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::ground::{Ground, Spot};
-use super::group::{Group, Member, group};
+use super::group::{Group, Member, Terms, group};
 use super::prove::Prover;
 use super::shrink;
 use super::visit::Visitor;
@@ -101,8 +101,7 @@ pub fn run(
         failing.push(Member::new(spot, violation.clone(), visit.profiles));
     }
     outcome.totals.states += tried as u64;
-    let durable = ctx.control.capabilities.power_promise();
-    let groups = group(failing, prover, device(ctx), durable, ctx.budget)?;
+    let groups = group(failing, prover, Terms::of(ctx), ctx.budget)?;
     let (created, renamed): (Vec<Group>, Vec<Group>) =
         groups.into_iter().partition(|group| is_creation(group, early));
     // Whichever of the names is lost, one sync of the directory after the last of them is missing.

@@ -14,13 +14,17 @@ use crate::base::{Result, Rng};
 use crate::diagnose::{self, Added, Lost, Remedy, Sites, lost_effects, number, with_syncs};
 use crate::explore::Explorer;
 use crate::fault::Budget;
-use crate::image::Builder;
-use crate::oracle::Kind;
+use crate::image::{Builder, Image};
+use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, Device, EffectNo, Loss, Model, Profile, ProfileSet, View};
-use crate::trace::EventNo;
+use crate::trace::{EventKind, EventNo, FileId};
 
 /// The most failing states that are looked at again with the remedy.
 const MEMBERS: usize = 40;
+/// So many of them before anything else.
+const FIRST: usize = 12;
+/// Where the time is over after so many states, the remedy counts as tried on these.
+const ENOUGH: u64 = 24;
 /// Between so many calls and their added syncs the power is cut.
 const GAPS: usize = 24;
 /// States of each of these places.
@@ -31,6 +35,7 @@ const STATES: usize = 120;
 pub const RECOVERIES: u64 = 600;
 
 /// What is to be gone.
+#[derive(Clone)]
 pub struct Sought<'a> {
     /// The kind of violation.
     pub kind: Kind,
@@ -77,19 +82,25 @@ impl<'a> Remedied<'a> {
         Self { ground, prover, device, budget, left: RECOVERIES }
     }
 
-    /// The first remedy that holds, with what was tried of it. One that adds no sync goes by what the
-    /// diagnosis found.
+    /// The first remedy that holds, with what was tried of it. A later answer goes by what the diagnosis
+    /// found, and so does advice that follows from every sync having failed.
     pub fn first(&mut self, remedies: &[Remedy], sought: &Sought<'_>) -> Result<Option<Remedy>> {
         for remedy in remedies {
-            if remedy.syncs.is_empty() {
+            if remedy.syncs.is_empty() && remedy.whole.is_none() {
                 return Ok(Some(remedy.clone()));
             }
-            match self.explore(&remedy.syncs, sought)? {
+            match self.outcome(remedy, sought)? {
                 Outcome::Held(states) => {
-                    let explored =
-                        format!("; explored again with it, none of {states} states fails so");
-                    let gone = format!("{}{explored}", remedy.gone);
-                    return Ok(Some(Remedy { gone, ..remedy.clone() }));
+                    let explored = match remedy.whole {
+                        Some(_) => format!(
+                            "; with the old contents kept, none of {states} states fails so"
+                        ),
+                        None => format!(
+                            "{}; explored again with it, none of {states} states fails so",
+                            remedy.gone
+                        ),
+                    };
+                    return Ok(Some(Remedy { gone: explored, ..remedy.clone() }));
                 }
                 Outcome::Fails => {}
                 // What is not known to cure is not offered.
@@ -99,18 +110,65 @@ impl<'a> Remedied<'a> {
         Ok(None)
     }
 
-    /// Explores the recording with these syncs.
+    /// True if a remedy that was found for another group holds for this one too.
+    pub fn holds(&mut self, remedy: &Remedy, sought: &Sought<'_>) -> Result<bool> {
+        Ok(matches!(self.outcome(remedy, sought)?, Outcome::Held(_)))
+    }
+
+    fn outcome(&mut self, remedy: &Remedy, sought: &Sought<'_>) -> Result<Outcome> {
+        match remedy.whole {
+            Some(file) => self.switch(file, sought),
+            None if remedy.syncs.is_empty() => Ok(Outcome::Untried),
+            None => self.explore(&remedy.syncs, sought),
+        }
+    }
+
+    /// Has the failing states keep the contents that a file had when the request under way was asked: that is
+    /// there until the new ones are durable. A request that changed other files too is not looked at.
+    fn switch(&mut self, file: FileId, sought: &Sought<'_>) -> Result<Outcome> {
+        let ground = Rc::clone(self.ground);
+        let step = sought.members.len().div_ceil(MEMBERS).max(1);
+        let members = sought.members.iter().step_by(step);
+        let before = |member: &Member| before_request(&ground, file, member, sought.profile);
+        let states: Option<Vec<(EventNo, CrashState)>> = members.map(before).collect();
+        let Some(states) = states.filter(|states| !states.is_empty()) else {
+            return Ok(Outcome::Fails);
+        };
+        let mut builder = Builder::new(&ground.model);
+        let mut judged = 0;
+        for (point, state) in states {
+            if self.left == 0 || self.budget.must_confirm() {
+                return Ok(Outcome::Untried);
+            }
+            let image = builder.image(&state);
+            // What recovers is older; what had been promised is not.
+            let moment = CrashState { point, crash: state.crash };
+            judged += 1;
+            if self.fails(&image, Spot { ground: Rc::clone(&ground), state: moment }, sought)? {
+                return Ok(Outcome::Fails);
+            }
+        }
+        Ok(Outcome::Held(judged))
+    }
+
+    /// True if what recovers from an image is wrong in the way that is sought.
+    fn fails(&mut self, image: &Image, spot: Spot, sought: &Sought<'_>) -> Result<bool> {
+        let before = self.prover.recoveries;
+        let (verdict, _) = judged(self.prover, image, &spot, false)?;
+        self.left = self.left.saturating_sub(self.prover.recoveries - before);
+        let same = |found: &Violation| found.kind == sought.kind && !(sought.alarm && found.note);
+        Ok(verdict.violations.iter().any(same))
+    }
+
+    /// Explores the recording with these syncs: some of the failing states, the gaps before the syncs return,
+    /// the others, and states of the whole recording.
     fn explore(&mut self, syncs: &[Added], sought: &Sought<'_>) -> Result<Outcome> {
         let overlay = with_syncs(&self.ground.overlay, syncs);
         let model = Model::with(&self.ground.trace, &overlay, self.device);
-        let whole = Cured { model: &model, builder: Builder::new(&model) };
         let mut judged = 0;
-        match self.all(
-            whole,
-            || members(sought, &self.ground.model, &model),
-            sought,
-            &mut judged,
-        )? {
+        let mut members = members(sought, &self.ground.model, &model);
+        let rest = members.split_off(members.len().min(FIRST));
+        match self.all(&model, || members, sought, &mut judged)? {
             Outcome::Held(_) => {}
             other => return Ok(other),
         }
@@ -119,9 +177,12 @@ impl<'a> Remedied<'a> {
             let rest: Vec<Added> = syncs.iter().copied().filter(|other| *other != added).collect();
             let overlay = with_syncs(&self.ground.overlay, &rest);
             let model = Model::with(&self.ground.trace, &overlay, self.device);
-            let cured = Cured { model: &model, builder: Builder::new(&model) };
-            let states = || gap_states(&model, added.0, sought.profile);
-            match self.all(cured, states, sought, &mut judged)? {
+            let states = || {
+                let mut states = gap_states(&model, added.0, sought.profile);
+                states.extend(cut_in_gap(sought, &self.ground.model, &model, added.0));
+                states
+            };
+            match self.all(&model, states, sought, &mut judged)? {
                 Outcome::Held(_) => {}
                 other => return Ok(other),
             }
@@ -134,25 +195,28 @@ impl<'a> Remedied<'a> {
                 Explorer::new(&self.ground.trace, &model, profiles, &rng).by_groups(sorts);
             let offset = self.ground.offset;
             let visits = explorer.filter(|visit| !visit.kill && visit.state.point.0 > offset);
-            visits.map(|visit| visit.state).take(STATES).collect()
+            rest.into_iter().chain(visits.map(|visit| visit.state).take(STATES)).collect()
         };
-        let cured = Cured { model: &model, builder: Builder::new(&model) };
-        self.all(cured, states, sought, &mut judged)
+        self.all(&model, states, sought, &mut judged)
     }
 
-    /// Judges states of one model.
+    /// Judges states of one model, as many as there is time for.
     fn all(
         &mut self,
-        mut cured: Cured<'_>,
+        model: &Model,
         states: impl FnOnce() -> Vec<CrashState>,
         sought: &Sought<'_>,
         judged_so_far: &mut u64,
     ) -> Result<Outcome> {
         let ground = self.ground;
-        let sites = Sites::knowing(&ground.trace, cured.model, &ground.patterns);
+        let sites = Sites::knowing(&ground.trace, model, &ground.patterns);
+        let mut builder = Builder::new(model);
         for state in states() {
             if self.left == 0 || self.budget.must_confirm() {
-                return Ok(Outcome::Untried);
+                return Ok(match *judged_so_far {
+                    some if some >= ENOUGH => Outcome::Held(some),
+                    _ => Outcome::Untried,
+                });
             }
             // Only what is lost of it can make a difference, and what other findings lose is theirs.
             let lost: BTreeSet<_> =
@@ -161,17 +225,9 @@ impl<'a> Remedied<'a> {
             if sought.others.iter().any(|other| of(other)) && !of(sought.lost) {
                 continue;
             }
-            let image = cured.builder.image(&state);
-            let spot = Spot { ground: Rc::clone(ground), state };
-            let before = self.prover.recoveries;
-            let (verdict, _) = judged(self.prover, &image, &spot, false)?;
-            self.left = self.left.saturating_sub(self.prover.recoveries - before);
+            let image = builder.image(&state);
             *judged_so_far += 1;
-            let same = verdict
-                .violations
-                .iter()
-                .any(|found| found.kind == sought.kind && !(sought.alarm && found.note));
-            if same {
+            if self.fails(&image, Spot { ground: Rc::clone(ground), state }, sought)? {
                 return Ok(Outcome::Fails);
             }
         }
@@ -179,37 +235,90 @@ impl<'a> Remedied<'a> {
     }
 }
 
-/// The recording with syncs that were added.
-struct Cured<'m> {
-    model: &'m Model,
-    builder: Builder<'m>,
-}
-
 /// The failing states as far as they can still be: without what is durable now.
 fn members(sought: &Sought<'_>, from: &Model, to: &Model) -> Vec<CrashState> {
     let step = sought.members.len().div_ceil(MEMBERS).max(1);
-    let state = |member: &Member| {
-        let state = &member.spot.state;
-        let loss = state.loss()?;
+    let members = sought.members.iter().step_by(step);
+    distinct(members.filter_map(|member| {
         let profile = member.mildest.unwrap_or(sought.profile);
-        let view = View::at(to, state.point);
-        let there = |effect: u32| {
-            let same = number(from, to, EffectNo(effect))?.0;
-            view.is_pending(same, profile).then_some(same)
-        };
-        let lost = loss.lost().filter_map(|effect| there(effect.0));
-        let closed = view.closed_loss(profile, lost);
-        let forms: Vec<_> = loss
-            .forms()
-            .iter()
-            .filter_map(|(effect, form)| Some((there(*effect)?, *form)))
-            .filter(|(effect, _)| !closed.contains(effect))
-            .collect();
-        let left = CrashState::power(state.point, Loss::new(&closed, forms));
-        view.check(&left, profile).is_ok().then_some(left)
+        still(&member.spot.state, from, to, member.spot.state.point, profile)
+    }))
+}
+
+/// What a failing state leaves of a file as it was when the latest request was asked, and the moment at which
+/// it failed; nothing where the request changed another file, or no profile has that.
+fn before_request(
+    ground: &Ground,
+    file: FileId,
+    member: &Member,
+    mildest: Profile,
+) -> Option<(EventNo, CrashState)> {
+    let (model, state) = (&ground.model, &member.spot.state);
+    let asked = |event: u32| {
+        let event = ground.trace.events.get(event as usize);
+        event.is_some_and(|event| matches!(event.kind, EventKind::Request { .. }))
     };
+    let asked = EventNo((0..state.point.0).rev().find(|event| asked(*event))?);
+    let mut since = model.effects_before(asked)..model.effects_before(state.point);
+    let of_it =
+        |effect: u32| model.effect(EffectNo(effect)).is_some_and(|found| found.kind.file() == file);
+    if !since.all(of_it) {
+        return None;
+    }
+    let profile = member.mildest.unwrap_or(mildest);
+    let left = match state.loss() {
+        None => CrashState::kill(asked),
+        Some(_) => still(state, model, model, asked, profile)?,
+    };
+    Some((state.point, left))
+}
+
+/// What failing states lost, the power cut right after a call, while it is being synced.
+fn cut_in_gap(sought: &Sought<'_>, from: &Model, to: &Model, after: EventNo) -> Vec<CrashState> {
+    let point = EventNo(after.0 + 1);
+    let lost = |member: &&Member| {
+        lost_effects(&member.spot.state)
+            .iter()
+            .any(|effect| from.effect(*effect).is_some_and(|found| found.event <= after))
+    };
+    // The nearest of them.
+    let mut members: Vec<&Member> = sought.members.iter().filter(lost).collect();
+    members.sort_by_key(|member| member.spot.state.point.0.abs_diff(point.0));
+    let states = distinct(members.into_iter().take(MEMBERS).filter_map(|member| {
+        let profile = member.mildest.unwrap_or(sought.profile);
+        still(&member.spot.state, from, to, point, profile)
+    }));
+    states.into_iter().take(GAP_STATES).collect()
+}
+
+/// What a state lost as far as that is pending at `point` of another model of the same recording.
+fn still(
+    state: &CrashState,
+    from: &Model,
+    to: &Model,
+    point: EventNo,
+    profile: Profile,
+) -> Option<CrashState> {
+    let loss = state.loss()?;
+    let view = View::at(to, point);
+    let there = |effect: u32| {
+        let same = number(from, to, EffectNo(effect))?.0;
+        (same < to.effects_before(point) && view.is_pending(same, profile)).then_some(same)
+    };
+    let lost = loss.lost().filter_map(|effect| there(effect.0));
+    let closed = view.closed_loss(profile, lost);
+    let forms: Vec<_> = loss
+        .forms()
+        .iter()
+        .filter_map(|(effect, form)| Some((there(*effect)?, *form)))
+        .filter(|(effect, _)| !closed.contains(effect))
+        .collect();
+    let left = CrashState::power(point, Loss::new(&closed, forms));
+    view.check(&left, profile).is_ok().then_some(left)
+}
+
+fn distinct(states: impl Iterator<Item = CrashState>) -> Vec<CrashState> {
     let mut seen = BTreeSet::new();
-    let states = sought.members.iter().step_by(step).filter_map(state);
     states.filter(|state| seen.insert(state.clone())).collect()
 }
 

@@ -182,9 +182,9 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
     let failures = std::mem::take(&mut bench.failures);
     let confirmed = std::mem::take(&mut bench.confirmed);
     let failures = clean_close::subtract(ctx, failures, &bench.memory, &mut prover, &mut outcome)?;
-    let durable = ctx.control.capabilities.power_promise();
+    let terms = group::Terms::of(ctx);
     let members = failures.values().filter_map(group::Member::of);
-    let groups = group::group(members, &mut prover, device(ctx), durable, ctx.budget)?;
+    let groups = group::group(members, &mut prover, terms, ctx.budget)?;
     for (nth, mut group) in groups.into_iter().enumerate() {
         let in_use = group.kind == Kind::DiedInUse;
         let first = nth < FEWER && !group.note && visitor.fault == FaultName::Power && !in_use;
@@ -208,10 +208,7 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
 fn with_fewer(ctx: &Context<'_>, prover: &mut Prover, group: &mut group::Group) -> Result<()> {
     let Some(profile) = group::legal_profile(group) else { return Ok(()) };
     match fewer::fewer(ctx, prover, group, profile)? {
-        Some(found) => {
-            let durable = ctx.control.capabilities.power_promise();
-            group.adopt(found, prover, device(ctx), durable, ctx.budget)
-        }
+        Some(found) => group.adopt(found, prover, group::Terms::of(ctx), ctx.budget),
         None => Ok(()),
     }
 }

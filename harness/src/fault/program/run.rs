@@ -312,6 +312,8 @@ fn findings(
             cause: group.cause,
             profiles: all.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: group.members.len() as u64,
+            is_explained: false,
+            shows: Vec::new(),
             own: group.members.len() as u64,
             members: Rc::from([]),
             echoes: 0,
