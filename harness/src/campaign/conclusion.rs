@@ -199,10 +199,10 @@ impl Conclusion {
             if known.insert(finding.id.clone()) {
                 continue;
             }
-            let mut longer = format!("{}-{}", finding.id, finding.kind);
-            if finding.note {
-                longer.push_str("-note");
-            }
+            let longer = match finding.note {
+                true => format!("{}-note", finding.id),
+                false => format!("{}-{}", finding.id, finding.kind),
+            };
             let mut id = longer.clone();
             let mut number = 2;
             while !known.insert(id.clone()) {

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_keeps_the_end_of_the_time_for_explaining_and_half_of_that_for_confirming() {
+    fn a_failure_keeps_the_end_of_the_time_for_explaining_and_a_third_of_that_for_confirming() {
         let time = Duration::from_secs(100);
         let begun = |seconds| {
             Budget::new(u64::MAX, Some(time), Arc::default())
@@ -325,7 +325,7 @@ mod tests {
         budget.note_failure();
         assert_eq!(budget.stopped(), Some(Stop::Time));
         assert!(!budget.must_confirm() && !budget.is_over());
-        let later = begun(100 - kept / 2 + 1);
+        let later = begun(100 - kept / 3 + 1);
         assert!(later.must_confirm() && !later.is_over());
         assert!(begun(101).is_over());
     }

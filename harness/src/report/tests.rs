@@ -27,6 +27,7 @@ fn finding(kind: Kind, profile: Profile) -> Finding {
         trace: Some("1 write <log> 0 4096".into()),
         image: Some(image),
         evidence: "\u{1b}[31mpanicked\u{0}".into(),
+        shows: Vec::new(),
         frequency: Some((3, 5)),
     }
 }

@@ -71,7 +71,7 @@ fn a_sync_of_another_request_is_no_sync_to_wait_for() {
     let fails = |model: &Model, state: &CrashState| loses(model, state, write);
     let groups = diagnose(&recording, &states, fails, Kind::LostAck);
     let remedy = remedy(&groups[0]);
-    assert!(remedy.starts_with("add fsync of log after event"), "{remedy}");
+    assert!(remedy.starts_with("add fsync of log after each such call"), "{remedy}");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn what_a_killed_process_left_is_for_the_recovery_to_sync() {
     );
     assert!(told.starts_with(&expected), "{told}");
     let told = remedy(&group(&plain, &failing, &[], |_, _| None)[0]);
-    assert!(told.starts_with("add fsync of log after event"), "{told}");
+    assert!(told.starts_with("add fsync of log after each such call"), "{told}");
 }
 
 #[test]
