@@ -193,6 +193,7 @@ mod tests {
             sentence: String::new(),
             cause: Cause::default(),
             source: None,
+            behind: None,
             case: Case { strike: Strike::None, ..Case::default() },
             trace: None,
             image: None,

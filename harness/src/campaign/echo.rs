@@ -89,6 +89,7 @@ mod tests {
             sentence: String::new(),
             cause: Cause { sentence: cause.into(), ..Cause::default() },
             source: None,
+            behind: None,
             case: Case { strike, ..Case::default() },
             trace: None,
             image: None,

@@ -28,19 +28,24 @@ pub struct Cause {
     pub torn: bool,
     /// The call whose effect was lost: where the source line is to be looked for.
     pub guilty: Option<EventNo>,
+    /// The call behind which the guilty one has to come, where an order of the two is the remedy.
+    pub behind: Option<EventNo>,
+    /// What is done in which order, where the moment is the cause and that was found.
+    pub moment: Option<String>,
     /// The acknowledgement that promised it, where one did.
     pub promised: Option<Promise>,
 }
 
 impl Cause {
-    /// Which calls' effects have to be lost: `rename of CURRENT (name)`; nothing where the moment is the cause.
+    /// Which calls' effects have to be lost, `rename of CURRENT (name)`, or what comes before what; nothing where
+    /// neither is known.
     pub fn mechanism(&self) -> Option<String> {
         let one = |site: &Site| {
             let Site { call, file, part } = site;
             format!("{call} of {file} ({part:?})").to_lowercase()
         };
         let all: Vec<String> = self.lost.iter().map(one).collect();
-        (!all.is_empty()).then(|| all.join("; "))
+        (!all.is_empty()).then(|| all.join("; ")).or_else(|| self.moment.clone())
     }
 }
 

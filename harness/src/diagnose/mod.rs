@@ -14,6 +14,7 @@ pub mod promise;
 pub mod remedy;
 pub mod site;
 pub mod sorts;
+pub mod window;
 
 pub use cause::{Cause, Lost};
 pub use group::{Failing, Group, Scene, explain, group};
@@ -22,3 +23,4 @@ pub use patterns::{NamePatterns, plain};
 pub use remedy::{Added, Remedy, lost_effects, number, with_syncs};
 pub use site::{Part, Site, Sites};
 pub use sorts::sorts;
+pub use window::{Order, Window};

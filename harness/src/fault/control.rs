@@ -316,6 +316,7 @@ fn conclude(
             sentence: violation.sentence,
             cause,
             source: None,
+            behind: None,
             case: Case { capabilities: capabilities.words().join(" "), ..Case::default() },
             trace: None,
             image: None,

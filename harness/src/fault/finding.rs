@@ -63,6 +63,8 @@ pub struct Finding {
     pub cause: Cause,
     /// `file:line` of the guilty call, where known.
     pub source: Option<String>,
+    /// `file:line` of the call behind which the guilty one has to come, where that is the remedy.
+    pub behind: Option<String>,
     /// One failing case, complete enough to judge again.
     pub case: Case,
     /// The failing case's trace as text, where there is one.

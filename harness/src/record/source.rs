@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::recording::Recording;
 use super::stack::module_of;
@@ -25,7 +25,11 @@ impl SourceLine {
     /// True if it is code of the program's author, as far as one can tell: with a known line, not of
     /// the language's own library, the C library or a package of a registry.
     pub fn is_own(&self) -> bool {
-        const FOREIGN: [&str; 8] = [
+        const FOREIGN: [&str; 11] = [
+            // What builds write, and the library below node.
+            "/build/out/",
+            "/deps/uv/",
+            "/libuv",
             "/rustc/",
             "/rust/deps/",
             "/.cargo/registry/",
@@ -63,6 +67,26 @@ impl fmt::Display for SourceLine {
             None => Ok(()),
         }
     }
+}
+
+/// The program's own line that made a call, and the line of its own that called the function there: the first may be
+/// a helper that others use too. Nothing where no line is known; paths below the current directory are relative.
+pub fn own_lines(stack: Vec<SourceLine>) -> Option<String> {
+    let here = std::env::current_dir().ok();
+    let relative = |line: SourceLine| {
+        let file = line.file.map(|file| {
+            let below = here.as_ref().and_then(|here| Path::new(&file).strip_prefix(here).ok());
+            below.map_or(file.clone(), |below| below.display().to_string())
+        });
+        SourceLine { file, ..line }
+    };
+    let mut own = stack.into_iter().filter(SourceLine::is_own).map(relative);
+    let line = own.next()?;
+    let caller = own.find(|caller| caller.function != line.function);
+    Some(match caller {
+        Some(caller) => format!("{line}, called at {caller}"),
+        None => line.to_string(),
+    })
 }
 
 /// The source lines of a stack that was recorded with these modules, innermost first.

@@ -23,6 +23,7 @@ fn finding(kind: Kind, profile: Profile) -> Finding {
         sentence: "put <k1> & more is gone".into(),
         cause,
         source: Some("src/x.rs:41".into()),
+        behind: None,
         case: Case::default(),
         trace: Some("1 write <log> 0 4096".into()),
         image: Some(image),

@@ -149,6 +149,9 @@ pub struct FindingTwin {
     /// The other kinds and faults that show the same flaw.
     #[serde(default)]
     pub shows: Vec<SymptomTwin>,
+    /// `file:line` of the call behind which the guilty one has to come.
+    #[serde(default)]
+    pub behind: Option<String>,
     /// In how many of how many fresh tries it failed again.
     pub frequency: Option<[u32; 2]>,
     /// The driver's words and standard error.
@@ -294,6 +297,7 @@ impl FindingTwin {
                 parts: finding.cause.parts.clone(),
             },
             source: finding.source.clone(),
+            behind: finding.behind.clone(),
             shows: finding.shows.iter().map(SymptomTwin::of).collect(),
             frequency: finding.frequency.map(|(failed, of)| [failed, of]),
             evidence: finding.evidence.clone(),

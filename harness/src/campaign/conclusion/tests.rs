@@ -16,6 +16,7 @@ fn finding(kind: Kind, profiles: &[Profile], note: bool) -> Finding {
         sentence: String::new(),
         cause: Cause::default(),
         source: None,
+        behind: None,
         case: Case::default(),
         trace: None,
         image: None,

@@ -191,7 +191,10 @@ fn a_missing_directory_fsync_is_told_from_a_missing_file_fsync() {
         ]
     );
     let remedy = groups[0].cause.counterfactual.as_ref().unwrap().to_string();
-    assert!(remedy.starts_with("add fsync of the store's directory after each such call"), "{remedy}");
+    assert!(
+        remedy.starts_with("add fsync of the store's directory after each such call"),
+        "{remedy}"
+    );
     assert!(remedy.contains(" vanish"), "{remedy}");
 }
 

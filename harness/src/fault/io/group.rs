@@ -183,6 +183,7 @@ impl Group {
             sentence: format!("{failure}{}", violation.sentence),
             cause,
             source: None,
+            behind: None,
             case: case_of(
                 &scene.stages[self.stage],
                 run,

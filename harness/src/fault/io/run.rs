@@ -10,7 +10,7 @@ use crate::driver::Driven;
 use crate::fault::power::record::{Outside, Studio};
 use crate::fault::unseen;
 use crate::image::{Image, Workdir};
-use crate::record::{Plan, RecordOptions, Recording, SourceLine, Stacks, Strike, record_workload};
+use crate::record::{Plan, RecordOptions, Recording, Stacks, Strike, own_lines, record_workload};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
 use crate::trace::{Event, EventKind, EventNo, FileOp, Trace};
@@ -117,8 +117,7 @@ impl Studio<'_> {
         };
         let Some(at) = recording.trace.events.iter().position(same) else { return Ok(None) };
         let at = u32::try_from(at).map_or(hit.event, EventNo);
-        let own = recording.source(at).into_iter().find(SourceLine::is_own);
-        Ok(own.map(|line| line.to_string()))
+        Ok(own_lines(recording.source(at)))
     }
 
     fn struck(

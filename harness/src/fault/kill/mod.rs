@@ -23,7 +23,7 @@ use crate::scenario::{Case, FaultName, Strike};
 use super::context::Context;
 use super::outcome::{FaultOutcome, Rejudged};
 use super::today::Today;
-use super::{Fault, power};
+use super::{Fault, Finding, power};
 use tally::Tally;
 use writer::Writer;
 
@@ -52,7 +52,17 @@ impl Fault for Kill {
         let mut outcome = live(&Context { budget: &budget, ..ctx.clone() })?;
         // The recorded states came first.
         let first = recorded.totals.first_failure.or(outcome.totals.first_failure);
+        let live = std::mem::take(&mut outcome.findings);
         outcome.merge(recorded);
+        // An exact moment says more than a live one that shows the same.
+        for finding in live {
+            let same =
+                |exact: &&mut Finding| (exact.kind, exact.note) == (finding.kind, finding.note);
+            match outcome.findings.iter_mut().filter(same).min_by_key(|exact| exact.takes_two()) {
+                Some(exact) => exact.stand_for(finding),
+                None => outcome.findings.push(finding),
+            }
+        }
         outcome.totals.first_failure = first;
         outcome.called_for.extend(called_for::of_crashes(Loss::Kill, &ctx.control.capabilities));
         Ok(outcome)

@@ -19,6 +19,9 @@ use super::super::stored;
 /// The folder of the directory that the kill left.
 pub(super) const IMAGE: &str = "image";
 
+/// Why a live process's kill shows it, as far as is known.
+const LIVE: &str = "a live writer was killed; no kill of the recorded run shows the same";
+
 /// One case before it is judged.
 pub(super) struct Left<'a> {
     pub(super) image: &'a Image,
@@ -74,10 +77,7 @@ impl<'a> Tally<'a> {
         for violation in verdict.violations {
             let cause = match violation.kind {
                 Kind::DiedInUse => in_use::cause(&violation),
-                _ => Cause {
-                    sentence: "the process was killed; what it had written stayed".into(),
-                    ..Cause::default()
-                },
+                _ => Cause { sentence: LIVE.into(), ..Cause::default() },
             };
             let id = Finding::stable_id(Some(FaultName::Kill), violation.kind, &cause);
             let same = |known: &&mut Finding| known.id == id && known.note == violation.note;
@@ -97,6 +97,7 @@ impl<'a> Tally<'a> {
                 sentence: violation.sentence,
                 cause,
                 source: None,
+                behind: None,
                 case: self.case(left),
                 trace: None,
                 image: Some(left.image.clone()),

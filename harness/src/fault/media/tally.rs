@@ -203,6 +203,7 @@ impl<'a> Tally<'a> {
             ),
             cause: shown,
             source: None,
+            behind: None,
             case,
             trace: None,
             image: Some(group.struck.image.clone()),

@@ -198,6 +198,7 @@ impl Left {
             sentence: violation.sentence.clone(),
             cause,
             source: None,
+            behind: None,
             case: Case {
                 capabilities: ctx.control.capabilities.words().join(" "),
                 control_warned: !ctx.control.warnings.is_empty(),

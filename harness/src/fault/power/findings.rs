@@ -84,6 +84,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         sentence: group.violation.sentence.clone(),
         cause,
         source: None,
+        behind: None,
         case,
         trace: Some(marked(&ground.trace, spot)),
         image: Some(Builder::new(&ground.model).image(&spot.state)),

@@ -12,6 +12,7 @@ use super::ground::{Ground, Spot};
 use super::prove::Prover;
 use super::remedied::{Remedied, Sought};
 use super::shrink::{self, Trier};
+use super::window;
 use crate::base::Result;
 use crate::diagnose::{self, Cause, Failing, Lost, Remedy, Scene, Sites};
 use crate::driver::PowerPromise;
@@ -178,6 +179,9 @@ impl Group {
             return false;
         }
         if !Rc::ptr_eq(&self.spot.ground, &other.spot.ground) {
+            if self.cause.moment.is_some() && self.cause.moment == other.cause.moment {
+                return true;
+            }
             // What was lost in or after a recovery as before it.
             let same = self.cause.lost == other.cause.lost && !self.cause.lost.is_empty();
             return same && (self.is_echo() || other.is_echo());
@@ -185,7 +189,8 @@ impl Group {
         let whole = |group: &Group| {
             group.cause.counterfactual.as_ref().is_some_and(|remedy| remedy.whole.is_some())
         };
-        !self.cause.lost.is_disjoint(&other.cause.lost) || whole(self) || whole(other)
+        let moment = self.cause.moment.is_some() && self.cause.moment == other.cause.moment;
+        moment || !self.cause.lost.is_disjoint(&other.cause.lost) || whole(self) || whole(other)
     }
 
     /// Takes in a group that fails for the same cause.
@@ -279,7 +284,17 @@ fn explain(
     closely: bool,
 ) -> Result<()> {
     let is_plain = !matches!(group.kind, Kind::RecoveryHung | Kind::DiedInUse);
-    if group.cause.lost.is_empty() || !is_plain {
+    if !is_plain {
+        return Ok(());
+    }
+    if group.cause.lost.is_empty() {
+        if closely
+            && !budget.must_confirm()
+            && let Some(cause) = window::cause(group, prover, terms.device, budget)?
+        {
+            group.cause = cause;
+            group.is_explained = true;
+        }
         return Ok(());
     }
     let Some(profile) = legal_profile(group) else { return Ok(()) };
@@ -366,9 +381,14 @@ fn is_one_flaw(
     terms: Terms,
     budget: &Budget,
 ) -> Result<bool> {
-    let same = (&flaw.cause.lost, flaw.cause.torn) == (&group.cause.lost, group.cause.torn);
+    let same = !flaw.cause.lost.is_empty()
+        && (&flaw.cause.lost, flaw.cause.torn) == (&group.cause.lost, group.cause.torn);
     let place = |of: &Group| of.cause.counterfactual.as_ref().map(|remedy| remedy.place.clone());
     let untried = !(flaw.is_explained && group.is_explained);
+    let moment = |of: &Group| of.cause.moment.clone();
+    if moment(flaw).is_some() && moment(flaw) == moment(group) {
+        return Ok(true);
+    }
     let alike = flaw.cause.lost == group.cause.lost && place(flaw) == place(group);
     if same && untried || alike && (same || place(flaw).is_some()) {
         return Ok(true);
@@ -512,11 +532,14 @@ impl Group {
         let told = on_ground(&ground, vec![member], prover, terms, budget)?;
         let told = told.into_iter().next();
         match told {
-            Some(mut told) if told.cause.sentence == self.cause.sentence => {
+            Some(mut told) => {
                 explain(&mut told, &[], prover, terms, budget, true)?;
+                if told.cause.sentence != self.cause.sentence {
+                    return Ok(());
+                }
                 small.cause = told.cause;
             }
-            _ => return Ok(()),
+            None => return Ok(()),
         }
         // What was tried on all failing states says more, but not with an event of another recording.
         let tried = |old: &Remedy| old.is_rule && !old.gone.is_empty();

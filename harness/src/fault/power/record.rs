@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Driven, Plan, Target, Timeouts};
 use crate::image::{Image, Workdir};
-use crate::record::{RecordOptions, Recording, SourceLine, Stacks, record_workload};
+use crate::record::{RecordOptions, Recording, Stacks, own_lines, record_workload};
 use crate::recover::{REQUESTS, Recovery, of_driven};
 use crate::trace::{Call, EventKind, EventNo, Trace};
 use crate::workload::{Answer, History, Key, Mutation, Request, Value};
@@ -103,8 +103,7 @@ impl Studio<'_> {
             _ => false,
         };
         let Some(at) = recording.trace.events.iter().position(same) else { return Ok(None) };
-        let lines = recording.source(EventNo(at as u32));
-        Ok(lines.into_iter().find(SourceLine::is_own).map(|line| line.to_string()))
+        Ok(own_lines(recording.source(EventNo(at as u32))))
     }
 
     fn recording(

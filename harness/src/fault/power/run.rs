@@ -197,7 +197,8 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         }
         let wanted = outcome.findings.len() < SOURCES && !finding.note && !in_use;
         if wanted && !ctx.budget.must_confirm() {
-            finding.source = source::of(ctx, &group)?;
+            finding.source = source::of(ctx, &group, group.cause.guilty)?;
+            finding.behind = source::of(ctx, &group, group.cause.behind)?;
         }
         outcome.findings.push(finding);
     }

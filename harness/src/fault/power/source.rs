@@ -9,9 +9,10 @@ use crate::fault::{Context, asked};
 use crate::image::Builder;
 use crate::trace::{Call, EventKind, EventNo};
 
-/// The source line of the call; nothing where none is guilty, or no line is known.
-pub fn of(ctx: &Context<'_>, group: &Group) -> Result<Option<String>> {
-    let Some(event) = group.cause.guilty else { return Ok(None) };
+/// The source line of a call of the timeline that a group stands on; nothing where there is none, or no line is
+/// known.
+pub fn of(ctx: &Context<'_>, group: &Group, event: Option<EventNo>) -> Result<Option<String>> {
+    let Some(event) = event else { return Ok(None) };
     let (ground, event) = recorded_in(&group.spot.ground, event);
     let own = ground.own.as_ref().unwrap_or(&ground.trace);
     let Some(call) = own.events.get(event.0 as usize).and_then(|event| call(&event.kind)) else {

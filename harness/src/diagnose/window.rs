@@ -1,0 +1,224 @@
+//! A moment as the cause: a crash fails at every point of a window, whatever is lost. The event that opens
+//! the window did something that the event which closes it makes up for: an answer that came before the call
+//! that hands the write over, or a call that destroys before the call that replaces.
+
+use super::cause::Cause;
+use super::remedy::Remedy;
+use super::site::Sites;
+use crate::oracle::Kind;
+use crate::trace::{EventKind, EventNo, Trace};
+use crate::workload::Request;
+
+/// The window of one failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The event that opens it: before it a crash held.
+    pub opens: EventNo,
+    /// The event that closes it; nothing where the recording ends first.
+    pub closes: Option<EventNo>,
+    /// A crash in it.
+    pub point: EventNo,
+}
+
+/// An order of two calls that was tried: `first` has to come before `last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What has to come first.
+    pub first: EventNo,
+    /// What has to come behind it.
+    pub last: EventNo,
+}
+
+impl Window {
+    /// True if an answer opens it.
+    pub fn is_answer(&self, trace: &Trace) -> bool {
+        let event = trace.events.get(self.opens.0 as usize);
+        event
+            .is_some_and(|event| matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_)))
+    }
+
+    /// What was answered by the event that opens it.
+    fn asked(&self, trace: &Trace) -> &'static str {
+        let event = trace.events.get(self.opens.0 as usize);
+        let Some(EventKind::Reply { op, .. }) = event.map(|event| &event.kind) else {
+            return "what was printed";
+        };
+        let request = trace.events.iter().find_map(|event| match &event.kind {
+            EventKind::Request { op: other, request } if other == op => Some(request),
+            _ => None,
+        });
+        match request {
+            Some(Request::Batch(_)) => "a batch",
+            Some(Request::Sync) => "`sync`",
+            Some(Request::Checkpoint) => "`checkpoint`",
+            Some(Request::Close) => "`close`",
+            Some(Request::Open) => "`open`",
+            _ => "a write",
+        }
+    }
+
+    /// The two calls, if one request makes both, with no answer in between: their order can be another.
+    pub fn order(&self, trace: &Trace) -> Option<Order> {
+        let last = self.opens;
+        let first = self.closes?;
+        let between = trace.events.get(last.0 as usize..=first.0 as usize)?;
+        let calls = between.iter().all(|event| {
+            let quiet = matches!(event.kind, EventKind::Warn(_) | EventKind::Exit(_));
+            quiet || matches!(event.kind, EventKind::Call(_))
+        });
+        calls.then_some(Order { first, last })
+    }
+
+    /// Why states in it fail, and what would help, but for what was tried of it.
+    pub fn tell(&self, trace: &Trace, sites: &Sites<'_>, kind: Kind) -> Cause {
+        let name = |event: EventNo| sites.named(event);
+        let during = sites.during(self.opens).words();
+        let harm = harm(kind);
+        let closes = self.closes.map(name);
+        let asked = self.asked(trace);
+        let (opens, sentence, remedy) = if self.is_answer(trace) {
+            let opens = "an acknowledgement".to_owned();
+            let (sentence, remedy) = match &closes {
+                Some(closes) => (
+                    format!(
+                        "{asked} is acknowledged before {closes} hands it over: a crash in between {harm}"
+                    ),
+                    Some(Remedy::untried(&format!("acknowledge only after {closes}"))),
+                ),
+                None => (
+                    format!(
+                        "{asked} is acknowledged and never handed to the kernel: a crash {harm}"
+                    ),
+                    None,
+                ),
+            };
+            (opens, sentence, remedy)
+        } else {
+            let opens = name(self.opens);
+            let sentence = match (&closes, self.order(trace)) {
+                (Some(closes), Some(_)) if *closes == opens => {
+                    format!("{opens} is made in parts {during}: a crash in between {harm}")
+                }
+                (Some(closes), Some(_)) => {
+                    format!("{opens} comes before {closes} {during}: a crash in between {harm}")
+                }
+                (Some(closes), None) => {
+                    format!("{opens} {during}: from then on, until {closes}, a crash {harm}")
+                }
+                (None, _) => format!("{opens} {during}: from then on a crash {harm}"),
+            };
+            let order = self.order(trace).zip(closes.as_ref());
+            let remedy =
+                order.map(|(_, closes)| Remedy::untried(&format!("move {opens} behind {closes}")));
+            (opens, sentence, remedy)
+        };
+        let closed = closes.unwrap_or_else(|| "the end".into());
+        let mut detail =
+            format!("stopped before event {}; after event {}", self.point.0, self.opens.0);
+        if let Some(closes) = self.closes {
+            detail.push_str(&format!(", before event {}", closes.0));
+        }
+        let is_call = !self.is_answer(trace);
+        Cause {
+            sentence,
+            parts: [("after".to_owned(), opens.clone()), ("before".to_owned(), closed.clone())]
+                .into(),
+            detail,
+            moment: Some(format!("{opens} before {closed}")),
+            guilty: if is_call { Some(self.opens) } else { self.closes },
+            behind: self.closes.filter(|_| is_call && remedy.is_some()),
+            counterfactual: remedy,
+            ..Cause::default()
+        }
+    }
+}
+
+/// What becomes of the store.
+fn harm(kind: Kind) -> &'static str {
+    match kind {
+        Kind::LostAck | Kind::LostBeforeDamage | Kind::SilentLoss => "loses what was acknowledged",
+        Kind::CorruptValue => "leaves a value that was never written",
+        Kind::GhostKey => "leaves a key that was never written",
+        Kind::TornBatch => "leaves a part of a batch",
+        Kind::Hole => "leaves a later write without an earlier one",
+        Kind::Resurrected => "brings back what recovery had dropped",
+        Kind::Vanished => "takes what recovery had shown",
+        Kind::Refused | Kind::RefusedUnborn => "leaves a store that does not open",
+        Kind::RecoveryCrashed | Kind::CrashedOnError => "leaves a store on which recovery dies",
+        Kind::DiedInUse => "leaves a store that dies in use",
+        Kind::RecoveryHung => "leaves a store on which recovery hangs",
+        Kind::Unstable => "leaves a store that changes when it is opened again",
+        Kind::NotWritable => "leaves a store that does not keep the next write",
+    }
+}
+
+impl Sites<'_> {
+    /// `rename of CURRENT`; of a rename the new name.
+    fn named(&self, event: EventNo) -> String {
+        let call = self.call(event).unwrap_or("the end");
+        match self.site_of(event) {
+            Some(site) => format!("{call} of {}", site.file),
+            None => call.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::NamePatterns;
+    use crate::persistence::tests::script::Script;
+    use crate::workload::{Answer, Mutation, OpNo};
+
+    /// A put that unlinks, then renames, then is answered: the events of the three.
+    fn put() -> (Script, [EventNo; 3]) {
+        let mut script = Script::new();
+        script.create("log");
+        script.create("snap.tmp");
+        let put = Request::Write(Mutation::Put("k".into(), "v".into()));
+        script.event(EventKind::Request { op: OpNo(0), request: put });
+        let emptied = script.unlink("log");
+        let renamed = script.rename("snap.tmp", "snap");
+        let answered = script.event(EventKind::Reply { op: OpNo(0), answer: Answer::Ack });
+        script.write("snap", 0, b"late");
+        (script, [emptied, renamed, answered])
+    }
+
+    #[test]
+    fn two_calls_of_one_request_can_change_places() {
+        let (script, [emptied, renamed, _]) = put();
+        let (trace, model) = (&script.trace, script.model());
+        let patterns = NamePatterns::default();
+        let sites = Sites::knowing(trace, &model, &patterns);
+        let window = Window { opens: emptied, closes: Some(renamed), point: renamed };
+        let cause = window.tell(trace, &sites, Kind::Refused);
+        assert_eq!(
+            cause.sentence,
+            "call of log comes before call of snap while writing: a crash in between leaves a store that does \
+             not open"
+        );
+        assert_eq!(cause.counterfactual.unwrap().place, "move call of log behind call of snap");
+        assert_eq!((cause.guilty, cause.behind), (Some(emptied), Some(renamed)));
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_early_has_to_wait() {
+        let (script, [_, _, answered]) = put();
+        let (trace, model) = (&script.trace, script.model());
+        let patterns = NamePatterns::default();
+        let sites = Sites::knowing(trace, &model, &patterns);
+        let late = EventNo(answered.0 + 1);
+        let window = Window { opens: answered, closes: Some(late), point: late };
+        assert_eq!(window.order(trace), None);
+        let cause = window.tell(trace, &sites, Kind::LostAck);
+        assert_eq!(
+            cause.sentence,
+            "a write is acknowledged before call of snap hands it over: a crash in between loses what was \
+             acknowledged"
+        );
+        assert_eq!(cause.counterfactual.unwrap().place, "acknowledge only after call of snap");
+        let never = Window { closes: None, ..window }.tell(trace, &sites, Kind::LostAck);
+        assert!(never.sentence.contains("never handed"), "{}", never.sentence);
+        assert_eq!(never.counterfactual, None);
+    }
+}

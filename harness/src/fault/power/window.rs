@@ -1,0 +1,219 @@
+//! The window of a failure that needs no loss: from which event on a crash fails, up to which. Each crash point
+//! around the one that was found is recovered from and judged; where two calls of one request are the cause,
+//! the recording with the first of them behind the second is tried as well.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::ground::{Ground, Spot};
+use super::group::Group;
+use super::prove::Prover;
+use super::shrink::{Trier, judged};
+use crate::base::Result;
+use crate::diagnose::{Cause, Order, Sites, Window};
+use crate::fault::Budget;
+use crate::image::Builder;
+use crate::oracle::{Kind, Verdict, Violation};
+use crate::persistence::{CrashState, Device, EffectNo, Model};
+use crate::trace::{Event, EventKind, EventNo, FileId, Trace};
+use crate::workload::OpNo;
+
+/// So many crash points on either side are recovered from one by one; farther ones at longer steps.
+const NEAR: usize = 24;
+/// So many crash points after a changed order are tried.
+const AFTER: u32 = 40;
+
+/// Why the state that stands for a group fails, if every crash around it does, up to a certain event on either
+/// side; nothing where a crash at its point holds, or no end was found before it.
+pub fn cause(
+    group: &Group,
+    prover: &mut Prover,
+    device: Device,
+    budget: &Budget,
+) -> Result<Option<Cause>> {
+    let Some(window) = window(group, prover, budget)? else { return Ok(None) };
+    let ground = Rc::clone(&group.spot.ground);
+    let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
+    let mut cause = window.tell(&ground.trace, &sites, group.kind);
+    if let Some(order) = window.order(&ground.trace).filter(|_| !window.is_answer(&ground.trace)) {
+        let tried = changed(group, order, prover, device, budget)?;
+        match (&mut cause.counterfactual, tried) {
+            (Some(remedy), Some(points)) => {
+                remedy.gone =
+                    format!("; in that order none of {points} crashes around them fails so");
+            }
+            // What was not tried, or does not help, is not offered.
+            (remedy, _) => {
+                *remedy = None;
+                cause.behind = None;
+            }
+        }
+    }
+    Ok(Some(cause))
+}
+
+/// The window around the state that stands for a group.
+fn window(group: &Group, prover: &mut Prover, budget: &Budget) -> Result<Option<Window>> {
+    let spot = &group.spot;
+    let ground = &spot.ground;
+    let events = &ground.trace.events;
+    let point = spot.state.point;
+    let mut trier = Trier::new(prover, spot, group.kind);
+    let mut fails = |at: u32| -> Result<bool> {
+        let (verdict, _) = trier.verdict(&CrashState::kill(EventNo(at)))?;
+        Ok(shows(&verdict, group))
+    };
+    if !fails(point.0)? {
+        return Ok(None);
+    }
+    let matters = |at: &u32| matters(ground, events.get(*at as usize), EventNo(*at));
+    let before: Vec<u32> = (ground.offset..point.0).rev().filter(matters).collect();
+    let after: Vec<u32> = (point.0..ground.model.last_point().0).filter(matters).collect();
+    // Before an event the store is as the event before it left it.
+    let Some(opens) = first_that_holds(before.len(), budget, |at| fails(before[at]))? else {
+        return Ok(None);
+    };
+    let closes = first_that_holds(after.len(), budget, |at| fails(after[at] + 1))?;
+    Ok(Some(Window {
+        opens: EventNo(before[opens]),
+        closes: closes.map(|at| EventNo(after[at])),
+        point,
+    }))
+}
+
+/// The first of so many crash points, one by one at first, then at ever longer steps, that holds where the one
+/// before it fails; nothing where every one that was tried fails.
+fn first_that_holds(
+    count: usize,
+    budget: &Budget,
+    mut fails: impl FnMut(usize) -> Result<bool>,
+) -> Result<Option<usize>> {
+    let (mut failing, mut step, mut at) = (None, 1, 0);
+    let holds = loop {
+        if at >= count || budget.must_confirm() {
+            match failing {
+                Some(last) if last + 1 < count && !budget.must_confirm() => at = count - 1,
+                _ => return Ok(None),
+            }
+        }
+        if !fails(at)? {
+            break at;
+        }
+        failing = Some(at);
+        if at + 1 >= NEAR {
+            step *= 2;
+        }
+        at += step;
+    };
+    let (mut low, mut high) = (failing, holds);
+    while let Some(fails_at) = low.filter(|low| low + 1 < high) {
+        let middle = fails_at.midpoint(high);
+        match fails(middle)? {
+            true => low = Some(middle),
+            false => high = middle,
+        }
+    }
+    Ok(Some(high))
+}
+
+/// True if an event makes a difference to what a crash leaves, or to what had been promised.
+fn matters(ground: &Ground, event: Option<&Event>, at: EventNo) -> bool {
+    let answers = event
+        .is_some_and(|event| matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_)));
+    let known = !ground.model.is_amid_stores(at) && !ground.model.is_amid_stores(EventNo(at.0 + 1));
+    known && (answers || ground.model.changes_files(at))
+}
+
+/// True if the same is wrong, of the same operation where one is named; before the store was ever opened it is
+/// but a note.
+fn shows(verdict: &Verdict, group: &Group) -> bool {
+    let first = group.violation.operations.first();
+    let names = |of: &[OpNo]| first.is_none_or(|first| of.contains(first) || of.is_empty());
+    let kind = |kind: Kind| if kind == Kind::RefusedUnborn { Kind::Refused } else { kind };
+    let same = |found: &Violation| kind(found.kind) == kind(group.kind) && names(&found.operations);
+    verdict.violations.iter().any(same)
+}
+
+/// How many crashes around two calls hold once their order is the other one; nothing where one fails, or the
+/// order cannot be changed.
+fn changed(
+    group: &Group,
+    order: Order,
+    prover: &mut Prover,
+    device: Device,
+    budget: &Budget,
+) -> Result<Option<usize>> {
+    let ground = Rc::clone(&group.spot.ground);
+    let Some(trace) = swapped(&ground.trace, &ground.model, order) else { return Ok(None) };
+    let model = Model::with(&trace, &ground.overlay, device);
+    let mut builder = Builder::new(&model);
+    let besides = matches!(group.kind, Kind::Unstable | Kind::NotWritable);
+    let end = model.last_point().0.min(order.first.0 + AFTER);
+    let mut tried = 0;
+    for at in (order.last.0..=end).map(EventNo) {
+        if budget.must_confirm() {
+            return Ok(None);
+        }
+        let before = at.0.checked_sub(1).map(EventNo);
+        if before
+            .is_some_and(|before| !matters(&ground, trace.events.get(before.0 as usize), before))
+            && at != order.last
+            && at > order.first
+        {
+            continue;
+        }
+        let state = CrashState::kill(at);
+        let image = builder.image(&state);
+        let spot = Spot { ground: Rc::clone(&ground), state };
+        let (verdict, _) = judged(prover, &image, &spot, besides)?;
+        let same = |found: &Violation| found.kind == group.kind && (group.note || !found.note);
+        if verdict.violations.iter().any(same) {
+            return Ok(None);
+        }
+        tried += 1;
+    }
+    Ok(Some(tried))
+}
+
+/// The recording with the one call right behind the other; nothing where something in between rests on it.
+fn swapped(trace: &Trace, model: &Model, order: Order) -> Option<Trace> {
+    let Order { first, last } = order;
+    let touched = |at: EventNo| -> BTreeSet<FileId> {
+        let kinds = model.effects_of(at).filter_map(|effect| model.effect(EffectNo(effect)));
+        kinds.map(|effect| effect.kind.file()).collect()
+    };
+    let own = touched(last);
+    let apart = (last.0 + 1..=first.0).all(|at| touched(EventNo(at)).is_disjoint(&own));
+    if own.is_empty() || !apart {
+        return None;
+    }
+    let mut swapped = trace.clone();
+    let moved = swapped.events.remove(last.0 as usize);
+    swapped.events.insert(first.0 as usize, moved);
+    Some(swapped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_point_that_holds_is_found_and_a_far_one_by_halves() {
+        let holds_from = |edge: usize, count: usize| {
+            let mut tried = 0;
+            let found = first_that_holds(count, &Budget::unlimited(), |at| {
+                tried += 1;
+                Ok(at < edge)
+            });
+            (found.unwrap(), tried)
+        };
+        for edge in [0, 1, 7, NEAR, NEAR + 1, 100, 999] {
+            let (found, tried) = holds_from(edge, 1000);
+            assert_eq!(found, Some(edge));
+            assert!(tried <= NEAR + 24, "{edge}: {tried}");
+        }
+        assert_eq!(holds_from(1000, 1000).0, None);
+        assert_eq!(holds_from(5, 5).0, None);
+        assert_eq!(holds_from(0, 0).0, None);
+    }
+}
