@@ -56,8 +56,10 @@ impl Fault for Kill {
         outcome.merge(recorded);
         // An exact moment says more than a live one that shows the same.
         for finding in live {
-            let same =
-                |exact: &&mut Finding| (exact.kind, exact.note) == (finding.kind, finding.note);
+            let same = |exact: &&mut Finding| {
+                let shows = exact.shows.iter().any(|one| one.kind == finding.kind);
+                (exact.kind == finding.kind || shows) && (finding.note || !exact.note)
+            };
             match outcome.findings.iter_mut().filter(same).min_by_key(|exact| exact.takes_two()) {
                 Some(exact) => exact.stand_for(finding),
                 None => outcome.findings.push(finding),
