@@ -21,6 +21,6 @@ pub use group::{Failing, Group, Scene, explain, group};
 pub use names::Names;
 pub use patterns::{NamePatterns, plain};
 pub use remedy::{Added, Remedy, lost_effects, number, with_syncs};
-pub use site::{Part, Site, Sites};
+pub use site::{During, Part, Site, Sites};
 pub use sorts::sorts;
 pub use window::{Order, Window};

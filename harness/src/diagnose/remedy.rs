@@ -15,7 +15,7 @@ pub use tried::{number, with_syncs};
 use super::cause::Lost;
 use super::group::{Failing, Scene};
 use super::promise::{Promise, barriers};
-use super::site::{During, Sites};
+use super::site::{During, Part, Site, Sites};
 use crate::base::limits::PAGE_BYTES;
 use crate::driver::PowerPromise;
 use crate::oracle::Kind;
@@ -26,6 +26,11 @@ use crate::trace::{EventNo, FileId};
 const TRIED: usize = 20_000;
 /// So many places of one more sync are tried from the end and from the beginning of what was lost.
 const ONCE: usize = 4;
+
+/// A header or a meta page is written over in so many places of its file, …
+const HEADS: usize = 4;
+/// … as so many of the states show.
+const HEADS_LOOKED: usize = 200;
 
 /// A sync that would have helped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,8 +99,12 @@ pub(super) fn find<'a>(
         // Of rules with as many syncs the one that is told most plainly.
         let mut rules: Vec<Remedy> = search.everywhere(&Such::all()).into_iter().collect();
         rules.extend(search.before(first));
+        rules.extend(search.before_the_head(first));
         let narrower = guilty.map(|effect| search.narrower(effect)).unwrap_or_default();
-        rules.extend(narrower.iter().filter_map(|such| search.everywhere(such)));
+        let all = rules.first().map_or(usize::MAX, |rule| rule.syncs.len());
+        // A rule with an exception has to be worth it.
+        let narrower = narrower.iter().filter_map(|such| search.everywhere(such));
+        rules.extend(narrower.filter(|rule| rule.syncs.len() <= all / 2));
         rules.sort_by_key(|rule| rule.syncs.len());
         rules.dedup_by(|one, other| one.syncs == other.syncs);
         found.extend(rules);
@@ -103,7 +112,8 @@ pub(super) fn find<'a>(
     }
     if let Some(file) = search.replaces(first) {
         found.push(other::replaced(file));
-    } else if (torn || search.is_mixed(first))
+    } else if lost.iter().all(|site| matches!(site.part, Part::Bytes | Part::Size))
+        && (torn || search.is_mixed(first))
         && !search.is_promised(first)
         && first.kind != Kind::RefusedUnborn
     {
@@ -179,7 +189,6 @@ impl Search<'_> {
         let (scene, sites) = (self.scene, self.sites);
         let loss = first.state.loss()?;
         let lost = self.effects(first).next()?;
-        let file = sites.synced_by(lost)?;
         let before = scene.model.effects_before(first.state.point);
         let own = scene.model.effect(lost)?.event;
         let survivor = (lost.0 + 1..before).map(EffectNo).find(|effect| {
@@ -189,38 +198,89 @@ impl Search<'_> {
                 && sites.of(*effect).is_some_and(|site| !self.lost.contains(site))
         })?;
         let survives = sites.of(survivor)?;
-        // Each call of that sort, and what is not yet synced of the sort that was lost when it comes.
+        let late = |effect: EffectNo| sites.of(effect) == Some(survives);
+        self.ordered(lost, &late, &format!("{} of {}", survives.call, survives.file))
+    }
+
+    /// The same where one sort of call writes both: what is written over again and again, as a header or a meta
+    /// page is, behind what it names.
+    fn before_the_head(&self, first: &Failing<'_>) -> Option<Remedy> {
+        let lost = self.effects(first).next()?;
+        let site = self.sites.of(lost)?;
+        let mut heads: BTreeSet<u64> = BTreeSet::new();
+        for one in self.tried.iter().take(HEADS_LOOKED) {
+            heads.insert(self.kept_last(one, site)?);
+            if heads.len() > HEADS {
+                return None;
+            }
+        }
+        let event = |effect| self.scene.model.effect(effect).map(|found| found.event);
+        let at_head = |effect: EffectNo| {
+            self.sites.of(effect) == Some(site)
+                && event(effect)
+                    .and_then(|event| self.offset(event))
+                    .is_some_and(|at| heads.contains(&at))
+        };
+        let all = (0..self.scene.model.effects().len() as u32).map(EffectNo);
+        let again: BTreeSet<EventNo> =
+            all.filter(|effect| at_head(*effect)).filter_map(event).collect();
+        if again.len() <= heads.len() || self.effects(first).any(at_head) {
+            return None;
+        }
+        let at: Vec<String> = heads.iter().map(u64::to_string).collect();
+        let words = format!("{} of {} at offset {}", site.call, site.file, at.join(" or "));
+        self.ordered(lost, &at_head, &words)
+    }
+
+    /// Where the last write of this sort that a state kept, after what it lost, puts its bytes.
+    fn kept_last(&self, one: &Failing<'_>, site: &Site) -> Option<u64> {
+        let model = self.scene.model;
+        let loss = one.state.loss()?;
+        let lost = self.effects(one).next()?;
+        let after = lost.0 + 1..model.effects_before(one.state.point);
+        let kept = after
+            .rev()
+            .map(EffectNo)
+            .find(|effect| !loss.is_lost(effect.0) && self.sites.of(*effect) == Some(site))?;
+        let event = model.effect(kept)?.event;
+        (event != model.effect(lost)?.event).then(|| self.offset(event))?
+    }
+
+    /// Before each late call a sync of what is pending of the sort that was lost.
+    fn ordered(
+        &self,
+        lost: EffectNo,
+        late: &dyn Fn(EffectNo) -> bool,
+        words: &str,
+    ) -> Option<Remedy> {
+        let (scene, sites) = (self.scene, self.sites);
+        let file = sites.synced_by(lost)?;
+        let own = scene.model.effect(lost)?.event;
         let mut syncs: Vec<Added> = Vec::new();
         let mut pending: BTreeMap<FileId, EventNo> = BTreeMap::new();
         for effect in (0..scene.model.effects().len() as u32).map(EffectNo) {
             let Some(found) = scene.model.effect(effect) else { continue };
-            if self.counts(effect)
-                && let Some(file) = sites.synced_by(effect)
-            {
-                pending.insert(file, found.event);
-            } else if sites.of(effect) == Some(survives) {
+            if late(effect) {
                 let before = found.event.0.checked_sub(1).map(EventNo);
                 let due = std::mem::take(&mut pending);
                 syncs.extend(
                     before.into_iter().flat_map(|at| due.keys().map(move |file| (at, *file))),
                 );
+            } else if self.counts(effect)
+                && let Some(file) = sites.synced_by(effect)
+            {
+                pending.insert(file, found.event);
             }
         }
         syncs.sort_unstable();
         syncs.dedup();
-        if syncs.is_empty() || self.gone(&|_| true, &syncs) != self.tried.len() {
+        if syncs.is_empty() || self.gone(&|effect| !late(effect), &syncs) != self.tried.len() {
             return None;
         }
-        let calls: BTreeSet<EventNo> = syncs.iter().map(|(at, _)| *at).collect();
-        let path = |file, at| sites.patterns.path(&sites.names.path(file, at));
-        let place = format!(
-            "add {} before each {} of {}",
-            fsync_of(&path(file, own)),
-            survives.call,
-            survives.file
-        );
-        let (count, gone) = (calls.len(), self.all());
-        Some(Remedy { place, count, is_rule: true, gone, syncs, ..Remedy::default() })
+        let count = syncs.iter().map(|(at, _)| *at).collect::<BTreeSet<EventNo>>().len();
+        let path = sites.patterns.path(&sites.names.path(file, own));
+        let place = format!("add {} before each {words}", fsync_of(&path));
+        Some(Remedy { place, count, is_rule: true, gone: self.all(), syncs, ..Remedy::default() })
     }
 
     /// The calls of the guilty one's sort that were asked for alike; and those of them that write to the same

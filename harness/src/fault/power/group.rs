@@ -14,7 +14,7 @@ use super::remedied::{Remedied, Sought};
 use super::shrink::{self, Trier};
 use super::window;
 use crate::base::Result;
-use crate::diagnose::{self, Cause, Failing, Lost, Remedy, Scene, Sites};
+use crate::diagnose::{self, Cause, During, Failing, Lost, Remedy, Scene, Sites};
 use crate::driver::PowerPromise;
 use crate::fault::{Budget, Context};
 use crate::fault::{Symptom, in_use};
@@ -184,13 +184,21 @@ impl Group {
             }
             // What was lost in or after a recovery as before it.
             let same = self.cause.lost == other.cause.lost && !self.cause.lost.is_empty();
-            return same && (self.is_echo() || other.is_echo());
+            let alike = self.during().is_some() && self.during() == other.during();
+            return same && (alike || self.is_echo() || other.is_echo());
         }
         let whole = |group: &Group| {
             group.cause.counterfactual.as_ref().is_some_and(|remedy| remedy.whole.is_some())
         };
         let moment = self.cause.moment.is_some() && self.cause.moment == other.cause.moment;
         moment || !self.cause.lost.is_disjoint(&other.cause.lost) || whole(self) || whole(other)
+    }
+
+    /// What had been asked for when the guilty call was made.
+    fn during(&self) -> Option<During> {
+        let ground = &self.spot.ground;
+        let guilty = self.cause.guilty?;
+        Some(Sites::knowing(&ground.trace, &ground.model, &ground.patterns).during(guilty))
     }
 
     /// Takes in a group that fails for the same cause.

@@ -227,7 +227,17 @@ impl<'a> Remedied<'a> {
             }
             let image = builder.image(&state);
             *judged_so_far += 1;
-            if self.fails(&image, Spot { ground: Rc::clone(ground), state }, sought)? {
+            let spot = |state| Spot { ground: Rc::clone(ground), state };
+            if !self.fails(&image, spot(state.clone()), sought)? {
+                continue;
+            }
+            // Where it fails without the guilty loss too, something else is to blame.
+            let guilty = |effect: u32| {
+                sites.of(EffectNo(effect)).is_some_and(|site| sought.lost.contains(site))
+            };
+            let Some(less) = without(model, &state, &guilty, sought.profile) else { continue };
+            let image = builder.image(&less);
+            if !self.fails(&image, spot(less), sought)? {
                 return Ok(Outcome::Fails);
             }
         }
@@ -315,6 +325,22 @@ fn still(
         .collect();
     let left = CrashState::power(point, Loss::new(&closed, forms));
     view.check(&left, profile).is_ok().then_some(left)
+}
+
+/// The state with what is guilty in it returned; nothing where it lost nothing of that, or no profile has the rest.
+fn without(
+    model: &Model,
+    state: &CrashState,
+    guilty: &dyn Fn(u32) -> bool,
+    profile: Profile,
+) -> Option<CrashState> {
+    let loss = state.loss()?;
+    let view = View::at(model, state.point);
+    let lost = loss.lost().map(|effect| effect.0).filter(|effect| !guilty(*effect));
+    let closed = view.closed_loss(profile, lost);
+    let forms = loss.forms().iter().copied().filter(|(effect, _)| !guilty(*effect)).collect();
+    let less = CrashState::power(state.point, Loss::new(&closed, forms));
+    (less != *state).then_some(less)
 }
 
 fn distinct(states: impl Iterator<Item = CrashState>) -> Vec<CrashState> {
