@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::fault::Finding;
-use crate::scenario::{FaultName, Strike};
+use crate::scenario::FaultName;
 
 /// Has findings stand for others that say less.
 pub fn fold(findings: &mut Vec<Finding>) {
@@ -41,31 +41,35 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     if (plain.note && !echo.note) || plain.grade() > echo.grade() {
         return false;
     }
-    // What needs no fault at all is no fault's doing.
-    let nothing_failed = matches!(&echo.case.strike, Strike::Io(strike) if strike.plan.is_empty());
-    if nothing_failed && plain.fault == Some(FaultName::Power) && plain.is_one_flaw(echo) {
+    let blameless = echo.fault == Some(FaultName::Io) && echo.cause.blameless;
+    if blameless && plain.fault == Some(FaultName::Power) && plain.is_one_flaw(echo) {
         return true;
     }
     if echo.kind != plain.kind {
         return false;
     }
-    if plain.fault.is_none() && echo.fault == Some(FaultName::Io) {
-        return nothing_failed;
-    }
     match (echo.fault, plain.fault) {
         (Some(FaultName::Power), Some(FaultName::Kill)) => {
-            !echo.takes_two() && !plain.takes_two() && head(echo) == head(plain)
+            !plain.takes_two() && (is_moment(echo) || is_of_window(echo, plain))
         }
-        // Nothing failed in it: it is a kill or a power cut like any other.
-        (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power)) => nothing_failed,
+        // Nothing that failed is to blame: it is a kill or a power cut like any other, or no fault at all.
+        (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power) | None) => blameless,
         _ => false,
     }
 }
 
-/// A cause without what is told of the one case that stands for all.
-fn head(finding: &Finding) -> &str {
-    let sentence = &finding.cause.sentence;
-    sentence.split_once(" (").map_or(sentence.as_str(), |(head, _)| head)
+/// True if nothing has to be lost: what a power cut shows at that moment a kill shows too.
+fn is_moment(finding: &Finding) -> bool {
+    let parts = &finding.cause.parts;
+    parts.contains_key("after") && parts.contains_key("before")
+}
+
+/// True if `echo` loses what opens or closes the window of the kill, and nothing that was tried helps it alone.
+fn is_of_window(echo: &Finding, kill: &Finding) -> bool {
+    let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
+    let (Some(call), Some(file)) = (part(echo, "call"), part(echo, "file")) else { return false };
+    let lost = Some(format!("{call} of {file}"));
+    !echo.cause.tried && (part(kill, "after") == lost || part(kill, "before") == lost)
 }
 
 #[cfg(test)]
@@ -75,7 +79,7 @@ mod tests {
     use super::*;
     use crate::fault::Cause;
     use crate::oracle::Kind;
-    use crate::scenario::{Case, IoStrike, KillStrike, PowerStrike, Profile};
+    use crate::scenario::{Case, IoStrike, KillStrike, PowerStrike, Profile, Strike};
 
     fn finding(strike: Strike, kind: Kind, cause: &str) -> Finding {
         let fault = strike.fault();
@@ -109,7 +113,24 @@ mod tests {
 
     fn io(plan: &str) -> Finding {
         let strike = IoStrike { plan: plan.into(), ..IoStrike::default() };
-        finding(Strike::Io(strike), Kind::LostAck, "a call")
+        let mut finding = finding(Strike::Io(strike), Kind::LostAck, "a call");
+        finding.cause.blameless = plan.is_empty();
+        finding
+    }
+
+    /// The same, where nothing has to be lost between these two.
+    fn between(mut finding: Finding, after: &str, before: &str) -> Finding {
+        let parts = [("after", after), ("before", before)];
+        finding.cause.parts = parts.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        finding
+    }
+
+    /// The same, where this call's effect has to be lost.
+    fn losing(mut finding: Finding, call: &str, file: &str) -> Finding {
+        let parts = [("call", call), ("file", file)];
+        finding.cause.parts = parts.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        finding.cause.mechanism = Some(format!("{call} of {file}"));
+        finding
     }
 
     fn left(mut findings: Vec<Finding>) -> (usize, usize) {
@@ -119,10 +140,24 @@ mod tests {
 
     #[test]
     fn a_moment_that_a_kill_shows_needs_no_power_cut() {
-        let of = |event| format!("the store is stopped in a sync (stopped before event {event})");
-        assert_eq!(left(vec![kill(&of(3)), power(&of(5))]), (1, 1));
-        assert_eq!(left(vec![kill(&of(3)), power("what write puts into a can be lost")]), (2, 0));
-        assert_eq!(left(vec![power(&of(5))]), (1, 0));
+        let early = |one: Finding| between(one, "an acknowledgement", "write of log");
+        assert_eq!(left(vec![early(kill("a")), early(power("b"))]), (1, 1));
+        assert_eq!(left(vec![early(power("b"))]), (1, 0));
+        // What the acknowledgement did not wait for can be lost as well; another file cannot, and what a sync that
+        // was tried cures is a flaw of its own.
+        let lost = |file| losing(power("c"), "write", file);
+        assert_eq!(left(vec![early(kill("a")), lost("log")]), (1, 1));
+        assert_eq!(left(vec![early(kill("a")), lost("head")]), (2, 0));
+        let mut cured = lost("log");
+        cured.cause.tried = true;
+        assert_eq!(left(vec![early(kill("a")), cured]), (2, 0));
+    }
+
+    #[test]
+    fn what_one_loss_explains_is_told_once_whatever_it_does_to_the_store() {
+        let torn = Finding { kind: Kind::TornBatch, ..losing(io(""), "write", "log") };
+        assert_eq!(left(vec![losing(power("a"), "write", "log"), torn.clone()]), (1, 1));
+        assert_eq!(left(vec![losing(power("a"), "write", "head"), torn]), (2, 0));
     }
 
     #[test]

@@ -55,6 +55,11 @@ pub struct Remedy {
 pub type Added = (EventNo, FileId);
 
 impl Remedy {
+    /// True if it is one that can be tried on a recording.
+    pub fn was_tried(&self) -> bool {
+        !self.syncs.is_empty() || self.whole.is_some() || !self.gone.is_empty()
+    }
+
     /// One that goes without saying.
     pub fn untried(place: &str) -> Remedy {
         Remedy { place: place.into(), is_rule: true, ..Remedy::default() }

@@ -50,6 +50,8 @@ pub enum During {
     Close,
     /// Nothing was outstanding.
     Idle,
+    /// Nothing is ever asked: a whole program.
+    Program,
 }
 
 impl During {
@@ -63,6 +65,7 @@ impl During {
             During::Dump => "while reading",
             During::Close => "while closing",
             During::Idle => "in the background",
+            During::Program => "as the program runs",
         }
     }
 }
@@ -208,13 +211,15 @@ impl<'a> Sites<'a> {
 fn during(trace: &Trace) -> Vec<During> {
     let mut outstanding: Vec<(OpNo, During)> = Vec::new();
     let mut all = Vec::with_capacity(trace.events.len());
+    let asked = trace.events.iter().any(|event| matches!(event.kind, EventKind::Request { .. }));
+    let nothing = if asked { During::Idle } else { During::Program };
     for event in &trace.events {
         match &event.kind {
             EventKind::Request { op, request } => outstanding.push((*op, class(request))),
             EventKind::Reply { op, .. } => outstanding.retain(|(other, _)| other != op),
             _ => {}
         }
-        all.push(outstanding.last().map_or(During::Idle, |(_, during)| *during));
+        all.push(outstanding.last().map_or(nothing, |(_, during)| *during));
     }
     all
 }

@@ -41,19 +41,19 @@ impl Window {
     fn asked(&self, trace: &Trace) -> &'static str {
         let event = trace.events.get(self.opens.0 as usize);
         let Some(EventKind::Reply { op, .. }) = event.map(|event| &event.kind) else {
-            return "what was printed";
+            return "a line is printed";
         };
         let request = trace.events.iter().find_map(|event| match &event.kind {
             EventKind::Request { op: other, request } if other == op => Some(request),
             _ => None,
         });
         match request {
-            Some(Request::Batch(_)) => "a batch",
-            Some(Request::Sync) => "`sync`",
-            Some(Request::Checkpoint) => "`checkpoint`",
-            Some(Request::Close) => "`close`",
-            Some(Request::Open) => "`open`",
-            _ => "a write",
+            Some(Request::Batch(_)) => "a batch is acknowledged",
+            Some(Request::Sync) => "`sync` is acknowledged",
+            Some(Request::Checkpoint) => "`checkpoint` is acknowledged",
+            Some(Request::Close) => "`close` is acknowledged",
+            Some(Request::Open) => "`open` is acknowledged",
+            _ => "a write is acknowledged",
         }
     }
 
@@ -76,14 +76,13 @@ impl Window {
         let harm = harm(kind);
         let closes = self.closes.map(name);
         let asked = self.asked(trace);
+        let answer = if asked.ends_with("printed") { "print it" } else { "acknowledge" };
         let (opens, sentence, remedy) = if self.is_answer(trace) {
             let opens = "an acknowledgement".to_owned();
             let (sentence, remedy) = match &closes {
                 Some(closes) => (
-                    format!(
-                        "{asked} is acknowledged before {closes} hands it over: a crash in between {harm}"
-                    ),
-                    Some(Remedy::untried(&format!("acknowledge only after {closes}"))),
+                    format!("{asked} before {closes} hands it over: a crash in between {harm}"),
+                    Some(Remedy::untried(&format!("{answer} only after {closes}"))),
                 ),
                 None => (
                     format!(

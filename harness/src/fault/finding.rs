@@ -20,6 +20,10 @@ pub struct Cause {
     pub counterfactual: Option<String>,
     /// Which calls' effects have to be lost, where that is the cause: two findings with the same are one flaw.
     pub mechanism: Option<String>,
+    /// True of a finding with a failing call that shows without the failure too.
+    pub blameless: bool,
+    /// True if what would help was tried on the recording.
+    pub tried: bool,
     /// The same in parts, for programs: `event`, `file`, `call`, `operator` and so on.
     pub parts: BTreeMap<String, String>,
 }

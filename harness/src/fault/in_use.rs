@@ -19,6 +19,8 @@ pub fn cause(violation: &Violation) -> Cause {
                 .into(),
         counterfactual: None,
         mechanism: None,
+        blameless: false,
+        tried: false,
         parts: BTreeMap::from([("death".to_owned(), death(violation))]),
     }
 }

@@ -48,7 +48,9 @@ pub fn without_a_failure(
             continue;
         }
         let recovery = worker.recover(&builder.image(&same))?;
-        let Some(violation) = wrong(group, plain, &same, &recovery, scene) else { continue };
+        let Some(violation) = wrong(group, plain, (&same, Loss::Power), &recovery, scene) else {
+            continue;
+        };
         let (place, evidence) = (Place::State(same), recovery.words());
         let failing = Failing { violation, place, profiles, evidence, ..group.failing.clone() };
         return Ok(Some(Group::new(group.stage, &Plan::none(), plain, &failing)));
@@ -56,18 +58,29 @@ pub fn without_a_failure(
     Ok(None)
 }
 
-/// True if what is wrong with `group` is wrong with a power cut before its call failed.
-pub fn is_blameless(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<bool> {
+/// How a crash before its call failed shows what is wrong with `group`, if it does: by a kill, by a power cut.
+pub fn shown_before(
+    worker: &mut Worker,
+    group: &Group,
+    scene: &Scene<'_>,
+) -> Result<Option<&'static str>> {
     let run = &group.run;
-    let (Some(hit), Place::State(state)) = (&run.hit, &group.failing.place) else {
-        return Ok(false);
-    };
+    let Some(hit) = &run.hit else { return Ok(None) };
     let model = Model::with(&run.trace, &created(&run.trace), scene.device);
-    let Some(earlier) = earlier(&model, hit.event, state, group.failing.profiles) else {
-        return Ok(false);
+    let cut = match &group.failing.place {
+        Place::State(state) => earlier(&model, hit.event, state, group.failing.profiles),
+        Place::Running => None,
     };
-    let recovery = worker.recover(&Builder::new(&model).image(&earlier))?;
-    Ok(wrong(group, run, &earlier, &recovery, scene).is_some())
+    let kill = (CrashState::kill(hit.event), "a kill");
+    let mut builder = Builder::new(&model);
+    for (state, how) in [kill].into_iter().chain(cut.map(|state| (state, "a power cut"))) {
+        let loss = if state.is_kill() { Loss::Kill } else { Loss::Power };
+        let recovery = worker.recover(&builder.image(&state))?;
+        if wrong(group, run, (&state, loss), &recovery, scene).is_some() {
+            return Ok(Some(how));
+        }
+    }
+    Ok(None)
 }
 
 /// Under which of these profiles a power cut can leave the state.
@@ -84,13 +97,13 @@ fn as_mild(one: ProfileSet, other: ProfileSet) -> bool {
 fn wrong(
     group: &Group,
     run: &Run,
-    state: &CrashState,
+    (state, loss): (&CrashState, Loss),
     recovery: &Recovery,
     scene: &Scene<'_>,
 ) -> Option<Violation> {
     let before = scene.stages[group.stage].before.as_ref();
     let court = Court::new(before, run.history.clone(), &run.driven.dumps, scene.capabilities);
-    let verdict = court.at(Moment(u64::from(state.point.0)), Loss::Power, recovery)?;
+    let verdict = court.at(Moment(u64::from(state.point.0)), loss, recovery)?;
     let known = &group.failing.violation;
     let same = |found: &Violation| examined::alike(found, known) && found.note == known.note;
     verdict.violations.into_iter().find(same)

@@ -1,11 +1,11 @@
 //! From groups of failing runs to findings: whose door each is laid at, which groups are one, and what is
 //! told of the worst.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::blame::{is_blameless, without_a_failure};
+use super::blame::{shown_before, without_a_failure};
 use super::court::Court;
 use super::examined::Place;
 use super::group::{Group, Key, Scene, cause};
@@ -41,7 +41,6 @@ pub fn findings(
     let mut findings: Vec<Finding> = Vec::new();
     let mut worker = Worker::new(&ctx.setup())?;
     let groups = guilty(ctx, &mut worker, groups, plain, scene)?;
-    let mut blameless: BTreeSet<(bool, Kind)> = BTreeSet::new();
     for (mut key, mut group) in by_reason(groups) {
         if ctx.budget.must_confirm() {
             let mut finding = group.finding(&key, scene);
@@ -49,11 +48,9 @@ pub fn findings(
             findings.push(finding);
             continue;
         }
-        if is_blameless(&mut worker, &group, scene)? {
-            if !blameless.insert((key.note, key.kind)) {
-                continue;
-            }
-            key.sentence = "a power cut before any call failed shows the same".into();
+        let before = shown_before(&mut worker, &group, scene)?;
+        if let Some(how) = before {
+            key.sentence = format!("{how} before any call failed shows the same");
         }
         let told = match group.run.hit {
             None => cut(ctx, &mut group, scene)?,
@@ -63,6 +60,16 @@ pub fn findings(
             key.sentence.clone_from(&told.sentence);
         }
         let mut finding = group.finding(&key, scene);
+        finding.cause.blameless = before.is_some() || group.run.hit.is_none();
+        if before.is_some() {
+            let same = |known: &&mut Finding| {
+                known.cause.blameless && (known.kind, known.note) == (finding.kind, finding.note)
+            };
+            if let Some(known) = findings.iter_mut().find(same) {
+                known.stand_for(finding);
+                continue;
+            }
+        }
         if let Some(told) = told {
             let cause = &mut finding.cause;
             cause.mechanism = told.mechanism();

@@ -227,6 +227,8 @@ fn cause(struck: &Struck) -> Cause {
         sentence: format!("bytes of the file {file} were damaged at rest"),
         counterfactual: None,
         mechanism: None,
+        blameless: false,
+        tried: false,
         parts: [("file".to_owned(), file)].into(),
     }
 }

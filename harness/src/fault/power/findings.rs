@@ -2,6 +2,7 @@
 
 use super::group::{Group, legal_profile};
 use super::marked::marked;
+use crate::diagnose::Remedy;
 use crate::fault::{Cause, Context, Finding, Symptom, asked, in_use};
 use crate::image::Builder;
 use crate::oracle::Kind;
@@ -48,6 +49,8 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         sentence: format!("{inside}{}", told.sentence),
         counterfactual: counterfactual(group),
         mechanism: told.mechanism(),
+        blameless: false,
+        tried: told.counterfactual.as_ref().is_some_and(Remedy::was_tried),
         parts: told.parts.clone(),
     };
     if died_in_use {

@@ -9,9 +9,9 @@ use std::rc::Rc;
 use super::ask::Failure;
 use super::fewer::Fewer;
 use super::ground::{Ground, Spot};
-use super::prove::Prover;
 use super::remedied::{Remedied, Sought};
 use super::shrink::{self, Trier};
+use super::trial::Trial;
 use super::window;
 use crate::base::Result;
 use crate::diagnose::{self, Cause, During, Failing, Lost, Remedy, Scene, Sites};
@@ -98,7 +98,7 @@ impl Terms {
 /// Groups what failed, worst first.
 pub fn group(
     members: impl IntoIterator<Item = Member>,
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     terms: Terms,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
@@ -110,7 +110,7 @@ pub fn group(
     }
     let mut groups: Vec<Group> = Vec::new();
     for (ground, members) in grounds.into_values() {
-        for found in on_ground(&ground, members, prover, terms, budget)? {
+        for found in on_ground(&ground, members, trial, terms, budget)? {
             let same = |group: &&mut Group| {
                 // A store that was never opened is worth one word, whatever was lost.
                 let unborn = match group.kind {
@@ -140,7 +140,7 @@ pub fn group(
         }
     }
     for group in &mut groups {
-        smaller(group, prover, budget)?;
+        smaller(group, trial, budget)?;
     }
     for at in 0..groups.len() {
         let others: Vec<Lost> = groups
@@ -149,9 +149,9 @@ pub fn group(
             .filter(|(other, group)| *other != at && group.kind == groups[at].kind)
             .map(|(_, group)| group.cause.lost.clone())
             .collect();
-        explain(&mut groups[at], &others, prover, terms, budget, at < EXPLAINED)?;
+        explain(&mut groups[at], &others, trial, terms, budget, at < EXPLAINED)?;
     }
-    let mut groups = flaws(groups, prover, terms, budget)?;
+    let mut groups = flaws(groups, trial, terms, budget)?;
     let order = |group: &Group| {
         let mildest = group.profiles.mildest();
         (group.note, group.is_inside(), group.kind, mildest, u64::MAX - group.states)
@@ -179,7 +179,12 @@ impl Group {
             return false;
         }
         if !Rc::ptr_eq(&self.spot.ground, &other.spot.ground) {
-            if self.cause.moment.is_some() && self.cause.moment == other.cause.moment {
+            let opens = |group: &Group| {
+                let opens =
+                    group.cause.moment.as_ref().and(group.cause.parts.get("after")).cloned();
+                opens.map(|opens| (group.kind, opens))
+            };
+            if opens(self).is_some() && opens(self) == opens(other) {
                 return true;
             }
             // What was lost in or after a recovery as before it.
@@ -286,7 +291,7 @@ fn scene(ground: &Ground, terms: Terms) -> Scene<'_> {
 fn explain(
     group: &mut Group,
     others: &[Lost],
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     terms: Terms,
     budget: &Budget,
     closely: bool,
@@ -298,7 +303,7 @@ fn explain(
     if group.cause.lost.is_empty() {
         if closely
             && !budget.must_confirm()
-            && let Some(cause) = window::cause(group, prover, terms.device, budget)?
+            && let Some(cause) = window::cause(group, trial, terms.device, budget)?
         {
             group.cause = cause;
             group.is_explained = true;
@@ -319,14 +324,14 @@ fn explain(
     };
     let closely = closely && !budget.must_confirm();
     group.is_explained = closely;
-    let cures = if closely { cures(group, profile, prover, budget)? } else { Vec::new() };
+    let cures = if closely { cures(group, profile, trial, budget)? } else { Vec::new() };
     let loss = (&group.cause.lost, group.cause.torn);
     let mut cause = diagnose::explain(&scene, &sites, loss, &members, &one, &cures);
     // What the finding is called stays.
     (cause.sentence, cause.parts) = (group.cause.sentence.clone(), group.cause.parts.clone());
     if closely {
         let sought = sought(group, others, profile);
-        let mut tried = Remedied::new(&ground, prover, terms.device, budget);
+        let mut tried = Remedied::new(&ground, trial, terms.device, budget);
         cause.counterfactual = tried.first(&cause.remedies, &sought)?;
     } else {
         // What was not tried is not offered.
@@ -353,7 +358,7 @@ fn sought<'a>(group: &'a Group, others: &'a [Lost], profile: Profile) -> Sought<
 /// takes in those that its remedy cures as well, and those that it shares everything with.
 fn flaws(
     mut groups: Vec<Group>,
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     terms: Terms,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
@@ -366,7 +371,7 @@ fn flaws(
     for mut group in groups {
         let mut of = None;
         for (at, flaw) in flaws.iter_mut().enumerate() {
-            if flaw.may_be_one_with(&group) && is_one_flaw(flaw, &mut group, prover, terms, budget)?
+            if flaw.may_be_one_with(&group) && is_one_flaw(flaw, &mut group, trial, terms, budget)?
             {
                 of = Some(at);
                 break;
@@ -385,7 +390,7 @@ fn flaws(
 fn is_one_flaw(
     flaw: &mut Group,
     group: &mut Group,
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     terms: Terms,
     budget: &Budget,
 ) -> Result<bool> {
@@ -394,7 +399,8 @@ fn is_one_flaw(
     let place = |of: &Group| of.cause.counterfactual.as_ref().map(|remedy| remedy.place.clone());
     let untried = !(flaw.is_explained && group.is_explained);
     let moment = |of: &Group| of.cause.moment.clone();
-    if moment(flaw).is_some() && moment(flaw) == moment(group) {
+    let apart = !Rc::ptr_eq(&flaw.spot.ground, &group.spot.ground);
+    if moment(flaw).is_some() && (apart || moment(flaw) == moment(group)) {
         return Ok(true);
     }
     let alike = flaw.cause.lost == group.cause.lost && place(flaw) == place(group);
@@ -417,7 +423,7 @@ fn is_one_flaw(
         if budget.must_confirm() {
             return Ok(false);
         }
-        let mut tried = Remedied::new(&ground, prover, terms.device, budget);
+        let mut tried = Remedied::new(&ground, trial, terms.device, budget);
         tried.holds(remedy, &sought(sick, &[], profile))
     };
     if cures(flaw, group)? {
@@ -434,7 +440,7 @@ fn is_one_flaw(
 fn cures(
     group: &Group,
     profile: Profile,
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     budget: &Budget,
 ) -> Result<Vec<EffectNo>> {
     let spot = group.spot.clone();
@@ -445,7 +451,7 @@ fn cures(
     let event = |effect: EffectNo| model.effect(effect).map(|found| found.event);
     let events: BTreeSet<EventNo> = all.iter().filter_map(|effect| event(*effect)).collect();
     let mut cures = Vec::new();
-    let mut trier = Trier::new(prover, &spot, group.kind).alarms(!group.note);
+    let mut trier = Trier::new(trial, &spot, group.kind).alarms(!group.note);
     for returned in events.into_iter().take(RETURNS) {
         if budget.must_confirm() {
             break;
@@ -467,7 +473,7 @@ fn cures(
 fn on_ground(
     ground: &Rc<Ground>,
     members: Vec<Member>,
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     terms: Terms,
     budget: &Budget,
 ) -> Result<Vec<Group>> {
@@ -478,7 +484,7 @@ fn on_ground(
     let first = Spot { ground: Rc::clone(ground), state: members[0].spot.state.clone() };
     // All of one ground and call are alarms, or notes.
     let alarm = members.iter().all(|member| !member.violation.note);
-    let mut trier = Trier::new(prover, &first, Kind::LostAck).alarms(alarm);
+    let mut trier = Trier::new(trial, &first, Kind::LostAck).alarms(alarm);
     let found = diagnose::group(&scene, &failing, &[], |one, state| {
         // A hang takes the whole limit; a death in use is recovery's doing and no lost effect's.
         let is_plain = !matches!(one.kind, Kind::RecoveryHung | Kind::DiedInUse);
@@ -524,12 +530,12 @@ impl Group {
     pub fn adopt(
         &mut self,
         found: Fewer,
-        prover: &mut Prover,
+        trial: &mut dyn Trial,
         terms: Terms,
         budget: &Budget,
     ) -> Result<()> {
         let mut small = Group { spot: found.spot, violation: found.violation, ..self.clone() };
-        smaller(&mut small, prover, budget)?;
+        smaller(&mut small, trial, budget)?;
         let member = Member {
             mildest: legal_profile(&small),
             profiles: self.profiles,
@@ -537,11 +543,11 @@ impl Group {
             violation: small.violation.clone(),
         };
         let ground = Rc::clone(&small.spot.ground);
-        let told = on_ground(&ground, vec![member], prover, terms, budget)?;
+        let told = on_ground(&ground, vec![member], trial, terms, budget)?;
         let told = told.into_iter().next();
         match told {
             Some(mut told) => {
-                explain(&mut told, &[], prover, terms, budget, true)?;
+                explain(&mut told, &[], trial, terms, budget, true)?;
                 if told.cause.sentence != self.cause.sentence {
                     return Ok(());
                 }
@@ -566,7 +572,7 @@ impl Group {
 }
 
 /// Makes the state that stands for a group smaller.
-fn smaller(group: &mut Group, prover: &mut Prover, budget: &Budget) -> Result<()> {
+fn smaller(group: &mut Group, trial: &mut dyn Trial, budget: &Budget) -> Result<()> {
     let Some(profile) = legal_profile(group) else { return Ok(()) };
     // Each try would take the whole time limit; or nothing that was lost is to blame.
     let is_plain = !matches!(group.kind, Kind::RecoveryHung | Kind::DiedInUse);
@@ -575,13 +581,13 @@ fn smaller(group: &mut Group, prover: &mut Prover, budget: &Budget) -> Result<()
     }
     let spot = group.spot.clone();
     let sought = (group.kind, !group.note);
-    let state = shrink::smallest(prover, &spot, profile.into(), sought, budget)?;
+    let state = shrink::smallest(trial, &spot, profile.into(), sought, budget)?;
     if state == spot.state {
         return Ok(());
     }
-    let (verdict, _) = Trier::new(prover, &spot, group.kind).verdict(&state)?;
+    let found = Trier::new(trial, &spot, group.kind).violations(&state)?;
     let same = |found: &Violation| (found.kind, found.note) == (group.kind, group.note);
-    if let Some(same) = verdict.violations.into_iter().find(same) {
+    if let Some(same) = found.into_iter().find(same) {
         group.violation = same;
         group.spot.state = state;
     }

@@ -9,6 +9,7 @@
 //! * `reopen`: what recovery left is opened again.
 //! * `own_name`: the database's own name, judged apart. `nested`: crashes inside recovery.
 //! * `clean_close`: what a clean close shows already is no crash's doing.
+//! * `trial`: one state tried. `remedied`: remedies tried on the recording that has them.
 //! * `window`: from which event on a crash fails, and up to which.
 //! * `settle`: two opinions about one image. `shrink`, `group`, `findings`: from failing states to
 //!   findings. `rejudge`: one saved case again. `today`: the same asked of today's program.
@@ -40,6 +41,7 @@ mod shrink;
 mod source;
 mod stage;
 pub mod today;
+pub mod trial;
 pub mod visit;
 mod volatile;
 mod window;

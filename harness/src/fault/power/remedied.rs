@@ -8,8 +8,7 @@ use std::rc::Rc;
 
 use super::ground::{Ground, Spot};
 use super::group::Member;
-use super::prove::Prover;
-use super::shrink::judged;
+use super::trial::Trial;
 use crate::base::{Result, Rng};
 use crate::diagnose::{self, Added, Lost, Remedy, Sites, lost_effects, number, with_syncs};
 use crate::explore::Explorer;
@@ -31,6 +30,8 @@ const GAPS: usize = 24;
 const GAP_STATES: usize = 6;
 /// How many states of the whole recording are visited besides.
 const STATES: usize = 120;
+/// They are looked for among so many.
+const LOOKED: usize = 20_000;
 /// How many recoveries the remedies of one group may take together.
 pub const RECOVERIES: u64 = 600;
 
@@ -65,7 +66,7 @@ pub enum Outcome {
 /// Tries remedies on one recording.
 pub struct Remedied<'a> {
     ground: &'a Rc<Ground>,
-    prover: &'a mut Prover,
+    trial: &'a mut dyn Trial,
     device: Device,
     budget: &'a Budget,
     left: u64,
@@ -75,11 +76,11 @@ impl<'a> Remedied<'a> {
     /// Of this recording; recoveries are counted for all remedies of one group.
     pub fn new(
         ground: &'a Rc<Ground>,
-        prover: &'a mut Prover,
+        trial: &'a mut dyn Trial,
         device: Device,
         budget: &'a Budget,
     ) -> Self {
-        Self { ground, prover, device, budget, left: RECOVERIES }
+        Self { ground, trial, device, budget, left: RECOVERIES }
     }
 
     /// The first remedy that holds, with what was tried of it. A later answer goes by what the diagnosis
@@ -153,11 +154,11 @@ impl<'a> Remedied<'a> {
 
     /// True if what recovers from an image is wrong in the way that is sought.
     fn fails(&mut self, image: &Image, spot: Spot, sought: &Sought<'_>) -> Result<bool> {
-        let before = self.prover.recoveries;
-        let (verdict, _) = judged(self.prover, image, &spot, false)?;
-        self.left = self.left.saturating_sub(self.prover.recoveries - before);
+        let before = self.trial.recoveries();
+        let found = self.trial.violations(image, &spot, false)?;
+        self.left = self.left.saturating_sub(self.trial.recoveries() - before);
         let same = |found: &Violation| found.kind == sought.kind && !(sought.alarm && found.note);
-        Ok(verdict.violations.iter().any(same))
+        Ok(found.iter().any(same))
     }
 
     /// Explores the recording with these syncs: some of the failing states, the gaps before the syncs return,
@@ -191,10 +192,18 @@ impl<'a> Remedied<'a> {
         let states = || {
             let sorts = diagnose::sorts(&self.ground.trace, &model);
             let rng = Rng::new(0);
-            let explorer =
+            let mut explorer =
                 Explorer::new(&self.ground.trace, &model, profiles, &rng).by_groups(sorts);
+            // Random states never end.
+            let explorer =
+                std::iter::from_fn(
+                    move || {
+                        if explorer.is_endless() { None } else { explorer.next() }
+                    },
+                );
             let offset = self.ground.offset;
-            let visits = explorer.filter(|visit| !visit.kill && visit.state.point.0 > offset);
+            let visits =
+                explorer.take(LOOKED).filter(|visit| !visit.kill && visit.state.point.0 > offset);
             rest.into_iter().chain(visits.map(|visit| visit.state).take(STATES)).collect()
         };
         self.all(&model, states, sought, &mut judged)

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::ground::Spot;
 use super::prove::Prover;
+use super::trial::{self, Trial};
 use crate::base::Result;
 use crate::fault::{Budget, second};
 use crate::image::{Builder, Image};
@@ -25,7 +26,7 @@ const SINGLE: usize = 48;
 
 /// Judges single states.
 pub struct Trier<'p, 'g> {
-    prover: &'p mut Prover,
+    trial: &'p mut dyn Trial,
     builder: Builder<'g>,
     spot: &'g Spot,
     kind: Kind,
@@ -35,8 +36,8 @@ pub struct Trier<'p, 'g> {
 
 impl<'p, 'g> Trier<'p, 'g> {
     /// Tries states of the ground of `spot` for violations of `kind`.
-    pub fn new(prover: &'p mut Prover, spot: &'g Spot, kind: Kind) -> Self {
-        Self { prover, builder: Builder::new(&spot.ground.model), spot, kind, alarms: false }
+    pub fn new(trial: &'p mut dyn Trial, spot: &'g Spot, kind: Kind) -> Self {
+        Self { trial, builder: Builder::new(&spot.ground.model), spot, kind, alarms: false }
     }
 
     /// Tries for alarms alone, where `alarms` is set.
@@ -46,11 +47,8 @@ impl<'p, 'g> Trier<'p, 'g> {
     }
 
     /// What is found wrong with a state.
-    pub fn verdict(&mut self, state: &CrashState) -> Result<(Verdict, Recovery)> {
-        let image = self.builder.image(state);
-        let spot = Spot { ground: Rc::clone(&self.spot.ground), state: state.clone() };
-        let besides = matches!(self.kind, Kind::Unstable | Kind::NotWritable | Kind::DiedInUse);
-        judged(self.prover, &image, &spot, besides)
+    pub fn violations(&mut self, state: &CrashState) -> Result<Vec<Violation>> {
+        trial::of_state(self.trial, &mut self.builder, self.spot, state.clone(), self.kind)
     }
 
     /// True if a state shows the kind.
@@ -61,9 +59,9 @@ impl<'p, 'g> Trier<'p, 'g> {
     /// True if a state shows this kind.
     pub fn shows(&mut self, state: &CrashState, kind: Kind) -> Result<bool> {
         self.kind = kind;
-        let (verdict, _) = self.verdict(state)?;
+        let found = self.violations(state)?;
         let counts = |found: &Violation| found.kind == kind && !(self.alarms && found.note);
-        Ok(verdict.violations.iter().any(counts))
+        Ok(found.iter().any(counts))
     }
 }
 
@@ -99,7 +97,7 @@ pub fn second_openings(prover: &mut Prover, image: &Image, recovery: &Recovery) 
 /// The smallest state that was found to fail in the same way, as an alarm where it is one, legal under
 /// the mildest of `profiles`.
 pub fn smallest(
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     spot: &Spot,
     profiles: ProfileSet,
     (kind, alarm): (Kind, bool),
@@ -110,7 +108,7 @@ pub fn smallest(
     };
     let ground = Rc::clone(&spot.ground);
     let model = &ground.model;
-    let mut trier = Trier::new(prover, spot, kind).alarms(alarm);
+    let mut trier = Trier::new(trial, spot, kind).alarms(alarm);
     let mut trouble = None;
     let mut tries = Tries::new(TRIES);
     let view = View::at(model, spot.state.point);

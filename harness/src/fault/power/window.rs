@@ -7,13 +7,12 @@ use std::rc::Rc;
 
 use super::ground::{Ground, Spot};
 use super::group::Group;
-use super::prove::Prover;
-use super::shrink::{Trier, judged};
+use super::trial::{self, Trial};
 use crate::base::Result;
 use crate::diagnose::{Cause, Order, Sites, Window};
 use crate::fault::Budget;
 use crate::image::Builder;
-use crate::oracle::{Kind, Verdict, Violation};
+use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, Device, EffectNo, Model};
 use crate::trace::{Event, EventKind, EventNo, FileId, Trace};
 use crate::workload::OpNo;
@@ -27,16 +26,16 @@ const AFTER: u32 = 40;
 /// side; nothing where a crash at its point holds, or no end was found before it.
 pub fn cause(
     group: &Group,
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     device: Device,
     budget: &Budget,
 ) -> Result<Option<Cause>> {
-    let Some(window) = window(group, prover, budget)? else { return Ok(None) };
+    let Some(window) = window(group, trial, budget)? else { return Ok(None) };
     let ground = Rc::clone(&group.spot.ground);
     let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
     let mut cause = window.tell(&ground.trace, &sites, group.kind);
     if let Some(order) = window.order(&ground.trace).filter(|_| !window.is_answer(&ground.trace)) {
-        let tried = changed(group, order, prover, device, budget)?;
+        let tried = changed(group, order, trial, device, budget)?;
         match (&mut cause.counterfactual, tried) {
             (Some(remedy), Some(points)) => {
                 remedy.gone =
@@ -53,15 +52,16 @@ pub fn cause(
 }
 
 /// The window around the state that stands for a group.
-fn window(group: &Group, prover: &mut Prover, budget: &Budget) -> Result<Option<Window>> {
+fn window(group: &Group, trial: &mut dyn Trial, budget: &Budget) -> Result<Option<Window>> {
     let spot = &group.spot;
     let ground = &spot.ground;
     let events = &ground.trace.events;
     let point = spot.state.point;
-    let mut trier = Trier::new(prover, spot, group.kind);
+    let mut builder = Builder::new(&ground.model);
     let mut fails = |at: u32| -> Result<bool> {
-        let (verdict, _) = trier.verdict(&CrashState::kill(EventNo(at)))?;
-        Ok(shows(&verdict, group))
+        let state = CrashState::kill(EventNo(at));
+        let found = trial::of_state(trial, &mut builder, spot, state, group.kind)?;
+        Ok(shows(&found, group))
     };
     if !fails(point.0)? {
         return Ok(None);
@@ -126,12 +126,12 @@ fn matters(ground: &Ground, event: Option<&Event>, at: EventNo) -> bool {
 
 /// True if the same is wrong, of the same operation where one is named; before the store was ever opened it is
 /// but a note.
-fn shows(verdict: &Verdict, group: &Group) -> bool {
+fn shows(found: &[Violation], group: &Group) -> bool {
     let first = group.violation.operations.first();
     let names = |of: &[OpNo]| first.is_none_or(|first| of.contains(first) || of.is_empty());
     let kind = |kind: Kind| if kind == Kind::RefusedUnborn { Kind::Refused } else { kind };
     let same = |found: &Violation| kind(found.kind) == kind(group.kind) && names(&found.operations);
-    verdict.violations.iter().any(same)
+    found.iter().any(same)
 }
 
 /// How many crashes around two calls hold once their order is the other one; nothing where one fails, or the
@@ -139,7 +139,7 @@ fn shows(verdict: &Verdict, group: &Group) -> bool {
 fn changed(
     group: &Group,
     order: Order,
-    prover: &mut Prover,
+    trial: &mut dyn Trial,
     device: Device,
     budget: &Budget,
 ) -> Result<Option<usize>> {
@@ -147,7 +147,7 @@ fn changed(
     let Some(trace) = swapped(&ground.trace, &ground.model, order) else { return Ok(None) };
     let model = Model::with(&trace, &ground.overlay, device);
     let mut builder = Builder::new(&model);
-    let besides = matches!(group.kind, Kind::Unstable | Kind::NotWritable);
+    let besides = trial::is_besides(group.kind);
     let end = model.last_point().0.min(order.first.0 + AFTER);
     let mut tried = 0;
     for at in (order.last.0..=end).map(EventNo) {
@@ -165,9 +165,9 @@ fn changed(
         let state = CrashState::kill(at);
         let image = builder.image(&state);
         let spot = Spot { ground: Rc::clone(&ground), state };
-        let (verdict, _) = judged(prover, &image, &spot, besides)?;
+        let found = trial.violations(&image, &spot, besides)?;
         let same = |found: &Violation| found.kind == group.kind && (group.note || !found.note);
-        if verdict.violations.iter().any(same) {
+        if found.iter().any(same) {
             return Ok(None);
         }
         tried += 1;

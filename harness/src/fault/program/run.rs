@@ -7,16 +7,18 @@ use super::check::{Checked, Checker, Pool};
 use super::promises::{NoCourt, Promises};
 use super::{WORKLOAD_LIMIT, check_of, filled};
 use crate::base::{HarnessError, Result};
-use crate::diagnose::{self, Failing, Scene};
+use crate::diagnose;
 use crate::driver::command::Ran;
-use crate::driver::{Capabilities, PowerPromise};
+use crate::driver::{Capabilities, PowerPromise, reason};
 use crate::explore::Explorer;
 use crate::fault::power::ground::{Ground, Spot};
-use crate::fault::power::{Group, device, finding, profiles};
+use crate::fault::power::group::{Member, Terms, group};
+use crate::fault::power::trial::Trial;
+use crate::fault::power::{device, finding, profiles};
 use crate::fault::{Context, Control, FaultOutcome, Progress, Timing, Totals, asked, unseen};
 use crate::image::{Builder, Image};
 use crate::oracle::{Kind, Violation};
-use crate::persistence::{CrashState, Overlay, Profile, ProfileSet};
+use crate::persistence::{CrashState, Overlay, ProfileSet};
 use crate::record::{RecordOptions, record_whole, shell};
 use crate::scenario::FaultName;
 use crate::trace::Trace;
@@ -25,8 +27,6 @@ use crate::trace::Trace;
 const BARREN: u64 = 20_000;
 /// How many failing states are kept to be grouped.
 const FAILURES: usize = 20_000;
-/// How many checks the search for causes may take.
-const PROBES: u64 = 200;
 
 /// What the control run of a whole program showed: there is none but the recording itself, whose end
 /// must pass the check.
@@ -232,12 +232,20 @@ pub fn violation(spot: &Spot, promises: &Promises, ran: &Ran) -> Violation {
         None => "nothing had been printed".to_owned(),
         Some(last) => {
             let last: String = last.chars().take(60).collect();
-            format!("{count} lines had been printed, the last `{}`", last.escape_default())
+            let lines = if count == 1 { "1 line" } else { &format!("{count} lines") };
+            format!("{lines} had been printed, the last `{}`", last.escape_default())
         }
+    };
+    let said = match reason(&ran.output) {
+        said if said.is_empty() => String::new(),
+        said => format!(": {said}"),
     };
     Violation {
         kind: Kind::LostAck,
-        sentence: format!("after {what} at {point} the check fails ({}); {promised}", ran.how),
+        sentence: format!(
+            "after {what} at {point} the check fails ({}{said}); {promised}",
+            ran.how
+        ),
         keys: Vec::new(),
         operations: Vec::new(),
         note: false,
@@ -253,75 +261,54 @@ fn findings(
     outcome: &mut FaultOutcome,
 ) -> Result<()> {
     let failed: Vec<Failed> = failed.into_values().collect();
-    let scene = Scene {
-        trace: &ground.trace,
-        model: &ground.model,
-        overlay: &ground.overlay,
-        device: device(ctx),
-        durable: PowerPromise::Ack,
-        patterns: &ground.patterns,
-        recovery: None,
-    };
-    let failing: Vec<Failing<'_>> = failed
-        .iter()
-        .map(|one| Failing {
-            state: &one.state,
-            profile: one.profiles.mildest().unwrap_or(Profile::Ext4),
-            kind: Kind::LostAck,
-            operations: &[],
-        })
-        .collect();
-    let mut builder = Builder::new(&ground.model);
-    let (mut left, mut trouble) = (PROBES, None);
-    let mut known: BTreeMap<(u128, usize), bool> = BTreeMap::new();
-    let mut fails = |image: &Image, count: usize| -> Option<bool> {
-        if let Some(known) = known.get(&(image.hash(), count)) {
-            return Some(*known);
-        }
-        if ctx.budget.must_confirm() {
-            return None;
-        }
-        left = left.checked_sub(1)?;
-        match checker.run(image, &promises.text(count)) {
-            Ok(ran) => {
-                known.insert((image.hash(), count), !ran.success);
-                Some(!ran.success)
-            }
-            Err(error) => {
-                trouble = Some(error);
-                left = 0;
-                None
-            }
-        }
-    };
-    let groups = diagnose::group(&scene, &failing, &[], |_, state| {
-        fails(&builder.image(state), promises.before(state.point.0))
+    let members = failed.iter().map(|one| {
+        let spot = Spot { ground: Rc::clone(ground), state: one.state.clone() };
+        let violation = violation(&spot, promises, &one.ran);
+        Member::new(spot, violation, one.profiles)
     });
-    if let Some(error) = trouble {
-        return Err(error);
-    }
-    for group in groups {
-        let first = &failed[group.members[0]];
-        let spot = Spot { ground: Rc::clone(ground), state: first.state.clone() };
-        let all = group.members.iter().map(|at| failed[*at].profiles);
-        let told = Group {
-            kind: group.kind,
-            note: false,
-            violation: violation(&spot, promises, &first.ran),
-            spot,
-            cause: group.cause,
-            profiles: all.fold(ProfileSet::EMPTY, ProfileSet::union),
-            states: group.members.len() as u64,
-            is_explained: false,
-            shows: Vec::new(),
-            own: group.members.len() as u64,
-            members: Rc::from([]),
-            echoes: 0,
-            requests: None,
-        };
+    // What it printed it had promised.
+    let terms = Terms { durable: PowerPromise::Ack, ..Terms::of(ctx) };
+    let mut checks = Checks { checker, promises, known: BTreeMap::new(), done: 0 };
+    let groups = group(members, &mut checks, terms, ctx.budget)?;
+    for told in groups {
         let mut finding = finding(ctx, FaultName::Power, &told);
-        finding.evidence.clone_from(&first.ran.output);
+        let spot = &told.spot;
+        let image = Builder::new(&ground.model).image(&spot.state);
+        finding.evidence = checks.run(&image, spot)?.output;
         outcome.findings.push(finding);
     }
     Ok(())
+}
+
+/// Tries states with the check.
+struct Checks<'a> {
+    checker: &'a mut Checker,
+    promises: &'a Promises,
+    /// By image and number of lines.
+    known: BTreeMap<(u128, usize), Ran>,
+    done: u64,
+}
+
+impl Checks<'_> {
+    fn run(&mut self, image: &Image, spot: &Spot) -> Result<Ran> {
+        let count = self.promises.before(spot.state.point.0);
+        if let Some(known) = self.known.get(&(image.hash(), count)) {
+            return Ok(known.clone());
+        }
+        self.done += 1;
+        let ran = self.checker.run(image, &self.promises.text(count))?;
+        self.known.insert((image.hash(), count), ran.clone());
+        Ok(ran)
+    }
+}
+
+impl Trial for Checks<'_> {
+    fn violations(&mut self, image: &Image, spot: &Spot, _: bool) -> Result<Vec<Violation>> {
+        let ran = self.run(image, spot)?;
+        Ok(if ran.success { Vec::new() } else { vec![violation(spot, self.promises, &ran)] })
+    }
+
+    fn recoveries(&self) -> u64 {
+        self.done
+    }
 }
