@@ -20,7 +20,7 @@ use crate::base::limits::PAGE_BYTES;
 use crate::driver::PowerPromise;
 use crate::oracle::Kind;
 use crate::persistence::{CrashState, EffectKind, EffectNo};
-use crate::trace::{EventNo, FileId};
+use crate::trace::{EventKind, EventNo, FileId};
 
 /// The most states that one remedy is tried on.
 const TRIED: usize = 20_000;
@@ -113,10 +113,14 @@ pub(super) fn find<'a>(
         rules.sort_by_key(|rule| rule.syncs.len());
         rules.dedup_by(|one, other| one.syncs == other.syncs);
         found.extend(rules);
-        found.extend(search.once(first));
+        if search.is_made_once(guilty) {
+            found.extend(search.once(first));
+        }
     }
     if let Some(file) = search.replaces(first) {
         found.push(other::replaced(file));
+    } else if first.kind == Kind::Hole {
+        found.push(other::hole());
     } else if lost.iter().all(|site| matches!(site.part, Part::Bytes | Part::Size))
         && (torn || search.is_mixed(first))
         && !search.is_promised(first)
@@ -156,6 +160,24 @@ impl Search<'_> {
         self.sites.of(effect).is_some_and(|site| self.lost.contains(site))
     }
 
+    /// True if the guilty call was made before any `open` was answered: what makes a new store is made once.
+    fn is_made_once(&self, guilty: Option<EffectNo>) -> bool {
+        let event = guilty.and_then(|effect| Some(self.scene.model.effect(effect)?.event));
+        let answered = (0..)
+            .zip(&self.scene.trace.events)
+            .find(|(_, event)| matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_)));
+        event.is_some_and(|event| answered.is_none_or(|(at, _)| event.0 < at))
+    }
+
+    /// `fsync of log`, or `msync of log` where it was a store into a mapping that was lost.
+    fn sync(&self, what: String) -> String {
+        let stores = self.lost.iter().all(|site| site.call == "store");
+        match what.strip_prefix("fsync") {
+            Some(rest) if stores => format!("msync{rest}"),
+            _ => what,
+        }
+    }
+
     /// One sync, after an effect that counts: the earliest at first, since a later one leaves more time.
     fn once(&self, first: &Failing<'_>) -> Vec<Remedy> {
         let mut places: Vec<Added> = Vec::new();
@@ -178,7 +200,7 @@ impl Search<'_> {
         let helps = |place: &Added| self.gone(&|_| true, &[*place]) == self.tried.len();
         let candidates = candidates.filter(|place| tried.insert(*place)).filter(helps);
         let remedy = |(after, file): Added| Remedy {
-            place: format!("add {}", fsync(self.sites, file, after)),
+            place: format!("add {}", self.sync(fsync(self.sites, file, after))),
             detail: format!(" after event {}", after.0),
             is_rule: false,
             gone: self.all(),
@@ -284,7 +306,7 @@ impl Search<'_> {
         }
         let count = syncs.iter().map(|(at, _)| *at).collect::<BTreeSet<EventNo>>().len();
         let path = sites.patterns.path(&sites.names.path(file, own));
-        let place = format!("add {} before each {words}", fsync_of(&path));
+        let place = format!("add {} before each {words}", self.sync(fsync_of(&path)));
         Some(Remedy { place, count, is_rule: true, gone: self.all(), syncs, ..Remedy::default() })
     }
 
@@ -345,7 +367,7 @@ impl Search<'_> {
         let counts = |effect: EffectNo| self.is_such(such, effect);
         let gone = (self.gone(&counts, &everywhere) == self.tried.len()).then(|| self.all())?;
         let events: BTreeSet<EventNo> = everywhere.iter().map(|(event, _)| *event).collect();
-        let what = fsyncs(self.sites, &everywhere);
+        let what = self.sync(fsyncs(self.sites, &everywhere));
         let calls: BTreeSet<&str> = self.lost.iter().map(|site| site.call.as_str()).collect();
         let calls = such.words(&calls.into_iter().collect::<Vec<_>>().join(" and "));
         let places = match late {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::names::Names;
 use super::patterns::NamePatterns;
-use crate::persistence::{EffectKind, EffectNo, Model};
+use crate::persistence::{EffectKind, EffectNo, Fill, Model};
 use crate::trace::{EventKind, EventNo, FileId, Trace};
 use crate::workload::{OpNo, Request};
 
@@ -159,6 +159,20 @@ impl<'a> Sites<'a> {
             EffectKind::Exchange { a, .. } => a.dir,
             EffectKind::Leave { from, .. } => from.dir,
         })
+    }
+
+    /// The bytes that an event puts into files, one page after the other.
+    pub(super) fn bytes(&self, at: EventNo) -> Vec<u8> {
+        let mut all = Vec::new();
+        for effect in self.model.effects_of(at) {
+            if let Some(EffectKind::Data { start, end, fill: Fill::Bytes(bytes, from), .. }) =
+                self.model.effect(EffectNo(effect)).map(|found| &found.kind)
+            {
+                let len = usize::from(end.saturating_sub(*start));
+                all.extend(bytes.get(*from..from + len).unwrap_or_default());
+            }
+        }
+        all
     }
 
     /// What had been asked for at an event.

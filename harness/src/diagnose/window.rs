@@ -7,7 +7,7 @@ use super::remedy::Remedy;
 use super::site::Sites;
 use crate::oracle::Kind;
 use crate::trace::{EventKind, EventNo, Trace};
-use crate::workload::Request;
+use crate::workload::{Mutation, Request};
 
 /// The window of one failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,17 +79,20 @@ impl Window {
         let answer = if asked.ends_with("printed") { "print it" } else { "acknowledge" };
         let (opens, sentence, remedy) = if self.is_answer(trace) {
             let opens = "an acknowledgement".to_owned();
-            let (sentence, remedy) = match &closes {
-                Some(closes) => (
+            let (sentence, remedy) = match (&closes, Written::of(trace, sites, self)) {
+                (Some(closes), Written::Later) => (
                     format!("{asked} before {closes} hands it over: a crash in between {harm}"),
                     Some(Remedy::untried(&format!("{answer} only after {closes}"))),
                 ),
-                None => (
-                    format!(
-                        "{asked} is acknowledged and never handed to the kernel: a crash {harm}"
-                    ),
-                    None,
-                ),
+                (Some(closes), _) => {
+                    (format!("{asked}, and from then on, until {closes}, a crash {harm}"), None)
+                }
+                (None, Written::Before) => {
+                    (format!("{asked}, and from then on a crash {harm}"), None)
+                }
+                (None, _) => {
+                    (format!("{asked} and never handed to the kernel: a crash {harm}"), None)
+                }
             };
             (opens, sentence, remedy)
         } else {
@@ -132,6 +135,54 @@ impl Window {
     }
 }
 
+/// When the bytes of what was acknowledged were handed to the kernel.
+enum Written {
+    /// While it was asked for.
+    Before,
+    /// By the call that closes the window.
+    Later,
+    /// Neither was seen: they may be encoded.
+    Unknown,
+}
+
+impl Written {
+    fn of(trace: &Trace, sites: &Sites<'_>, window: &Window) -> Written {
+        let event = trace.events.get(window.opens.0 as usize).map(|event| &event.kind);
+        let Some(EventKind::Reply { op, .. }) = event else { return Written::Unknown };
+        let asked = (0..).zip(&trace.events).find_map(|(at, event)| match &event.kind {
+            EventKind::Request { op: other, request } if other == op => Some((at, request)),
+            _ => None,
+        });
+        let Some((asked, request)) = asked else { return Written::Unknown };
+        let values: Vec<&[u8]> = request
+            .mutations()
+            .iter()
+            .filter_map(|mutation| match mutation {
+                Mutation::Put(_, value) => value.as_str().as_bytes().get(..TELLING),
+                Mutation::Del(_) => None,
+            })
+            .collect();
+        let hands_over = |event: EventNo| {
+            let bytes = sites.bytes(event);
+            let holds = |value: &&[u8]| bytes.windows(TELLING).any(|some| some == *value);
+            values.iter().any(holds)
+        };
+        let mut own = (asked + 1..window.opens.0).map(EventNo);
+        if own.clone().any(hands_over) {
+            return Written::Before;
+        }
+        // What changed no file at all was not written.
+        let nothing = !own.any(|at| sites.changes(at));
+        match window.closes {
+            Some(closes) if nothing || hands_over(closes) => Written::Later,
+            _ => Written::Unknown,
+        }
+    }
+}
+
+/// The beginning of a value, so many bytes, stands nowhere by chance.
+const TELLING: usize = 12;
+
 /// What becomes of the store.
 fn harm(kind: Kind) -> &'static str {
     match kind {
@@ -167,19 +218,19 @@ mod tests {
     use super::*;
     use crate::diagnose::NamePatterns;
     use crate::persistence::tests::script::Script;
-    use crate::workload::{Answer, Mutation, OpNo};
+    use crate::workload::{Answer, OpNo};
 
     /// A put that unlinks, then renames, then is answered: the events of the three.
     fn put() -> (Script, [EventNo; 3]) {
         let mut script = Script::new();
         script.create("log");
         script.create("snap.tmp");
-        let put = Request::Write(Mutation::Put("k".into(), "v".into()));
+        let put = Request::Write(Mutation::Put("k".into(), "a value of its own".into()));
         script.event(EventKind::Request { op: OpNo(0), request: put });
         let emptied = script.unlink("log");
         let renamed = script.rename("snap.tmp", "snap");
         let answered = script.event(EventKind::Reply { op: OpNo(0), answer: Answer::Ack });
-        script.write("snap", 0, b"late");
+        script.write("snap", 0, b"k=a value of its own");
         (script, [emptied, renamed, answered])
     }
 

@@ -18,6 +18,14 @@ pub(super) fn torn() -> Remedy {
     )
 }
 
+/// What helps where a later write counts though an earlier one is not there.
+pub(super) fn hole() -> Remedy {
+    Remedy::untried(
+        "end recovery at the first record that is missing or does not check out: what comes behind it was \
+         promised later",
+    )
+}
+
 /// What helps where the only copy of what was promised is written over.
 pub(super) fn replaced(file: FileId) -> Remedy {
     let place = "write the new elsewhere and switch to it when it is durable, or keep a copy of what it \
@@ -36,13 +44,19 @@ impl Search<'_> {
                 Some(EffectKind::Data { .. } | EffectKind::Resize { .. } | EffectKind::Grow { .. })
             )
         };
-        let promised = promised(self.scene, first)?;
-        let mut events = self.effects(first).map(event);
-        let over = self.is_mixed_since(first, promised.answered)
-            && events.all(|event| event.is_some_and(|event| event > promised.answered))
-            && self.effects(first).all(bytes);
         let file = |effect| Some(self.scene.model.effect(effect)?.kind.file());
-        self.effects(first).next().and_then(file).filter(|_| over)
+        let file = self.effects(first).next().and_then(file)?;
+        let since = match promised(self.scene, first) {
+            Some(promised) => promised.answered,
+            // A recovery writes over what was promised before it.
+            None if self.scene.trace.initial.iter().any(|node| node.file == file) => EventNo(0),
+            None => return None,
+        };
+        let mut events = self.effects(first).map(event);
+        let over = self.is_mixed_since(first, since)
+            && events.all(|event| event.is_some_and(|event| event > since))
+            && self.effects(first).all(bytes);
+        over.then_some(file)
     }
 
     /// True if of what was lost a part survived, or something that was written to its file later.

@@ -39,7 +39,7 @@ const SPARSE: u64 = 100;
 const BARREN_ROUNDS: u32 = 3;
 
 /// How many findings get a source line.
-const SOURCES: usize = 6;
+const SOURCES: usize = 10;
 /// How many findings are looked for with fewer requests.
 const FEWER: usize = 3;
 
@@ -200,7 +200,14 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
             finding.source = source::of(ctx, &group, group.cause.guilty)?;
             finding.behind = source::of(ctx, &group, group.cause.behind)?;
         }
-        outcome.findings.push(finding);
+        // Recovery's loss, or that after it, by the same line of the program is the same flaw.
+        let known = outcome.findings.iter_mut().find(|known| {
+            known.source.is_some() && known.source == finding.source && known.is_one_flaw(&finding)
+        });
+        match known {
+            Some(known) => known.stand_for(finding),
+            None => outcome.findings.push(finding),
+        }
     }
     Ok(outcome)
 }
