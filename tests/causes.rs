@@ -75,9 +75,9 @@ const ROWS: &[Row] = rows! {
         "", (3, 1);
     "ack-before-write" = "canary", "kill" "lost-ack": "an acknowledgement before pwrite64 of log-#",
         "acknowledge only after pwrite64 of log-#", (202, 0);
-    "user-buffer" = "canary", "kill" "lost-ack": "an acknowledgement before pwrite64 of head", "", (202, 0);
-    "delete-not-logged" = "canary", "kill" "lost-ack": "an acknowledgement before pwrite64 of head",
+    "user-buffer" = "canary", "kill" "lost-ack": "an acknowledgement before pwrite64 of head",
         "acknowledge only after pwrite64 of head", (202, 0);
+    "delete-not-logged" = "canary", "kill" "lost-ack": "an acknowledgement before pwrite64 of head", "", (202, 0);
     "stale-lock" = "canary", "kill" "refused": "openat of lock before unlink of lock", "", (202, 0);
 };
 
