@@ -4,7 +4,7 @@
 //!
 //! Numbers are told by their form. Random names are learned from a recording: names of equal length and
 //! extension in one directory that came once and went again are one pattern, which keeps what they all
-//! begin and end with.
+//! begin and end with: three of them, or two whose place one and the same name took.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,8 @@ use crate::trace::{EventKind, EventNo, FileOp, Place, Trace};
 
 /// So many different names make a pattern: that three share a letter by chance is rare.
 const NAMES: usize = 3;
+/// So many, where one name took the place of all of them.
+const OF_ONE: usize = 2;
 /// Longer ones are no extensions.
 const EXTENSION: usize = 8;
 /// What stands for what differs.
@@ -37,10 +39,12 @@ struct Random {
 }
 
 /// What became of one name.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Life {
     came: u32,
     went: u32,
+    /// The name that its file has had since.
+    became: Option<Place>,
 }
 
 impl NamePatterns {
@@ -54,18 +58,26 @@ impl NamePatterns {
     /// Adds the patterns of another recording of the same program.
     pub fn learn(&mut self, trace: &Trace) {
         let mut families: BTreeMap<(String, String, usize), BTreeSet<String>> = BTreeMap::new();
+        let mut became: BTreeMap<(String, String, usize), BTreeSet<Option<Place>>> =
+            BTreeMap::new();
         for ((directory, name), life) in lives(trace) {
             if (life.came, life.went) == (1, 1) {
                 let family = (directory, extension(&name).to_owned(), name.chars().count());
+                became.entry(family.clone()).or_default().insert(life.became);
                 families.entry(family).or_default().insert(name);
             } else {
                 self.fixed.insert((directory, name));
             }
         }
-        for ((directory, _, len), names) in families {
+        for (family, names) in families {
+            // Names that one name took the place of were drawn for it.
+            let of_one =
+                became.get(&family).is_some_and(|all| all.len() == 1 && !all.contains(&None));
+            let (directory, _, len) = family;
+            let enough = if of_one { OF_ONE } else { NAMES };
             let forms: BTreeSet<String> = names.iter().map(|name| numberless(name)).collect();
             // Where nothing but numbers differs, their form tells them.
-            if names.len() < NAMES || forms.len() < 2 {
+            if names.len() < enough || forms.len() < 2 {
                 continue;
             }
             let prefix = common(&names, |name| name.chars().collect());
@@ -129,7 +141,7 @@ impl Random {
 fn lives(trace: &Trace) -> BTreeMap<(String, String), Life> {
     let names = Names::new(trace);
     let mut lives: BTreeMap<(String, String), Life> = BTreeMap::new();
-    let mut change = |place: &Place, at: u32, came: u32, went: u32| {
+    let mut change = |place: &Place, at: u32, (came, went): (u32, u32), became: Option<&Place>| {
         let directory = match names.path(place.dir, EventNo(at)).as_str() {
             "." => String::new(),
             path => plain(&format!("{path}/")).trim_end_matches('/').to_owned(),
@@ -138,28 +150,29 @@ fn lives(trace: &Trace) -> BTreeMap<(String, String), Life> {
         let life = lives.entry((directory, name)).or_default();
         life.came += came;
         life.went += went;
+        life.became = became.cloned().or(life.became.take());
     };
     for node in &trace.initial {
         if let Some(place) = &node.at {
             // It stays as far as anybody knows.
-            change(place, 0, 2, 0);
+            change(place, 0, (2, 0), None);
         }
     }
     for (at, event) in (0u32..).zip(&trace.events) {
         let EventKind::Call(call) = &event.kind else { continue };
         match &call.op {
             FileOp::Create { at: place, .. } | FileOp::Link { at: place, .. } => {
-                change(place, at, 1, 0);
+                change(place, at, (1, 0), None);
             }
             FileOp::Rename { from, to, .. } => {
-                change(from, at, 0, 1);
-                change(to, at, 1, 0);
+                change(from, at, (0, 1), Some(to));
+                change(to, at, (1, 0), None);
             }
             FileOp::Exchange { a, b, .. } => {
-                change(a, at, 1, 0);
-                change(b, at, 1, 0);
+                change(a, at, (1, 0), None);
+                change(b, at, (1, 0), None);
             }
-            FileOp::Unlink { at: place, .. } => change(place, at, 0, 1),
+            FileOp::Unlink { at: place, .. } => change(place, at, (0, 1), None),
             _ => {}
         }
     }
@@ -248,6 +261,18 @@ mod tests {
                 assert_eq!(patterns.path(&format!("data/{name}")), pattern, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn two_names_whose_place_one_name_took_are_a_pattern() {
+        let mut script = Script::new();
+        for name in ["sedAbCdEf", "sedQwErTy"] {
+            script.create(name);
+            script.rename(name, "conf");
+        }
+        let patterns = NamePatterns::of(&script.trace);
+        assert_eq!(patterns.path("sedQwErTy"), "sed#");
+        assert_eq!(patterns.path("conf"), "conf");
     }
 
     #[test]

@@ -7,33 +7,44 @@ use crate::trace::{EventNo, SyncScope};
 impl Search<'_> {
     /// How many of the states cannot fail so with these syncs: of one of the sites of `lost`, all that the
     /// state lost of it was durable then, as far as it counts. A state of which less is lost would fail for what
-    /// is left. A power cut between a call and the sync that is added after it loses as much as before.
+    /// is left. A power cut between a call and the sync that is added after it loses as much as before. What the
+    /// last call alone did is in flight then, and no remedy's matter; where there is nothing but that, none are
+    /// gone.
     pub(super) fn gone(&self, counts: &dyn Fn(EffectNo) -> bool, syncs: &[Added]) -> usize {
         let Self { scene, sites, lost, .. } = self;
         let overlay = with_syncs(scene.overlay, syncs);
         let model = Model::with(scene.trace, &overlay, scene.device);
-        let gone = self.tried.iter().filter(|failing| {
+        let (mut gone, mut in_flight) = (0, 0);
+        for failing in &self.tried {
             let (point, profile) = (failing.state.point, failing.profile);
             let effects = lost_effects(failing.state);
             let last = point.0.checked_sub(1).map(EventNo);
             let unreturned = syncs.iter().any(|(after, _)| Some(*after) == last);
             let synced = last.filter(|_| unreturned).unwrap_or(point);
-            let durable = |effect: &EffectNo| match number(scene.model, &model, *effect) {
+            let durable = |effect: &&EffectNo| match number(scene.model, &model, **effect) {
                 Some(same) => model.is_durable(same, profile, synced),
                 None => true,
             };
-            lost.iter().any(|site| {
+            let is_of_last = |effect: &EffectNo| {
+                unreturned && scene.model.effect(*effect).map(|found| found.event) == last
+            };
+            let mut all_in_flight = true;
+            let is_gone = lost.iter().any(|site| {
                 let is_of_it =
                     |effect: &&EffectNo| sites.of(**effect) == Some(site) && counts(**effect);
-                // What the last call did is in flight, and can be no promise's loss by itself.
-                let in_flight = |effect: &&EffectNo| {
-                    unreturned && scene.model.effect(**effect).map(|found| found.event) == last
-                };
-                let mut of_it = effects.iter().filter(is_of_it).filter(|effect| !in_flight(effect));
-                of_it.clone().next().is_some() && of_it.all(durable)
-            })
-        });
-        gone.count()
+                let before = |effect: &&EffectNo| !is_of_last(effect);
+                let mut of_it = effects.iter().filter(is_of_it).filter(before).peekable();
+                let some = of_it.peek().is_some();
+                all_in_flight &= !some;
+                some && of_it.all(|effect| durable(&effect))
+            });
+            gone += usize::from(is_gone);
+            let own = effects.iter().filter_map(|effect| sites.of(*effect));
+            in_flight += usize::from(
+                all_in_flight && unreturned && own.clone().any(|site| lost.contains(site)),
+            );
+        }
+        if gone == 0 { 0 } else { gone + in_flight }
     }
 }
 
