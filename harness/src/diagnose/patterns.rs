@@ -15,6 +15,8 @@ use crate::trace::{EventKind, EventNo, FileOp, Place, Trace};
 const NAMES: usize = 3;
 /// So many, where one name took the place of all of them.
 const OF_ONE: usize = 2;
+/// So many that stay are a pattern too.
+const STAYING: usize = 8;
 /// Longer ones are no extensions.
 const EXTENSION: usize = 8;
 /// What stands for what differs.
@@ -58,6 +60,7 @@ impl NamePatterns {
     /// Adds the patterns of another recording of the same program.
     pub fn learn(&mut self, trace: &Trace) {
         let mut families: BTreeMap<(String, String, usize), BTreeSet<String>> = BTreeMap::new();
+        let mut stay: BTreeMap<(String, String, usize), BTreeSet<String>> = BTreeMap::new();
         let mut became: BTreeMap<(String, String, usize), BTreeSet<Option<Place>>> =
             BTreeMap::new();
         for ((directory, name), life) in lives(trace) {
@@ -65,8 +68,25 @@ impl NamePatterns {
                 let family = (directory, extension(&name).to_owned(), name.chars().count());
                 became.entry(family.clone()).or_default().insert(life.became);
                 families.entry(family).or_default().insert(name);
+            } else if (life.came, life.went) == (1, 0) {
+                let family = (directory, extension(&name).to_owned(), name.chars().count());
+                stay.entry(family).or_default().insert(name);
             } else {
                 self.fixed.insert((directory, name));
+            }
+        }
+        for ((directory, extension, len), names) in stay {
+            // So many names of one length are drawn or are keys; a few are words.
+            let forms: BTreeSet<String> = names.iter().map(|name| numberless(name)).collect();
+            if forms.len() >= STAYING {
+                families.entry((directory, extension, len)).or_default().extend(names);
+                continue;
+            }
+            for name in names {
+                let known = self.random.get(&directory);
+                if !known.is_some_and(|all| all.iter().any(|random| random.is(&name))) {
+                    self.fixed.insert((directory.clone(), name));
+                }
             }
         }
         for (family, names) in families {

@@ -16,10 +16,9 @@ use super::cause::Lost;
 use super::group::{Failing, Scene};
 use super::promise::{Promise, barriers};
 use super::site::{During, Part, Site, Sites};
-use crate::base::limits::PAGE_BYTES;
 use crate::driver::PowerPromise;
 use crate::oracle::Kind;
-use crate::persistence::{CrashState, EffectKind, EffectNo};
+use crate::persistence::{CrashState, EffectNo};
 use crate::trace::{EventKind, EventNo, FileId};
 
 /// The most states that one remedy is tried on.
@@ -27,6 +26,8 @@ const TRIED: usize = 20_000;
 /// So many places of one more sync are tried from the end and from the beginning of what was lost.
 const ONCE: usize = 4;
 
+/// So many sorts of calls that survived are tried as what has to come later.
+const SURVIVORS: usize = 4;
 /// A header or a meta page is written over in so many places of its file, …
 const HEADS: usize = 4;
 /// … as so many of the states show.
@@ -110,15 +111,17 @@ pub(super) fn find<'a>(
         // A rule with an exception has to be worth it.
         let narrower = narrower.iter().filter_map(|such| search.everywhere(such));
         rules.extend(narrower.filter(|rule| rule.syncs.len() <= all / 2));
-        rules.sort_by_key(|rule| rule.syncs.len());
+        rules.sort_by_key(|rule| rule.count);
         rules.dedup_by(|one, other| one.syncs == other.syncs);
         found.extend(rules);
         if search.is_made_once(guilty) {
             found.extend(search.once(first));
         }
     }
-    if let Some(file) = search.replaces(first) {
-        found.push(other::replaced(file));
+    let replaced = search.replaces(first);
+    found.extend(replaced.map(other::replaced));
+    if replaced.is_some() && !first.operations.is_empty() {
+        // It was promised, and every sync fails.
     } else if first.kind == Kind::Hole {
         found.push(other::hole());
     } else if lost.iter().all(|site| matches!(site.part, Part::Bytes | Part::Size))
@@ -212,21 +215,31 @@ impl Search<'_> {
     }
 
     /// What was lost synced before what came later and survived: an order between two calls, kept each time.
-    fn before(&self, first: &Failing<'_>) -> Option<Remedy> {
+    fn before(&self, first: &Failing<'_>) -> Vec<Remedy> {
         let (scene, sites) = (self.scene, self.sites);
-        let loss = first.state.loss()?;
-        let lost = self.effects(first).next()?;
-        let before = scene.model.effects_before(first.state.point);
-        let own = scene.model.effect(lost)?.event;
-        let survivor = (lost.0 + 1..before).map(EffectNo).find(|effect| {
-            let event = scene.model.effect(*effect).map(|found| found.event);
-            !loss.is_lost(effect.0)
-                && event.is_some_and(|event| event > own)
-                && sites.of(*effect).is_some_and(|site| !self.lost.contains(site))
-        })?;
-        let survives = sites.of(survivor)?;
-        let late = |effect: EffectNo| sites.of(effect) == Some(survives);
-        self.ordered(lost, &late, &format!("{} of {}", survives.call, survives.file))
+        let Some(loss) = first.state.loss() else { return Vec::new() };
+        let Some(lost) = self.effects(first).next() else { return Vec::new() };
+        let Some(own) = scene.model.effect(lost).map(|found| found.event) else {
+            return Vec::new();
+        };
+        let later = (lost.0 + 1..scene.model.effects_before(first.state.point)).map(EffectNo);
+        let mut survivors: Vec<&Site> = Vec::new();
+        for effect in later {
+            let event = scene.model.effect(effect).map(|found| found.event);
+            let survives = !loss.is_lost(effect.0) && event.is_some_and(|event| event > own);
+            let Some(site) = sites.of(effect).filter(|site| survives && !self.lost.contains(*site))
+            else {
+                continue;
+            };
+            if !survivors.contains(&site) {
+                survivors.push(site);
+            }
+        }
+        let ordered = |survives: &&Site| {
+            let late = |effect: EffectNo| sites.of(effect) == Some(*survives);
+            self.ordered(lost, &late, &format!("{} of {}", survives.call, survives.file))
+        };
+        survivors.iter().take(SURVIVORS).filter_map(ordered).collect()
     }
 
     /// The same where one sort of call writes both: what is written over again and again, as a header or a meta
@@ -306,8 +319,29 @@ impl Search<'_> {
         }
         let count = syncs.iter().map(|(at, _)| *at).collect::<BTreeSet<EventNo>>().len();
         let path = sites.patterns.path(&sites.names.path(file, own));
-        let place = format!("add {} before each {words}", self.sync(fsync_of(&path)));
+        let sync = self.sync(fsync_of(&path));
+        let (place, count) = match self.comes_late(lost, late) {
+            true => (format!("move the {sync} that follows before each {words}"), 0),
+            false => (format!("add {sync} before each {words}"), count),
+        };
         Some(Remedy { place, count, is_rule: true, gone: self.all(), syncs, ..Remedy::default() })
+    }
+
+    /// True if the sync that there is comes behind the late call, in the same request: it is at the wrong place.
+    fn comes_late(&self, lost: EffectNo, late: &dyn Fn(EffectNo) -> bool) -> bool {
+        let model = self.scene.model;
+        let Some(profile) = self.tried.first().map(|one| one.profile) else { return false };
+        let Some(by) = model.durable_by(lost, profile) else { return false };
+        let call =
+            (lost.0 + 1..model.effects().len() as u32).map(EffectNo).find(|effect| late(*effect));
+        let Some(call) = call.and_then(|effect| Some(model.effect(effect)?.event)) else {
+            return false;
+        };
+        let between = self.scene.trace.events.get(call.0 as usize..by.0 as usize);
+        between.is_some_and(|events| {
+            !events.is_empty()
+                && events.iter().all(|event| matches!(event.kind, EventKind::Call(_)))
+        })
     }
 
     /// The calls of the guilty one's sort that were asked for alike; and those of them that write to the same
@@ -330,12 +364,7 @@ impl Search<'_> {
 
     /// Where in its file a call writes.
     fn offset(&self, event: EventNo) -> Option<u64> {
-        self.scene.model.effects_of(event).find_map(|effect| {
-            match &self.scene.model.effect(EffectNo(effect))?.kind {
-                EffectKind::Data { page, start, .. } => Some(page * PAGE_BYTES + u64::from(*start)),
-                _ => None,
-            }
-        })
+        self.sites.offset(event)
     }
 
     fn is_such(&self, such: &Such, effect: EffectNo) -> bool {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::names::Names;
 use super::patterns::NamePatterns;
+use crate::base::limits::PAGE_BYTES;
 use crate::persistence::{EffectKind, EffectNo, Fill, Model};
 use crate::trace::{EventKind, EventNo, FileId, Trace};
 use crate::workload::{OpNo, Request};
@@ -64,7 +65,7 @@ impl During {
             During::Checkpoint => "in a checkpoint",
             During::Dump => "while reading",
             During::Close => "while closing",
-            During::Idle => "in the background",
+            During::Idle => "between requests",
             During::Program => "as the program runs",
         }
     }
@@ -158,6 +159,16 @@ impl<'a> Sites<'a> {
             EffectKind::Rename { to, .. } => to.dir,
             EffectKind::Exchange { a, .. } => a.dir,
             EffectKind::Leave { from, .. } => from.dir,
+        })
+    }
+
+    /// Where in its file a call writes.
+    pub(super) fn offset(&self, at: EventNo) -> Option<u64> {
+        self.model.effects_of(at).find_map(|effect| {
+            match &self.model.effect(EffectNo(effect))?.kind {
+                EffectKind::Data { page, start, .. } => Some(page * PAGE_BYTES + u64::from(*start)),
+                _ => None,
+            }
         })
     }
 

@@ -37,6 +37,24 @@ impl Window {
             .is_some_and(|event| matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_)))
     }
 
+    /// A call's name, with its place in the file where the other call writes elsewhere in the same one.
+    fn name(&self, event: EventNo, sites: &Sites<'_>) -> String {
+        let plain = sites.named(event);
+        let Some(closes) =
+            self.closes.filter(|closes| sites.named(*closes) == sites.named(self.opens))
+        else {
+            return plain;
+        };
+        match (sites.offset(self.opens), sites.offset(closes), sites.offset(event)) {
+            (Some(one), Some(other), Some(at))
+                if other != one && other != one + sites.bytes(self.opens).len() as u64 =>
+            {
+                format!("{plain} at offset {at}")
+            }
+            _ => plain,
+        }
+    }
+
     /// What was answered by the event that opens it.
     fn asked(&self, trace: &Trace) -> &'static str {
         let event = trace.events.get(self.opens.0 as usize);
@@ -71,7 +89,7 @@ impl Window {
 
     /// Why states in it fail, and what would help, but for what was tried of it.
     pub fn tell(&self, trace: &Trace, sites: &Sites<'_>, kind: Kind) -> Cause {
-        let name = |event: EventNo| sites.named(event);
+        let name = |event: EventNo| self.name(event, sites);
         let during = sites.during(self.opens).words();
         let harm = harm(kind);
         let closes = self.closes.map(name);
@@ -204,7 +222,7 @@ fn harm(kind: Kind) -> &'static str {
 
 impl Sites<'_> {
     /// `rename of CURRENT`; of a rename the new name.
-    fn named(&self, event: EventNo) -> String {
+    pub fn named(&self, event: EventNo) -> String {
         let call = self.call(event).unwrap_or("the end");
         match self.site_of(event) {
             Some(site) => format!("{call} of {}", site.file),

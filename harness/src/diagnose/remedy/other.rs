@@ -50,6 +50,11 @@ impl Search<'_> {
             Some(promised) => promised.answered,
             // A recovery writes over what was promised before it.
             None if self.scene.trace.initial.iter().any(|node| node.file == file) => EventNo(0),
+            // No operation is named: what was there before the write was good.
+            None if first.operations.is_empty() && self.overwrites(first) => {
+                let done = self.effects(first).next().and_then(event)?;
+                EventNo(done.0.checked_sub(1)?)
+            }
             None => return None,
         };
         let mut events = self.effects(first).map(event);
@@ -57,6 +62,14 @@ impl Search<'_> {
             && events.all(|event| event.is_some_and(|event| event > since))
             && self.effects(first).all(bytes);
         over.then_some(file)
+    }
+
+    /// True if all that was lost was written over what was there.
+    fn overwrites(&self, first: &Failing<'_>) -> bool {
+        self.effects(first).all(|effect| {
+            let kind = self.scene.model.effect(effect).map(|found| &found.kind);
+            matches!(kind, Some(EffectKind::Data { fresh: false, .. } | EffectKind::Resize { .. }))
+        })
     }
 
     /// True if of what was lost a part survived, or something that was written to its file later.

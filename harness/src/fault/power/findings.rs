@@ -2,7 +2,7 @@
 
 use super::group::{Group, legal_profile};
 use super::marked::marked;
-use crate::diagnose::Remedy;
+use crate::diagnose::{self, Remedy};
 use crate::fault::{Cause, Context, Finding, Symptom, asked, in_use};
 use crate::image::Builder;
 use crate::oracle::Kind;
@@ -15,6 +15,15 @@ fn counterfactual(group: &Group) -> Option<String> {
     let remedy = group.cause.counterfactual.as_ref()?;
     let partial = group.states > group.own && group.requests.is_none() && !remedy.gone.is_empty();
     Some(if partial { format!("{remedy} in this recording") } else { remedy.to_string() })
+}
+
+/// The cause in words: of what was not promised itself it is not said that it was.
+fn sentence(cause: &diagnose::Cause) -> String {
+    let plain = &cause.sentence;
+    match plain.strip_suffix(" after it was promised") {
+        Some(lost) if cause.promised.is_none() => format!("{lost}, and a promise with it"),
+        _ => plain.clone(),
+    }
 }
 
 /// The finding that a group is.
@@ -46,7 +55,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
     };
     let told = &group.cause;
     let mut cause = Cause {
-        sentence: format!("{inside}{}", told.sentence),
+        sentence: format!("{inside}{}", sentence(told)),
         counterfactual: counterfactual(group),
         mechanism: told.mechanism(),
         blameless: false,

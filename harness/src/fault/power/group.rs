@@ -196,7 +196,10 @@ impl Group {
             group.cause.counterfactual.as_ref().is_some_and(|remedy| remedy.whole.is_some())
         };
         let moment = self.cause.moment.is_some() && self.cause.moment == other.cause.moment;
-        moment || !self.cause.lost.is_disjoint(&other.cause.lost) || whole(self) || whole(other)
+        let files = |group: &Group| -> BTreeSet<String> {
+            group.cause.lost.iter().map(|site| site.file.clone()).collect()
+        };
+        moment || !files(self).is_disjoint(&files(other)) || whole(self) || whole(other)
     }
 
     /// What had been asked for when the guilty call was made.
@@ -303,7 +306,7 @@ fn explain(
     if group.cause.lost.is_empty() {
         if closely
             && !budget.must_confirm()
-            && let Some(cause) = window::cause(group, trial, terms.device, budget)?
+            && let Some(cause) = window::cause(group, trial, terms, budget)?
         {
             group.cause = cause;
             group.is_explained = true;

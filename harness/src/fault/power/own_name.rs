@@ -134,7 +134,13 @@ fn is_creation(group: &Group, early: u32) -> bool {
     let creates = |effect: &EffectNo| {
         model.effect(*effect).is_some_and(|found| matches!(found.kind, EffectKind::Link { .. }))
     };
-    !names.is_empty() && names.iter().all(creates)
+    let path = |effect: &EffectNo| {
+        let event = model.effect(*effect).map(|found| found.event);
+        event.map_or_else(String::new, |event| named(&group.spot.ground, early, event))
+    };
+    // What stands in a folder of the program's own is told as any other name.
+    let on_top = |effect: &EffectNo| !path(effect).contains('/');
+    !names.is_empty() && names.iter().all(|name| creates(name) && on_top(name))
 }
 
 /// The path of the name that an event made.

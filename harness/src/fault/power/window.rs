@@ -3,17 +3,20 @@
 //! the recording with the first of them behind the second is tried as well.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::ground::{Ground, Spot};
-use super::group::Group;
+use super::group::{Group, Terms};
 use super::trial::{self, Trial};
 use crate::base::Result;
-use crate::diagnose::{Cause, Order, Sites, Window};
+use crate::base::limits::PAGE_BYTES;
+use crate::diagnose::{Cause, Order, Remedy, Sites, Window};
+use crate::driver::PowerPromise;
 use crate::fault::Budget;
 use crate::image::Builder;
 use crate::oracle::{Kind, Violation};
-use crate::persistence::{CrashState, Device, EffectNo, Model};
+use crate::persistence::{CrashState, EffectKind, EffectNo, Model, Profile, View};
 use crate::trace::{Event, EventKind, EventNo, FileId, Trace};
 use crate::workload::OpNo;
 
@@ -21,34 +24,76 @@ use crate::workload::OpNo;
 const NEAR: usize = 24;
 /// So many crash points after a changed order are tried.
 const AFTER: u32 = 40;
+/// At each of them so many calls are lost one by one.
+const PENDING: usize = 6;
+/// So many syncs are tried as what the guilty call has to wait for.
+const SYNCS: usize = 3;
 
 /// Why the state that stands for a group fails, if every crash around it does, up to a certain event on either
 /// side; nothing where a crash at its point holds, or no end was found before it.
 pub fn cause(
     group: &Group,
     trial: &mut dyn Trial,
-    device: Device,
+    terms: Terms,
     budget: &Budget,
 ) -> Result<Option<Cause>> {
     let Some(window) = window(group, trial, budget)? else { return Ok(None) };
     let ground = Rc::clone(&group.spot.ground);
     let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
     let mut cause = window.tell(&ground.trace, &sites, group.kind);
-    if let Some(order) = window.order(&ground.trace).filter(|_| !window.is_answer(&ground.trace)) {
-        let tried = changed(group, order, trial, device, budget)?;
-        match (&mut cause.counterfactual, tried) {
-            (Some(remedy), Some(points)) => {
-                remedy.gone =
-                    format!("; in that order none of {points} crashes around them fails so");
-            }
+    if window.is_answer(&ground.trace) {
+        if let Some((remedy, closes)) = cause.counterfactual.as_mut().zip(window.closes) {
+            remedy.place.push_str(&durable_too(&ground, &sites, closes, terms));
+        }
+    } else if let Some(order) = window.order(&ground.trace) {
+        let remedy = cause.counterfactual.take();
+        cause.behind = None;
+        for first in behind(&ground, order) {
             // What was not tried, or does not help, is not offered.
-            (remedy, _) => {
-                *remedy = None;
-                cause.behind = None;
-            }
+            let order = Order { first, ..order };
+            let Some(points) = changed(group, order, trial, terms, budget)? else { continue };
+            let follows = match sites.call(first).filter(|_| Some(first) != window.closes) {
+                Some(call) => format!(", and behind the {call} that follows that"),
+                None => String::new(),
+            };
+            let gone = format!("; in that order none of {points} crashes around them fails so");
+            cause.counterfactual = remedy.map(|mut remedy| {
+                remedy.place.push_str(&follows);
+                Remedy { gone, ..remedy }
+            });
+            cause.behind = window.closes;
+            break;
         }
     }
     Ok(Some(cause))
+}
+
+/// What an answer has to wait for besides, where the promise is one against power cuts too.
+fn durable_too(ground: &Ground, sites: &Sites<'_>, closes: EventNo, terms: Terms) -> String {
+    if terms.durable != PowerPromise::Ack {
+        return String::new();
+    }
+    let Some(last) = ground.model.effects_of(closes).next_back().map(EffectNo) else {
+        return String::new();
+    };
+    match ground.model.durable_by(last, terms.fail_on) {
+        Some(by) if by > closes => {
+            format!(" and the {} that makes it durable", sites.call(by).unwrap_or("sync"))
+        }
+        Some(_) => String::new(),
+        None => " and a sync of it".into(),
+    }
+}
+
+/// Behind which calls the guilty one may have to come: the one that makes up for it, and the syncs after that in
+/// the same request.
+fn behind(ground: &Ground, order: Order) -> Vec<EventNo> {
+    let events = ground.trace.events.iter().enumerate().skip(order.first.0 as usize + 1);
+    let calls = events.take_while(|(_, event)| matches!(event.kind, EventKind::Call(_)));
+    let syncs = calls.map(|(at, _)| EventNo(at as u32)).filter(|at| {
+        ground.model.changes_files(*at) && ground.model.effects_of(*at).next().is_none()
+    });
+    [order.first].into_iter().chain(syncs.take(SYNCS)).collect()
 }
 
 /// The window around the state that stands for a group.
@@ -140,50 +185,80 @@ fn changed(
     group: &Group,
     order: Order,
     trial: &mut dyn Trial,
-    device: Device,
+    terms: Terms,
     budget: &Budget,
 ) -> Result<Option<usize>> {
     let ground = Rc::clone(&group.spot.ground);
     let Some(trace) = swapped(&ground.trace, &ground.model, order) else { return Ok(None) };
-    let model = Model::with(&trace, &ground.overlay, device);
+    let model = Model::with(&trace, &ground.overlay, terms.device);
     let mut builder = Builder::new(&model);
     let besides = trial::is_besides(group.kind);
     let end = model.last_point().0.min(order.first.0 + AFTER);
     let mut tried = 0;
     for at in (order.last.0..=end).map(EventNo) {
-        if budget.must_confirm() {
-            return Ok(None);
-        }
         let before = at.0.checked_sub(1).map(EventNo);
-        if before
-            .is_some_and(|before| !matters(&ground, trace.events.get(before.0 as usize), before))
-            && at != order.last
-            && at > order.first
-        {
+        let same = before
+            .is_some_and(|before| !matters(&ground, trace.events.get(before.0 as usize), before));
+        if same && at > order.first {
             continue;
         }
-        let state = CrashState::kill(at);
-        let image = builder.image(&state);
-        let spot = Spot { ground: Rc::clone(&ground), state };
-        let found = trial.violations(&image, &spot, besides)?;
-        let same = |found: &Violation| found.kind == group.kind && (group.note || !found.note);
-        if found.iter().any(same) {
-            return Ok(None);
+        for state in crashes(&model, at, terms.fail_on) {
+            if budget.must_confirm() {
+                return Ok(None);
+            }
+            let image = builder.image(&state);
+            let spot = Spot { ground: Rc::clone(&ground), state };
+            let found = trial.violations(&image, &spot, besides)?;
+            let same = |found: &Violation| found.kind == group.kind && (group.note || !found.note);
+            if found.iter().any(same) {
+                return Ok(None);
+            }
+            tried += 1;
         }
-        tried += 1;
     }
     Ok(Some(tried))
+}
+
+/// A kill at a point, and power cuts that take all that is pending, or one call of it.
+fn crashes(model: &Model, at: EventNo, profile: Profile) -> Vec<CrashState> {
+    let view = View::at(model, at);
+    let mut states = vec![CrashState::kill(at), CrashState::power(at, view.losing_all(profile))];
+    let pending: BTreeSet<EventNo> = (0..model.effects_before(at))
+        .rev()
+        .filter(|effect| view.is_pending(*effect, profile))
+        .filter_map(|effect| Some(model.effect(EffectNo(effect))?.event))
+        .take(PENDING)
+        .collect();
+    for event in pending {
+        states.push(CrashState::power(at, view.losing(profile, model.effects_of(event))));
+    }
+    states.retain(|state| state.is_kill() || view.check(state, profile).is_ok());
+    states.dedup();
+    states
 }
 
 /// The recording with the one call right behind the other; nothing where something in between rests on it.
 fn swapped(trace: &Trace, model: &Model, order: Order) -> Option<Trace> {
     let Order { first, last } = order;
-    let touched = |at: EventNo| -> BTreeSet<FileId> {
+    // Bytes of one file rest on others only where they are the same.
+    let touched = |at: EventNo| -> Vec<(FileId, Range<u64>)> {
         let kinds = model.effects_of(at).filter_map(|effect| model.effect(EffectNo(effect)));
-        kinds.map(|effect| effect.kind.file()).collect()
+        let range = |kind: &EffectKind| match kind {
+            EffectKind::Data { page, start, end, .. } => {
+                let from = page * PAGE_BYTES;
+                Some(from + u64::from(*start)..from + u64::from(*end))
+            }
+            EffectKind::Grow { .. } => None,
+            _ => Some(0..u64::MAX),
+        };
+        kinds.filter_map(|effect| Some((effect.kind.file(), range(&effect.kind)?))).collect()
     };
     let own = touched(last);
-    let apart = (last.0 + 1..=first.0).all(|at| touched(EventNo(at)).is_disjoint(&own));
+    let meets = |(file, range): &(FileId, Range<u64>)| {
+        own.iter()
+            .any(|(other, own)| file == other && range.start < own.end && own.start < range.end)
+    };
+    let apart = (last.0 + 1..=first.0).all(|at| !touched(EventNo(at)).iter().any(meets));
     if own.is_empty() || !apart {
         return None;
     }
