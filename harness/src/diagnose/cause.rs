@@ -28,7 +28,7 @@ pub struct Cause {
     pub torn: bool,
     /// The call whose effect was lost: where the source line is to be looked for.
     pub guilty: Option<EventNo>,
-    /// The call behind which the guilty one has to come, where an order of the two is the remedy.
+    /// The call that the guilty one comes before, where their order is the cause.
     pub behind: Option<EventNo>,
     /// What is done in which order, where the moment is the cause and that was found.
     pub moment: Option<String>,

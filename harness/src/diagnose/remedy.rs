@@ -111,7 +111,8 @@ pub(super) fn find<'a>(
         // A rule with an exception has to be worth it.
         let narrower = narrower.iter().filter_map(|such| search.everywhere(such));
         rules.extend(narrower.filter(|rule| rule.syncs.len() <= all / 2));
-        rules.sort_by_key(|rule| rule.count);
+        // A sync that is there and comes too late is no further one.
+        rules.sort_by_key(|rule| if rule.detail.is_empty() { rule.count } else { 0 });
         rules.dedup_by(|one, other| one.syncs == other.syncs);
         found.extend(rules);
         if search.is_made_once(guilty) {
@@ -320,11 +321,20 @@ impl Search<'_> {
         let count = syncs.iter().map(|(at, _)| *at).collect::<BTreeSet<EventNo>>().len();
         let path = sites.patterns.path(&sites.names.path(file, own));
         let sync = self.sync(fsync_of(&path));
-        let (place, count) = match self.comes_late(lost, late) {
-            true => (format!("move the {sync} that follows before each {words}"), 0),
-            false => (format!("add {sync} before each {words}"), count),
+        let place = format!("add {sync} before each {words}");
+        let detail = match self.comes_late(lost, late) {
+            true => ", for the one that is there comes behind it,".to_owned(),
+            false => String::new(),
         };
-        Some(Remedy { place, count, is_rule: true, gone: self.all(), syncs, ..Remedy::default() })
+        Some(Remedy {
+            place,
+            detail,
+            count,
+            is_rule: true,
+            gone: self.all(),
+            syncs,
+            ..Remedy::default()
+        })
     }
 
     /// True if the sync that there is comes behind the late call, in the same request: it is at the wrong place.

@@ -146,7 +146,7 @@ impl Window {
             detail,
             moment: Some(format!("{opens} before {closed}")),
             guilty: if is_call { Some(self.opens) } else { self.closes },
-            behind: self.closes.filter(|_| is_call && remedy.is_some()),
+            behind: self.closes.filter(|_| is_call && self.order(trace).is_some()),
             counterfactual: remedy,
             ..Cause::default()
         }

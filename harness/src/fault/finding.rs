@@ -67,7 +67,7 @@ pub struct Finding {
     pub cause: Cause,
     /// `file:line` of the guilty call, where known.
     pub source: Option<String>,
-    /// `file:line` of the call behind which the guilty one has to come, where that is the remedy.
+    /// `file:line` of the call that the guilty one comes before, where their order is the cause.
     pub behind: Option<String>,
     /// One failing case, complete enough to judge again.
     pub case: Case,

@@ -82,7 +82,7 @@ fn one(finding: &FindingTwin, trace: Option<String>) -> Markup {
                     dd { @for one in &finding.shows { p { (one.kind) " under " (one.fault) ", " (one.states) " cases: " (one.sentence) } } }
                 }
                 @if let Some(source) = &finding.source { dt { "Source" } dd { code { (source) } } }
-                @if let Some(behind) = &finding.behind { dt { "Has to come behind" } dd { code { (behind) } } }
+                @if let Some(behind) = &finding.behind { dt { "Comes before" } dd { code { (behind) } } }
                 @if !finding.profiles.is_empty() { dt { "Profiles that show it" } dd { (finding.profiles.join(", ")) } }
                 dt { "Failing cases" } dd { (finding.states) }
                 @if let Some([failed, of]) = finding.frequency {

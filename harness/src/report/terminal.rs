@@ -153,7 +153,7 @@ fn one(finding: &FindingTwin, folder: &str, in_full: bool) -> String {
         let _ = writeln!(text, "  at: {source}");
     }
     if let Some(behind) = &finding.behind {
-        let _ = writeln!(text, "  has to come behind: {behind}");
+        let _ = writeln!(text, "  before: {behind}");
     }
     if finding.frequency == Some([0, 0]) {
         let _ = writeln!(text, "  unconfirmed: the time was over before it could be tried again");

@@ -149,7 +149,7 @@ pub struct FindingTwin {
     /// The other kinds and faults that show the same flaw.
     #[serde(default)]
     pub shows: Vec<SymptomTwin>,
-    /// `file:line` of the call behind which the guilty one has to come.
+    /// `file:line` of the call that the guilty one comes before, where their order is the cause.
     #[serde(default)]
     pub behind: Option<String>,
     /// In how many of how many fresh tries it failed again.

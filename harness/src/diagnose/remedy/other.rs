@@ -68,7 +68,14 @@ impl Search<'_> {
     fn overwrites(&self, first: &Failing<'_>) -> bool {
         self.effects(first).all(|effect| {
             let kind = self.scene.model.effect(effect).map(|found| &found.kind);
-            matches!(kind, Some(EffectKind::Data { fresh: false, .. } | EffectKind::Resize { .. }))
+            matches!(
+                kind,
+                Some(
+                    EffectKind::Data { fresh: false, .. }
+                        | EffectKind::Resize { .. }
+                        | EffectKind::Grow { .. }
+                )
+            )
         })
     }
 

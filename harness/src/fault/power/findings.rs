@@ -83,6 +83,9 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         cause.sentence.push_str(&format!(" ({fewer}{}{echoes})", told.detail));
     }
     cause.parts.insert("state".into(), spot.state.to_string());
+    if let Some(remedy) = &told.counterfactual {
+        cause.parts.insert("remedy".into(), remedy.place.clone());
+    }
     if let Some(guilty) = told.guilty.filter(|_| !died_in_use) {
         cause.parts.insert("event".into(), guilty.0.to_string());
     }

@@ -278,6 +278,9 @@ fn before_request(
         event.is_some_and(|event| matches!(event.kind, EventKind::Request { .. }))
     };
     let asked = EventNo((0..state.point.0).rev().find(|event| asked(*event))?);
+    if let Some(kept) = all_pending(model, file, state, asked, member.mildest.unwrap_or(mildest)) {
+        return Some((state.point, kept));
+    }
     let mut since = model.effects_before(asked)..model.effects_before(state.point);
     let of_it =
         |effect: u32| model.effect(EffectNo(effect)).is_some_and(|found| found.kind.file() == file);
@@ -290,6 +293,32 @@ fn before_request(
         Some(_) => still(state, model, model, asked, profile)?,
     };
     Some((state.point, left))
+}
+
+/// A state that lost, besides, all that a request did to a file; nothing where some of that is durable.
+fn all_pending(
+    model: &Model,
+    file: FileId,
+    state: &CrashState,
+    asked: EventNo,
+    profile: Profile,
+) -> Option<CrashState> {
+    let view = View::at(model, state.point);
+    let of_it = |effect: &u32| {
+        let found = model.effect(EffectNo(*effect)).map(|found| &found.kind);
+        found.is_some_and(|kind| kind.file() == file && !kind.is_name())
+    };
+    let since = model.effects_before(asked)..model.effects_before(state.point);
+    let own: Vec<u32> = since.filter(of_it).collect();
+    if own.is_empty() || !own.iter().all(|effect| view.is_pending(*effect, profile)) {
+        return None;
+    }
+    let loss = state.loss()?;
+    let lost = loss.lost().map(|effect| effect.0).chain(own);
+    let closed = view.closed_loss(profile, lost);
+    let forms = loss.forms().iter().copied().filter(|(effect, _)| !of_it(effect)).collect();
+    let kept = CrashState::power(state.point, Loss::new(&closed, forms));
+    view.check(&kept, profile).is_ok().then_some(kept)
 }
 
 /// What failing states lost, the power cut right after a call, while it is being synced.

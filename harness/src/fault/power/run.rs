@@ -15,7 +15,7 @@ use super::{
 use crate::base::{HarnessError, Result};
 use crate::diagnose;
 use crate::explore::Explorer;
-use crate::fault::{Context, FaultOutcome, Progress, asked};
+use crate::fault::{Context, FaultOutcome, Finding, Progress, asked};
 use crate::oracle::{Kind, Loss, called_for};
 use crate::scenario::FaultName;
 
@@ -200,9 +200,13 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
             finding.source = source::of(ctx, &group, group.cause.guilty)?;
             finding.behind = source::of(ctx, &group, group.cause.behind)?;
         }
-        // Recovery's loss, or that after it, by the same line of the program is the same flaw.
+        // Recovery's loss, or that after it, by the same line of the program is the same flaw; and one remedy is
+        // told once.
         let known = outcome.findings.iter_mut().find(|known| {
-            known.source.is_some() && known.source == finding.source && known.is_one_flaw(&finding)
+            let remedy = |of: &Finding| of.cause.parts.get("remedy").cloned();
+            let line = known.source.is_some() && known.source == finding.source;
+            let cured = remedy(known).is_some() && remedy(known) == remedy(&finding);
+            (line || cured) && known.is_one_flaw(&finding)
         });
         match known {
             Some(known) => known.stand_for(finding),

@@ -11,13 +11,13 @@ use super::group::{Group, Terms};
 use super::trial::{self, Trial};
 use crate::base::Result;
 use crate::base::limits::PAGE_BYTES;
-use crate::diagnose::{Cause, Order, Remedy, Sites, Window};
+use crate::diagnose::{Added, Cause, Order, Remedy, Sites, Window, with_syncs};
 use crate::driver::PowerPromise;
 use crate::fault::Budget;
 use crate::image::Builder;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, EffectKind, EffectNo, Model, Profile, View};
-use crate::trace::{Event, EventKind, EventNo, FileId, Trace};
+use crate::trace::{Event, EventKind, EventNo, FileId, FileOp, Trace};
 use crate::workload::OpNo;
 
 /// So many crash points on either side are recovered from one by one; farther ones at longer steps.
@@ -47,21 +47,25 @@ pub fn cause(
         }
     } else if let Some(order) = window.order(&ground.trace) {
         let remedy = cause.counterfactual.take();
-        cause.behind = None;
-        for first in behind(&ground, order) {
+        for (first, synced) in behind(&ground, &sites, order) {
             // What was not tried, or does not help, is not offered.
-            let order = Order { first, ..order };
-            let Some(points) = changed(group, order, trial, terms, budget)? else { continue };
-            let follows = match sites.call(first).filter(|_| Some(first) != window.closes) {
-                Some(call) => format!(", and behind the {call} that follows that"),
-                None => String::new(),
+            let tried = changed(group, (Order { first, ..order }, synced), trial, terms, budget)?;
+            let Some(points) = tried else { continue };
+            let follows = match (sites.call(first), synced) {
+                (_, Some(file)) => {
+                    let path = sites.patterns.path(&sites.names.path(file, first));
+                    format!(", with a sync of {path} in between")
+                }
+                (Some(call), None) if Some(first) != window.closes => {
+                    format!(", and behind the {call} that follows that")
+                }
+                _ => String::new(),
             };
             let gone = format!("; in that order none of {points} crashes around them fails so");
             cause.counterfactual = remedy.map(|mut remedy| {
                 remedy.place.push_str(&follows);
                 Remedy { gone, ..remedy }
             });
-            cause.behind = window.closes;
             break;
         }
     }
@@ -85,15 +89,20 @@ fn durable_too(ground: &Ground, sites: &Sites<'_>, closes: EventNo, terms: Terms
     }
 }
 
-/// Behind which calls the guilty one may have to come: the one that makes up for it, and the syncs after that in
-/// the same request.
-fn behind(ground: &Ground, order: Order) -> Vec<EventNo> {
+/// Behind which calls the guilty one may have to come: the one that makes up for it, that and a sync of its file, and
+/// the syncs after that in the same request.
+fn behind(ground: &Ground, sites: &Sites<'_>, order: Order) -> Vec<(EventNo, Option<FileId>)> {
     let events = ground.trace.events.iter().enumerate().skip(order.first.0 as usize + 1);
     let calls = events.take_while(|(_, event)| matches!(event.kind, EventKind::Call(_)));
     let syncs = calls.map(|(at, _)| EventNo(at as u32)).filter(|at| {
         ground.model.changes_files(*at) && ground.model.effects_of(*at).next().is_none()
     });
-    [order.first].into_iter().chain(syncs.take(SYNCS)).collect()
+    let last = ground.model.effects_of(order.first).next_back().map(EffectNo);
+    let file = last.and_then(|effect| sites.synced_by(effect));
+    let mut all = vec![(order.first, None)];
+    all.extend(syncs.take(SYNCS).map(|at| (at, None)));
+    all.extend(file.map(|file| (order.first, Some(file))));
+    all
 }
 
 /// The window around the state that stands for a group.
@@ -179,18 +188,20 @@ fn shows(found: &[Violation], group: &Group) -> bool {
     found.iter().any(same)
 }
 
-/// How many crashes around two calls hold once their order is the other one; nothing where one fails, or the
-/// order cannot be changed.
+/// How many crashes around two calls hold once their order is the other one, with a sync of this file in between;
+/// nothing where one fails, or the order cannot be changed.
 fn changed(
     group: &Group,
-    order: Order,
+    (order, synced): (Order, Option<FileId>),
     trial: &mut dyn Trial,
     terms: Terms,
     budget: &Budget,
 ) -> Result<Option<usize>> {
     let ground = Rc::clone(&group.spot.ground);
-    let Some(trace) = swapped(&ground.trace, &ground.model, order) else { return Ok(None) };
-    let model = Model::with(&trace, &ground.overlay, terms.device);
+    let swapped = swapped(&ground.trace, &ground.model, order);
+    let Some((trace, behind)) = swapped else { return Ok(None) };
+    let added: Vec<Added> = synced.map(|file| (behind, file)).into_iter().collect();
+    let model = Model::with(&trace, &with_syncs(&ground.overlay, &added), terms.device);
     let mut builder = Builder::new(&model);
     let besides = trial::is_besides(group.kind);
     let end = model.last_point().0.min(order.first.0 + AFTER);
@@ -237,9 +248,10 @@ fn crashes(model: &Model, at: EventNo, profile: Profile) -> Vec<CrashState> {
     states
 }
 
-/// The recording with the one call right behind the other; nothing where something in between rests on it.
-fn swapped(trace: &Trace, model: &Model, order: Order) -> Option<Trace> {
+/// The recording with the one call right behind the other, and where that is then; nothing where something in between rests on it.
+fn swapped(trace: &Trace, model: &Model, order: Order) -> Option<(Trace, EventNo)> {
     let Order { first, last } = order;
+    let mut kept = 0;
     // Bytes of one file rest on others only where they are the same.
     let touched = |at: EventNo| -> Vec<(FileId, Range<u64>)> {
         let kinds = model.effects_of(at).filter_map(|effect| model.effect(EffectNo(effect)));
@@ -262,10 +274,29 @@ fn swapped(trace: &Trace, model: &Model, order: Order) -> Option<Trace> {
     if own.is_empty() || !apart {
         return None;
     }
+    // Its own sync goes with it.
+    let files: BTreeSet<FileId> = own.iter().map(|(file, _)| *file).collect();
+    let syncs_it = |event: &Event| match &event.kind {
+        EventKind::Call(call) => {
+            matches!(&call.op, FileOp::Sync { file, .. } if files.contains(file))
+        }
+        _ => false,
+    };
+    let (from, to) = (last.0 as usize, first.0 as usize);
     let mut swapped = trace.clone();
-    let moved = swapped.events.remove(last.0 as usize);
-    swapped.events.insert(first.0 as usize, moved);
-    Some(swapped)
+    let between: Vec<Event> = swapped.events.drain(from..=to).collect();
+    let mut moved = vec![between[0].clone()];
+    for event in &between[1..] {
+        if syncs_it(event) && event != &between[between.len() - 1] {
+            moved.push(event.clone());
+        } else {
+            swapped.events.insert(from + kept, event.clone());
+            kept += 1;
+        }
+    }
+    let behind = EventNo((from + kept - 1) as u32);
+    swapped.events.splice(from + kept..from + kept, moved);
+    Some((swapped, behind))
 }
 
 #[cfg(test)]
