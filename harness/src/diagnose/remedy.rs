@@ -19,7 +19,7 @@ use super::site::{During, Part, Site, Sites};
 use crate::driver::PowerPromise;
 use crate::oracle::Kind;
 use crate::persistence::{CrashState, EffectNo};
-use crate::trace::{EventKind, EventNo, FileId};
+use crate::trace::{Event, EventKind, EventNo, FileId, FileOp};
 
 /// The most states that one remedy is tried on.
 const TRIED: usize = 20_000;
@@ -347,6 +347,16 @@ impl Search<'_> {
         let Some(call) = call.and_then(|effect| Some(model.effect(effect)?.event)) else {
             return false;
         };
+        let file = self.sites.synced_by(lost);
+        let own = |event: &Event| match &event.kind {
+            EventKind::Call(call) => {
+                matches!(&call.op, FileOp::Sync { file: synced, .. } if Some(*synced) == file)
+            }
+            _ => false,
+        };
+        if !self.scene.trace.events.get(by.0 as usize).is_some_and(own) {
+            return false;
+        }
         let between = self.scene.trace.events.get(call.0 as usize..by.0 as usize);
         between.is_some_and(|events| {
             !events.is_empty()

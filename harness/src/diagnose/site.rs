@@ -172,6 +172,13 @@ impl<'a> Sites<'a> {
         })
     }
 
+    /// True if the place that a call writes is written by others of its sort too, as a header or a meta page is.
+    pub(super) fn is_head(&self, at: EventNo) -> bool {
+        let (site, offset) = (self.site_of(at), self.offset(at));
+        let alike = |event: &EventNo| self.site_of(*event) == site && self.offset(*event) == offset;
+        (0..self.end().0).map(EventNo).filter(alike).nth(1).is_some()
+    }
+
     /// The bytes that an event puts into files, one page after the other.
     pub(super) fn bytes(&self, at: EventNo) -> Vec<u8> {
         let mut all = Vec::new();

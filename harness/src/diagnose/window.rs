@@ -46,9 +46,7 @@ impl Window {
             return plain;
         };
         match (sites.offset(self.opens), sites.offset(closes), sites.offset(event)) {
-            (Some(one), Some(other), Some(at))
-                if other != one && other != one + sites.bytes(self.opens).len() as u64 =>
-            {
+            (Some(one), Some(other), Some(at)) if other != one && sites.is_head(self.opens) => {
                 format!("{plain} at offset {at}")
             }
             _ => plain,
@@ -132,7 +130,12 @@ impl Window {
                 order.map(|(_, closes)| Remedy::untried(&format!("move {opens} behind {closes}")));
             (opens, sentence, remedy)
         };
-        let closed = closes.unwrap_or_else(|| "the end".into());
+        // Places differ from run to run.
+        let closed = self.closes.map_or("the end".into(), |closes| sites.named(closes));
+        let opened = match self.is_answer(trace) {
+            true => opens.clone(),
+            false => sites.named(self.opens),
+        };
         let mut detail =
             format!("stopped before event {}; after event {}", self.point.0, self.opens.0);
         if let Some(closes) = self.closes {
@@ -141,10 +144,10 @@ impl Window {
         let is_call = !self.is_answer(trace);
         Cause {
             sentence,
-            parts: [("after".to_owned(), opens.clone()), ("before".to_owned(), closed.clone())]
+            parts: [("after".to_owned(), opened.clone()), ("before".to_owned(), closed.clone())]
                 .into(),
             detail,
-            moment: Some(format!("{opens} before {closed}")),
+            moment: Some(format!("{opened} before {closed}")),
             guilty: if is_call { Some(self.opens) } else { self.closes },
             behind: self.closes.filter(|_| is_call && self.order(trace).is_some()),
             counterfactual: remedy,
