@@ -64,18 +64,21 @@ impl Search<'_> {
         over.then_some(file)
     }
 
-    /// True if all that was lost was written over what was there.
+    /// True if all that was lost was written over what was there, from the file's start on: the whole of it anew.
     fn overwrites(&self, first: &Failing<'_>) -> bool {
         self.effects(first).all(|effect| {
-            let kind = self.scene.model.effect(effect).map(|found| &found.kind);
-            matches!(
-                kind,
-                Some(
-                    EffectKind::Data { fresh: false, .. }
-                        | EffectKind::Resize { .. }
-                        | EffectKind::Grow { .. }
+            let found = self.scene.model.effect(effect);
+            let start = found.and_then(|found| self.sites.offset(found.event));
+            let kind = found.map(|found| &found.kind);
+            start.is_none_or(|start| start == 0)
+                && matches!(
+                    kind,
+                    Some(
+                        EffectKind::Data { fresh: false, .. }
+                            | EffectKind::Resize { .. }
+                            | EffectKind::Grow { .. }
+                    )
                 )
-            )
         })
     }
 

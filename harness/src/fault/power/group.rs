@@ -423,7 +423,9 @@ fn is_one_flaw(
         else {
             return Ok(false);
         };
-        if budget.must_confirm() {
+        // The old contents of a store of one file are no remedy where a sync is one.
+        let has_syncs = sick.cause.counterfactual.as_ref().is_some_and(|own| !own.syncs.is_empty());
+        if budget.must_confirm() || remedy.whole.is_some() && has_syncs {
             return Ok(false);
         }
         let mut tried = Remedied::new(&ground, trial, terms.device, budget);
