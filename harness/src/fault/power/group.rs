@@ -27,6 +27,8 @@ use crate::workload::{Moment, Workload};
 const PROBES: u64 = 600;
 /// The most members of one group that are kept.
 const MEMBERS: usize = 4_000;
+/// So many recoveries are spent on comparing groups; those that are left then stay apart.
+const COMPARED: u64 = 4_000;
 /// The causes of this many groups are looked into closely, …
 const EXPLAINED: usize = 8;
 /// … by the return of this many lost calls, one at a time.
@@ -371,9 +373,13 @@ fn flaws(
     };
     groups.sort_by_key(|group| (!counts(group), group.kind, group.profiles.mildest()));
     let mut flaws: Vec<Group> = Vec::new();
+    let before = trial.recoveries();
     for mut group in groups {
         let mut of = None;
         for (at, flaw) in flaws.iter_mut().enumerate() {
+            if trial.recoveries() - before > COMPARED {
+                break;
+            }
             if flaw.may_be_one_with(&group) && is_one_flaw(flaw, &mut group, trial, terms, budget)?
             {
                 of = Some(at);

@@ -120,6 +120,8 @@ impl<'a> Remedied<'a> {
         match remedy.whole {
             Some(file) => self.switch(file, sought),
             None if remedy.syncs.is_empty() => Ok(Outcome::Untried),
+            // Where nothing has to be lost, no sync helps.
+            None if sought.lost.is_empty() => Ok(Outcome::Fails),
             None => self.explore(&remedy.syncs, sought),
         }
     }
