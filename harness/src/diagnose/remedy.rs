@@ -19,7 +19,7 @@ use super::site::{During, Part, Site, Sites};
 use crate::driver::PowerPromise;
 use crate::oracle::Kind;
 use crate::persistence::{CrashState, EffectNo};
-use crate::trace::{Event, EventKind, EventNo, FileId, FileOp};
+use crate::trace::{Event, EventKind, EventNo, FileId};
 
 /// The most states that one remedy is tried on.
 const TRIED: usize = 20_000;
@@ -167,9 +167,7 @@ impl Search<'_> {
     /// True if the guilty call was made before any `open` was answered: what makes a new store is made once.
     fn is_made_once(&self, guilty: Option<EffectNo>) -> bool {
         let event = guilty.and_then(|effect| Some(self.scene.model.effect(effect)?.event));
-        let answered = (0..)
-            .zip(&self.scene.trace.events)
-            .find(|(_, event)| matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_)));
+        let answered = (0..).zip(&self.scene.trace.events).find(|(_, event)| event.is_answer());
         event.is_some_and(|event| answered.is_none_or(|(at, _)| event.0 < at))
     }
 
@@ -259,7 +257,7 @@ impl Search<'_> {
         let at_head = |effect: EffectNo| {
             self.sites.of(effect) == Some(site)
                 && event(effect)
-                    .and_then(|event| self.offset(event))
+                    .and_then(|event| self.sites.offset(event))
                     .is_some_and(|at| heads.contains(&at))
         };
         let all = (0..self.scene.model.effects().len() as u32).map(EffectNo);
@@ -284,7 +282,7 @@ impl Search<'_> {
             .map(EffectNo)
             .find(|effect| !loss.is_lost(effect.0) && self.sites.of(*effect) == Some(site))?;
         let event = model.effect(kept)?.event;
-        (event != model.effect(lost)?.event).then(|| self.offset(event))?
+        (event != model.effect(lost)?.event).then(|| self.sites.offset(event))?
     }
 
     /// Before each late call a sync of what is pending of the sort that was lost.
@@ -347,14 +345,8 @@ impl Search<'_> {
         let Some(call) = call.and_then(|effect| Some(model.effect(effect)?.event)) else {
             return false;
         };
-        let file = self.sites.synced_by(lost);
-        let own = |event: &Event| match &event.kind {
-            EventKind::Call(call) => {
-                matches!(&call.op, FileOp::Sync { file: synced, .. } if Some(*synced) == file)
-            }
-            _ => false,
-        };
-        if !self.scene.trace.events.get(by.0 as usize).is_some_and(own) {
+        let synced = self.scene.trace.events.get(by.0 as usize).and_then(Event::synced);
+        if synced.is_none() || synced != self.sites.synced_by(lost) {
             return false;
         }
         let between = self.scene.trace.events.get(call.0 as usize..by.0 as usize);
@@ -369,12 +361,12 @@ impl Search<'_> {
     fn narrower(&self, guilty: EffectNo) -> Vec<Such> {
         let Some(found) = self.scene.model.effect(guilty) else { return Vec::new() };
         let during = Some(self.sites.during(found.event));
-        let offset = self.offset(found.event);
+        let offset = self.sites.offset(found.event);
         let writes = (0..self.scene.model.effects().len() as u32).map(EffectNo);
         let events: BTreeSet<EventNo> = writes
             .filter(|effect| self.counts(*effect))
             .filter_map(|effect| Some(self.scene.model.effect(effect)?.event))
-            .filter(|event| self.offset(*event) == offset)
+            .filter(|event| self.sites.offset(*event) == offset)
             .collect();
         // A place that is written once is one call and no sort of calls.
         let again = offset.filter(|_| events.len() > 1);
@@ -382,15 +374,10 @@ impl Search<'_> {
         [Such { during, offset: None }].into_iter().chain(at).collect()
     }
 
-    /// Where in its file a call writes.
-    fn offset(&self, event: EventNo) -> Option<u64> {
-        self.sites.offset(event)
-    }
-
     fn is_such(&self, such: &Such, effect: EffectNo) -> bool {
         let Some(found) = self.scene.model.effect(effect) else { return false };
         such.during.is_none_or(|during| during == self.sites.during(found.event))
-            && such.offset.is_none_or(|at| Some(at) == self.offset(found.event))
+            && such.offset.is_none_or(|at| Some(at) == self.sites.offset(found.event))
     }
 
     /// A sync after every such call that does what was lost, or after the last of them before each promise.

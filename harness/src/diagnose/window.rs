@@ -6,7 +6,7 @@ use super::cause::Cause;
 use super::remedy::Remedy;
 use super::site::Sites;
 use crate::oracle::Kind;
-use crate::trace::{EventKind, EventNo, Trace};
+use crate::trace::{Event, EventKind, EventNo, Trace};
 use crate::workload::{Mutation, Request};
 
 /// The window of one failure.
@@ -32,9 +32,7 @@ pub struct Order {
 impl Window {
     /// True if an answer opens it.
     pub fn is_answer(&self, trace: &Trace) -> bool {
-        let event = trace.events.get(self.opens.0 as usize);
-        event
-            .is_some_and(|event| matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_)))
+        trace.events.get(self.opens.0 as usize).is_some_and(Event::is_answer)
     }
 
     /// A call's name, with its place in the file where the other call writes elsewhere in the same one.
@@ -53,16 +51,26 @@ impl Window {
         }
     }
 
+    /// Which request the event that opens it answers, and when that was asked.
+    fn answered<'t>(&self, trace: &'t Trace) -> Option<(EventNo, &'t Request)> {
+        let EventKind::Reply { op, .. } = &trace.events.get(self.opens.0 as usize)?.kind else {
+            return None;
+        };
+        (0..).zip(&trace.events).find_map(|(at, event)| match &event.kind {
+            EventKind::Request { op: other, request } if other == op => {
+                Some((EventNo(at), request))
+            }
+            _ => None,
+        })
+    }
+
     /// What was answered by the event that opens it.
     fn asked(&self, trace: &Trace) -> &'static str {
         let event = trace.events.get(self.opens.0 as usize);
-        let Some(EventKind::Reply { op, .. }) = event.map(|event| &event.kind) else {
+        if !event.is_some_and(|event| matches!(event.kind, EventKind::Reply { .. })) {
             return "a line is printed";
-        };
-        let request = trace.events.iter().find_map(|event| match &event.kind {
-            EventKind::Request { op: other, request } if other == op => Some(request),
-            _ => None,
-        });
+        }
+        let request = self.answered(trace).map(|(_, request)| request);
         match request {
             Some(Request::Batch(_)) => "a batch is acknowledged",
             Some(Request::Sync) => "`sync` is acknowledged",
@@ -168,13 +176,7 @@ enum Written {
 
 impl Written {
     fn of(trace: &Trace, sites: &Sites<'_>, window: &Window) -> Written {
-        let event = trace.events.get(window.opens.0 as usize).map(|event| &event.kind);
-        let Some(EventKind::Reply { op, .. }) = event else { return Written::Unknown };
-        let asked = (0..).zip(&trace.events).find_map(|(at, event)| match &event.kind {
-            EventKind::Request { op: other, request } if other == op => Some((at, request)),
-            _ => None,
-        });
-        let Some((asked, request)) = asked else { return Written::Unknown };
+        let Some((asked, request)) = window.answered(trace) else { return Written::Unknown };
         let values: Vec<&[u8]> = request
             .mutations()
             .iter()
@@ -188,7 +190,7 @@ impl Written {
             let holds = |value: &&[u8]| bytes.windows(TELLING).any(|some| some == *value);
             values.iter().any(holds)
         };
-        let mut own = (asked + 1..window.opens.0).map(EventNo);
+        let mut own = (asked.0 + 1..window.opens.0).map(EventNo);
         if own.clone().any(hands_over) {
             return Written::Before;
         }

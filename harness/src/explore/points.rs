@@ -24,7 +24,7 @@ pub fn points(trace: &Trace, model: &Model) -> Vec<Point> {
     let mut same = true;
     for (no, event) in (0u32..).zip(&trace.events) {
         let changes = model.changes_files(EventNo(no));
-        let promises = matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_));
+        let promises = event.is_answer();
         if matches!(event.kind, EventKind::Request { .. }) {
             same = false;
         }

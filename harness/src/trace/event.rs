@@ -96,6 +96,24 @@ pub struct Event {
     pub stack: Arc<[u64]>,
 }
 
+impl Event {
+    /// True if the program answered: a reply, or a line of a whole program.
+    pub fn is_answer(&self) -> bool {
+        matches!(self.kind, EventKind::Reply { .. } | EventKind::Line(_))
+    }
+
+    /// The file or directory that the event syncs, if it is a sync of one.
+    pub fn synced(&self) -> Option<FileId> {
+        match &self.kind {
+            EventKind::Call(call) => match &call.op {
+                FileOp::Sync { file, .. } => Some(*file),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// One node of a directory tree at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeNode {

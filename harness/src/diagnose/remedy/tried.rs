@@ -39,10 +39,9 @@ impl Search<'_> {
                 some && of_it.all(|effect| durable(&effect))
             });
             gone += usize::from(is_gone);
-            let own = effects.iter().filter_map(|effect| sites.of(*effect));
-            in_flight += usize::from(
-                all_in_flight && unreturned && own.clone().any(|site| lost.contains(site)),
-            );
+            let mut own = effects.iter().filter_map(|effect| sites.of(*effect));
+            in_flight +=
+                usize::from(all_in_flight && unreturned && own.any(|site| lost.contains(site)));
         }
         if gone == 0 { 0 } else { gone + in_flight }
     }

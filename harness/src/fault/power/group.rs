@@ -191,8 +191,8 @@ impl Group {
             }
             // What was lost in or after a recovery as before it.
             let same = self.cause.lost == other.cause.lost && !self.cause.lost.is_empty();
-            let alike = self.during().is_some() && self.during() == other.during();
-            return same && (alike || self.is_echo() || other.is_echo());
+            let alike = || self.during().is_some_and(|during| Some(during) == other.during());
+            return same && (self.is_echo() || other.is_echo() || alike());
         }
         let whole = |group: &Group| {
             group.cause.counterfactual.as_ref().is_some_and(|remedy| remedy.whole.is_some())
@@ -417,7 +417,7 @@ fn is_one_flaw(
         return Ok(true);
     }
     // A remedy is tried on one recording; and each try of a hang would take the whole time limit.
-    if !Rc::ptr_eq(&flaw.spot.ground, &group.spot.ground) {
+    if apart {
         return Ok(false);
     }
     if [flaw.kind, group.kind].contains(&Kind::RecoveryHung) {

@@ -15,7 +15,7 @@ use crate::oracle::{Kind, Verdict, Violation, judge_used};
 use crate::persistence::{CrashState, EffectNo, Form, Loss, ProfileSet, View};
 use crate::recover::Recovery;
 use crate::shrink::{Tries, minimize_list};
-use crate::trace::{EventKind, EventNo};
+use crate::trace::{Event, EventNo};
 
 /// How many recoveries one shrinking may take.
 const TRIES: u32 = 60;
@@ -169,9 +169,7 @@ fn earliest(
     };
     let points = (last.event.0 + 1..state.point.0).filter(|point| {
         *point > ground.offset
-            && ground.trace.events.get(*point as usize - 1).is_some_and(|event| {
-                matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_))
-            })
+            && ground.trace.events.get(*point as usize - 1).is_some_and(Event::is_answer)
     });
     for point in points.take(EARLIER).collect::<Vec<_>>() {
         let earlier = CrashState { point: EventNo(point), crash: state.crash.clone() };

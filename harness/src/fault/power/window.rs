@@ -17,7 +17,7 @@ use crate::fault::Budget;
 use crate::image::Builder;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, EffectKind, EffectNo, Model, Profile, View};
-use crate::trace::{Event, EventKind, EventNo, FileId, FileOp, Trace};
+use crate::trace::{Event, EventKind, EventNo, FileId, Trace};
 use crate::workload::OpNo;
 
 /// So many crash points on either side are recovered from one by one; farther ones at longer steps.
@@ -172,8 +172,7 @@ fn first_that_holds(
 
 /// True if an event makes a difference to what a crash leaves, or to what had been promised.
 fn matters(ground: &Ground, event: Option<&Event>, at: EventNo) -> bool {
-    let answers = event
-        .is_some_and(|event| matches!(event.kind, EventKind::Reply { .. } | EventKind::Line(_)));
+    let answers = event.is_some_and(Event::is_answer);
     let known = !ground.model.is_amid_stores(at) && !ground.model.is_amid_stores(EventNo(at.0 + 1));
     known && (answers || ground.model.changes_files(at))
 }
@@ -248,7 +247,8 @@ fn crashes(model: &Model, at: EventNo, profile: Profile) -> Vec<CrashState> {
     states
 }
 
-/// The recording with the one call right behind the other, and where that is then; nothing where something in between rests on it.
+/// The recording with the one call right behind the other, and where that is then; nothing where something in
+/// between rests on it.
 fn swapped(trace: &Trace, model: &Model, order: Order) -> Option<(Trace, EventNo)> {
     let Order { first, last } = order;
     let mut kept = 0;
@@ -276,12 +276,7 @@ fn swapped(trace: &Trace, model: &Model, order: Order) -> Option<(Trace, EventNo
     }
     // Its own sync goes with it.
     let files: BTreeSet<FileId> = own.iter().map(|(file, _)| *file).collect();
-    let syncs_it = |event: &Event| match &event.kind {
-        EventKind::Call(call) => {
-            matches!(&call.op, FileOp::Sync { file, .. } if files.contains(file))
-        }
-        _ => false,
-    };
+    let syncs_it = |event: &Event| event.synced().is_some_and(|file| files.contains(&file));
     let (from, to) = (last.0 as usize, first.0 as usize);
     let mut swapped = trace.clone();
     let between: Vec<Event> = swapped.events.drain(from..=to).collect();
