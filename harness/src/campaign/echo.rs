@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::fault::Finding;
+use crate::fault::{Finding, Symptom};
+use crate::oracle::Kind;
 use crate::scenario::FaultName;
 
 /// Has findings stand for others that say less.
@@ -45,7 +46,7 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     if blameless && plain.fault == Some(FaultName::Power) && plain.is_one_flaw(echo) {
         return true;
     }
-    if echo.kind != plain.kind {
+    if !shows(plain, echo.kind, echo.note) {
         return false;
     }
     match (echo.fault, plain.fault) {
@@ -56,6 +57,12 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
         (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power) | None) => blameless,
         _ => false,
     }
+}
+
+/// True if a finding or one of its symptoms is of this kind; an alarm, where one is asked for.
+fn shows(finding: &Finding, kind: Kind, note: bool) -> bool {
+    let symptom = |one: &Symptom| one.kind == kind && (note || !one.note);
+    finding.kind == kind || finding.shows.iter().any(symptom)
 }
 
 /// True if nothing has to be lost: what a power cut shows at that moment a kill shows too.
@@ -78,7 +85,6 @@ mod tests {
 
     use super::*;
     use crate::fault::Cause;
-    use crate::oracle::Kind;
     use crate::scenario::{Case, IoStrike, KillStrike, PowerStrike, Profile, Strike};
 
     fn finding(strike: Strike, kind: Kind, cause: &str) -> Finding {
@@ -151,6 +157,15 @@ mod tests {
         let mut cured = lost("log");
         cured.cause.tried = true;
         assert_eq!(left(vec![early(kill("a")), cured]), (2, 0));
+    }
+
+    #[test]
+    fn a_symptom_of_the_plainer_finding_is_as_good_as_its_kind() {
+        let mut shown = between(kill("a"), "an acknowledgement", "write of log");
+        let torn = Finding { kind: Kind::TornBatch, ..losing(power("c"), "write", "log") };
+        assert_eq!(left(vec![shown.clone(), torn.clone()]), (2, 0));
+        shown.stand_for(Finding { kind: Kind::TornBatch, ..kill("a") });
+        assert_eq!(left(vec![shown, torn]), (1, 2));
     }
 
     #[test]

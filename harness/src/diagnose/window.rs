@@ -93,6 +93,24 @@ impl Window {
         calls.then_some(Order { first, last })
     }
 
+    /// The call that opens it, with those that rest on it, behind the one that closes it.
+    pub fn moved(&self, sites: &Sites<'_>, with: &[EventNo]) -> String {
+        let opens = self.name(self.opens, sites);
+        let mut others: Vec<String> = Vec::new();
+        for name in with.iter().map(|event| self.name(*event, sites)) {
+            if name != opens && !others.contains(&name) {
+                others.push(name);
+            }
+        }
+        others.truncate(MOVED);
+        let with = match others.is_empty() {
+            true => String::new(),
+            false => format!(", with {} after it,", others.join(" and ")),
+        };
+        let closes = self.closes.map_or_else(String::new, |closes| self.name(closes, sites));
+        format!("move {opens}{with} behind {closes}")
+    }
+
     /// Why states in it fail, and what would help, but for what was tried of it.
     pub fn tell(&self, trace: &Trace, sites: &Sites<'_>, kind: Kind) -> Cause {
         let name = |event: EventNo| self.name(event, sites);
@@ -133,9 +151,7 @@ impl Window {
                 }
                 (None, _) => format!("{opens} {during}: from then on a crash {harm}"),
             };
-            let order = self.order(trace).zip(closes.as_ref());
-            let remedy =
-                order.map(|(_, closes)| Remedy::untried(&format!("move {opens} behind {closes}")));
+            let remedy = self.order(trace).map(|_| Remedy::untried(&self.moved(sites, &[])));
             (opens, sentence, remedy)
         };
         // Places differ from run to run.
@@ -202,6 +218,9 @@ impl Written {
         }
     }
 }
+
+/// So many calls that move with another are named.
+const MOVED: usize = 2;
 
 /// The beginning of a value, so many bytes, stands nowhere by chance.
 const TELLING: usize = 12;

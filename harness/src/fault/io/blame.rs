@@ -8,9 +8,9 @@ use super::group::{Group, Scene};
 use super::run::Run;
 use super::twin::{Timeline, alike, twin};
 use crate::base::Result;
-use crate::fault::power::ground::created;
+use crate::fault::power::ground::{created, loss_of};
 use crate::image::Builder;
-use crate::oracle::{Loss, Violation};
+use crate::oracle::Violation;
 use crate::persistence::{CrashState, Model, ProfileSet, View};
 use crate::record::Plan;
 use crate::recover::{Recovery, Worker};
@@ -44,11 +44,11 @@ pub fn without_a_failure(
     let mut builder = Builder::new(&other);
     for same in all {
         let profiles = legal(&other, &same, asked);
-        if !as_mild(profiles, needed) {
+        if !same.is_kill() && !as_mild(profiles, needed) {
             continue;
         }
         let recovery = worker.recover(&builder.image(&same))?;
-        let Some(violation) = wrong(group, plain, (&same, Loss::Power), &recovery, scene) else {
+        let Some(violation) = wrong(group, plain, &same, &recovery, scene) else {
             continue;
         };
         let (place, evidence) = (Place::State(same), recovery.words());
@@ -74,9 +74,8 @@ pub fn shown_before(
     let kill = (CrashState::kill(hit.event), "a kill");
     let mut builder = Builder::new(&model);
     for (state, how) in [kill].into_iter().chain(cut.map(|state| (state, "a power cut"))) {
-        let loss = if state.is_kill() { Loss::Kill } else { Loss::Power };
         let recovery = worker.recover(&builder.image(&state))?;
-        if wrong(group, run, (&state, loss), &recovery, scene).is_some() {
+        if wrong(group, run, &state, &recovery, scene).is_some() {
             return Ok(Some(how));
         }
     }
@@ -97,13 +96,13 @@ fn as_mild(one: ProfileSet, other: ProfileSet) -> bool {
 fn wrong(
     group: &Group,
     run: &Run,
-    (state, loss): (&CrashState, Loss),
+    state: &CrashState,
     recovery: &Recovery,
     scene: &Scene<'_>,
 ) -> Option<Violation> {
     let before = scene.stages[group.stage].before.as_ref();
     let court = Court::new(before, run.history.clone(), &run.driven.dumps, scene.capabilities);
-    let verdict = court.at(Moment(u64::from(state.point.0)), loss, recovery)?;
+    let verdict = court.at(Moment(u64::from(state.point.0)), loss_of(state), recovery)?;
     let known = &group.failing.violation;
     let same = |found: &Violation| examined::alike(found, known) && found.note == known.note;
     verdict.violations.into_iter().find(same)

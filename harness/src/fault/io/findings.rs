@@ -27,7 +27,7 @@ use crate::recover::Worker;
 const EXPLAINED: usize = 8;
 
 /// Said of a cause for which there was no time left.
-const UNTRIED: &str = " (not tried without the failing call: the time was over)";
+const UNTRIED: &str = " (not looked into: the time was over)";
 
 /// The findings, worst first; the worst ones with the source line of the call that failed and what would
 /// have helped.
@@ -44,6 +44,7 @@ pub fn findings(
     for (mut key, mut group) in by_reason(groups) {
         if ctx.budget.must_confirm() {
             let mut finding = group.finding(&key, scene);
+            finding.cause.blameless = group.run.hit.is_none();
             finding.cause.sentence.push_str(UNTRIED);
             findings.push(finding);
             continue;
@@ -86,10 +87,15 @@ pub fn findings(
                 finding.cause.counterfactual = remedy(&mut worker, &group, scene)?;
             }
         }
-        // One flaw shows in several kinds of failures.
-        let known = findings
-            .iter_mut()
-            .find(|known: &&mut Finding| known.is_one_flaw(&finding) || finding.is_one_flaw(known));
+        // One flaw shows in several kinds of failures, and in the workload as in a recovery; a call that two
+        // places of the program make is none.
+        let one_line = |known: &Finding| match (&known.source, &finding.source) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        let known = findings.iter_mut().find(|known: &&mut Finding| {
+            (known.is_one_flaw(&finding) || finding.is_one_flaw(known)) && one_line(known)
+        });
         match known {
             Some(known) if known.is_one_flaw(&finding) => known.stand_for(finding),
             Some(known) => {
@@ -102,13 +108,10 @@ pub fn findings(
     Ok(findings)
 }
 
-/// Why a power cut alone shows what is wrong with a group, no call having failed, as the power fault tells
-/// it, which makes the case as small as it goes; nothing where it is a kill.
+/// Why a crash alone shows what is wrong with a group, no call having failed, as the power fault tells it,
+/// which makes the case as small as it goes; nothing where the running store shows it.
 fn cut(ctx: &Context<'_>, group: &mut Group, scene: &Scene<'_>) -> Result<Option<diagnose::Cause>> {
     let Place::State(state) = &group.failing.place else { return Ok(None) };
-    if state.is_kill() {
-        return Ok(None);
-    }
     let (run, stage) = (&group.run, &scene.stages[group.stage]);
     let before = stage.before.as_ref();
     let court = Court::new(before, run.history.clone(), &run.driven.dumps, scene.capabilities);

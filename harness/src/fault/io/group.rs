@@ -140,6 +140,7 @@ impl Group {
         let violation = &failing.violation;
         let mut cause = Cause { sentence: key.sentence.clone(), ..Cause::default() };
         if let Some(hit) = &run.hit {
+            cause.mechanism = Some(hit.cause());
             cause.parts.insert("call".into(), hit.name.clone());
             cause.parts.insert("file".into(), hit.pattern.clone());
         }

@@ -5,6 +5,8 @@
 //!   several were, each by itself, then all of them.
 //! * A sync failed: can the state be at all where the bytes that it covered are on disk?
 //! * Something is gone after a restart: was it there still when the call failed?
+//! * A write was cut short by a failure: is all well where the half-written record is not there, and what was
+//!   written behind it stands in its place?
 //!
 //! Where none of these is so, nothing is said.
 
@@ -19,7 +21,7 @@ use crate::image::Builder;
 use crate::oracle::{Kind, Loss, Verdict};
 use crate::persistence::{AddedSync, CrashState, Device, Model, ProfileSet, View};
 use crate::recover::{Recovery, Worker};
-use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope};
+use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope, Trace};
 use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
 /// What would have made the failing state of `group` legal or impossible.
@@ -31,7 +33,12 @@ pub fn remedy(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<O
         |history: History| Court::new(before, history, &run.driven.dumps, scene.capabilities);
     let state = match &group.failing.place {
         Place::State(state) => state,
-        Place::Running => return Ok(of_running(run, hit, kind, &court)),
+        Place::Running => {
+            return match of_running(run, hit, kind, &court) {
+                Some(remedy) => Ok(Some(remedy)),
+                None => cut_back(worker, group, hit, &court, scene.device),
+            };
+        }
     };
     let model = Model::with(&run.trace, &created(&run.trace), scene.device);
     let mut builder = Builder::new(&model);
@@ -60,7 +67,98 @@ pub fn remedy(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<O
             ));
         }
     }
+    cut_back(worker, group, hit, &court, scene.device)
+}
+
+/// To cut a file back to where it ended before a record that a failing write left half-written, where a store
+/// that is opened again is wrong with that record and right without it.
+fn cut_back(
+    worker: &mut Worker,
+    group: &Group,
+    hit: &Hit,
+    court: &dyn Fn(History) -> Court,
+    device: Device,
+) -> Result<Option<String>> {
+    let (run, kind) = (&group.run, group.failing.violation.kind);
+    let Some((without, valid)) = without_half(run, hit) else { return Ok(None) };
+    let [with, without] =
+        [&run.trace, &without].map(|trace| Model::with(trace, &created(trace), device));
+    let court = court(run.history.clone());
+    let points = match &group.failing.place {
+        Place::State(state) => vec![state.point],
+        Place::Running => reopened(run, hit),
+    };
+    let (mut with, mut without) = (Builder::new(&with), Builder::new(&without));
+    for state in points.into_iter().filter(|at| *at <= valid).map(CrashState::kill) {
+        let recovery = worker.recover(&with.image(&state))?;
+        if holds(&court, &state, &recovery, kind) {
+            continue;
+        }
+        let recovery = worker.recover(&without.image(&state))?;
+        if holds(&court, &state, &recovery, kind) {
+            return Ok(Some(format!(
+                "cut {} back to where it ended before the {} that failed, before anything else is written \
+                 to it",
+                hit.pattern, hit.name
+            )));
+        }
+    }
     Ok(None)
+}
+
+/// The moments after the failure at which the store is about to be opened again, and the end.
+fn reopened(run: &Run, hit: &Hit) -> Vec<EventNo> {
+    let end = EventNo(run.trace.events.len() as u32);
+    let opens = (0u32..).zip(&run.trace.events).filter_map(|(at, event)| match &event.kind {
+        EventKind::Request { request: Request::Open, .. } => Some(EventNo(at)),
+        _ => None,
+    });
+    opens.filter(|at| *at > hit.event).chain([end]).collect()
+}
+
+/// The run without the record that the failing write left half-written: from where the request under way first
+/// wrote to the file up to the failure, with what was written behind that moved up; and up to which event that
+/// is known, for the program may cut the file itself. Nothing where it wrote nothing of the record.
+fn without_half(run: &Run, hit: &Hit) -> Option<(Trace, EventNo)> {
+    let wrote = |event: &Event| match &event.kind {
+        EventKind::Call(Call { op: FileOp::Write { file, offset, bytes, .. }, .. }) => {
+            Some((*file, *offset, bytes.len() as u64))
+        }
+        _ => None,
+    };
+    let failed = hit.event.0 as usize;
+    let (file, at, len) = wrote(run.trace.events.get(failed)?)?;
+    hit.then.as_ref()?;
+    let end = at.checked_add(len)?;
+    let asked = |event: &Event| matches!(event.kind, EventKind::Request { .. });
+    let asked = run.trace.events[..failed].iter().rposition(asked)?;
+    let mut trace = run.trace.clone();
+    let mut begin = at;
+    for event in &mut trace.events[asked..=failed] {
+        let Some((_, offset, _)) = wrote(event).filter(|(other, ..)| *other == file) else {
+            continue;
+        };
+        begin = begin.min(offset);
+        if let EventKind::Call(call) = &mut event.kind {
+            call.op = FileOp::Nothing { file: Some(file) };
+        }
+    }
+    for (number, event) in (0u32..).zip(&mut trace.events).skip(failed + 1) {
+        let EventKind::Call(call) = &mut event.kind else { continue };
+        match &mut call.op {
+            FileOp::Write { file: other, offset, .. } if *other == file && *offset >= end => {
+                *offset -= end - begin;
+            }
+            FileOp::Resize { file: other, .. } | FileOp::Zero { file: other, .. }
+                if *other == file =>
+            {
+                return Some((trace, EventNo(number)));
+            }
+            _ => {}
+        }
+    }
+    let end = EventNo(trace.events.len() as u32);
+    Some((trace, end))
 }
 
 /// What the running store showed.
@@ -135,7 +233,7 @@ fn with_err(history: &History, ops: &[OpNo]) -> String {
     };
     let request = history.operations.get(op.0 as usize).map(|operation| &operation.request);
     let what = match request {
-        Some(Request::Open) => "open",
+        Some(Request::Open) => return open_with_err(op),
         Some(Request::Write(_)) => "write",
         Some(Request::Batch(_)) => "batch",
         Some(Request::Sync) => "sync",
@@ -145,6 +243,15 @@ fn with_err(history: &History, ops: &[OpNo]) -> String {
         None => "request",
     };
     format!("answer the {what} during which the call failed (request {}) with `err`", op.0)
+}
+
+/// A store that does not open for a call that failed is told to, not to go on without what it did not get.
+fn open_with_err(op: &OpNo) -> String {
+    format!(
+        "pass the error on: answer the open during which the call failed (request {}) with `err`, or try \
+         the call again",
+        op.0
+    )
 }
 
 /// True if the state could not be where the sync that failed had done its work.

@@ -3,7 +3,7 @@
 //!
 //! Events are the same where they are the same call on the same place of the same file (by the name that it
 //! had in the end: temporary names differ), for the same request, and as often before. A loss of anything that the
-//! other run did not do has no twin.
+//! other run did not do has no twin; a kill loses nothing, and has one wherever it struck.
 
 use std::collections::BTreeMap;
 
@@ -28,11 +28,14 @@ type Name = (Option<OpNo>, String, u32);
 
 /// The state of `plain` that `state` is in `struck`.
 pub fn twin(state: &CrashState, struck: Timeline<'_>, plain: Timeline<'_>) -> Option<CrashState> {
-    let loss = state.loss()?;
     let there: BTreeMap<Name, EventNo> =
         names(plain.trace).into_iter().zip(0..).map(|(name, at)| (name, EventNo(at))).collect();
     let named = names(struck.trace);
     let same = |event: EventNo| there.get(named.get(event.0 as usize)?).copied();
+    // What only looks may not have been recorded in both.
+    let before = (0..state.point.0).rev().find_map(|event| same(EventNo(event)))?;
+    let point = EventNo(before.0 + 1);
+    let Some(loss) = state.loss() else { return Some(CrashState::kill(point)) };
     let effect = |effect: u32| {
         let event = struck.model.effects().get(effect as usize)?.event;
         let (own, other) = (struck.model.effects_of(event), plain.model.effects_of(same(event)?));
@@ -42,9 +45,7 @@ pub fn twin(state: &CrashState, struck: Timeline<'_>, plain: Timeline<'_>) -> Op
     lost.sort_unstable();
     let forms = loss.forms().iter().map(|(torn, form)| Some((effect(*torn)?, *form)));
     let forms = forms.collect::<Option<Vec<_>>>()?;
-    // What only looks may not have been recorded in both.
-    let before = (0..state.point.0).rev().find_map(|event| same(EventNo(event)))?;
-    Some(CrashState::power(EventNo(before.0 + 1), Loss::new(&lost, forms)))
+    Some(CrashState::power(point, Loss::new(&lost, forms)))
 }
 
 /// States of `plain` that lose the same sorts of things as `state` does, the nearest to the same moment first,
@@ -186,6 +187,14 @@ mod tests {
         let lost = struck.model().effects_of(EventNo(struck.end().0 - 1)).start;
         let state = CrashState::power(struck.end(), Loss::new(&[lost], Vec::new()));
         assert_eq!(of(&state, &struck, &plain), None);
-        assert_eq!(of(&CrashState::kill(struck.end()), &struck, &plain), None);
+    }
+
+    #[test]
+    fn a_kill_has_a_twin_after_the_last_call_that_both_runs_made() {
+        let (struck, plain) = (run(true, 200), run(false, 300));
+        // Before the second write, which is another one there.
+        let twin = of(&CrashState::kill(struck.end()), &struck, &plain);
+        assert_eq!(twin, Some(CrashState::kill(EventNo(plain.end().0 - 1))));
+        assert_eq!(of(&CrashState::kill(EventNo(0)), &struck, &plain), None, "nothing came before");
     }
 }

@@ -80,7 +80,11 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
                 format!("with {fewer} requests: ")
             }
         };
-        cause.sentence.push_str(&format!(" ({fewer}{}{echoes})", told.detail));
+        let untried = match group.untried.filter(|_| told.counterfactual.is_none()) {
+            None => String::new(),
+            Some(why) => format!("; no remedy was tried: {why}"),
+        };
+        cause.sentence.push_str(&format!(" ({fewer}{}{echoes}{untried})", told.detail));
     }
     cause.parts.insert("state".into(), spot.state.to_string());
     if let Some(remedy) = &told.counterfactual {
@@ -104,11 +108,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         trace: Some(marked(&ground.trace, spot)),
         image: Some(Builder::new(&ground.model).image(&spot.state)),
         evidence: String::new(),
-        shows: group
-            .shows
-            .iter()
-            .map(|one| Symptom { fault: Some(fault), ..one.clone() })
-            .collect(),
+        shows: Vec::new(),
         frequency: None,
     };
     for symptom in &group.shows {

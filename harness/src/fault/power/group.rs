@@ -31,6 +31,8 @@ const MEMBERS: usize = 4_000;
 const COMPARED: u64 = 4_000;
 /// The causes of this many groups are looked into closely, …
 const EXPLAINED: usize = 8;
+/// Said of the others.
+const OTHERS_FIRST: &str = "eight others came first";
 /// … by the return of this many lost calls, one at a time.
 const RETURNS: usize = 12;
 
@@ -55,6 +57,8 @@ pub struct Group {
     pub own: u64,
     /// True if remedies were tried.
     pub is_explained: bool,
+    /// Why none was, where one may be.
+    pub untried: Option<&'static str>,
     /// The other kinds of states that fail for the same cause.
     pub shows: Vec<Symptom>,
     /// Those of them that are looked at again with a remedy.
@@ -144,16 +148,14 @@ pub fn group(
     for group in &mut groups {
         smaller(group, trial, budget)?;
     }
-    for at in 0..groups.len() {
-        let others: Vec<Lost> = groups
-            .iter()
-            .enumerate()
-            .filter(|(other, group)| *other != at && group.kind == groups[at].kind)
-            .map(|(_, group)| group.cause.lost.clone())
-            .collect();
-        explain(&mut groups[at], &others, trial, terms, budget, at < EXPLAINED)?;
-    }
+    explain_first(&mut groups, |_| true, trial, terms, budget)?;
     let mut groups = flaws(groups, trial, terms, budget)?;
+    // Where those were few flaws, there is room for others.
+    let waits = |group: &Group| group.untried == Some(OTHERS_FIRST);
+    if groups.iter().take(EXPLAINED).any(waits) {
+        explain_first(&mut groups, waits, trial, terms, budget)?;
+        groups = flaws(groups, trial, terms, budget)?;
+    }
     let order = |group: &Group| {
         let mildest = group.profiles.mildest();
         (group.note, group.is_inside(), group.kind, mildest, u64::MAX - group.states)
@@ -291,6 +293,29 @@ fn scene(ground: &Ground, terms: Terms) -> Scene<'_> {
     }
 }
 
+/// Tells why groups fail; what would help is looked for in the first ones.
+fn explain_first(
+    groups: &mut [Group],
+    which: impl Fn(&Group) -> bool,
+    trial: &mut dyn Trial,
+    terms: Terms,
+    budget: &Budget,
+) -> Result<()> {
+    for at in 0..groups.len() {
+        if !which(&groups[at]) {
+            continue;
+        }
+        let others: Vec<Lost> = groups
+            .iter()
+            .enumerate()
+            .filter(|(other, group)| *other != at && group.kind == groups[at].kind)
+            .map(|(_, group)| group.cause.lost.clone())
+            .collect();
+        explain(&mut groups[at], &others, trial, terms, budget, at < EXPLAINED)?;
+    }
+    Ok(())
+}
+
 /// Tells why the state that stands for a group fails, now that it is small, and which remedy holds where it
 /// is tried. `others` are the losses of other groups of the same kind.
 fn explain(
@@ -305,11 +330,14 @@ fn explain(
     if !is_plain {
         return Ok(());
     }
+    group.untried = match closely {
+        _ if budget.must_confirm() => Some("the time was over"),
+        false => Some(OTHERS_FIRST),
+        true => None,
+    };
+    let closely = group.untried.is_none();
     if group.cause.lost.is_empty() {
-        if closely
-            && !budget.must_confirm()
-            && let Some(cause) = window::cause(group, trial, terms, budget)?
-        {
+        if closely && let Some(cause) = window::cause(group, trial, terms, budget)? {
             group.cause = cause;
             group.is_explained = true;
         }
@@ -327,7 +355,6 @@ fn explain(
         kind: group.kind,
         operations: &group.violation.operations,
     };
-    let closely = closely && !budget.must_confirm();
     group.is_explained = closely;
     let cures = if closely { cures(group, profile, trial, budget)? } else { Vec::new() };
     let loss = (&group.cause.lost, group.cause.torn);
@@ -526,6 +553,7 @@ fn on_ground(
             profiles: profiles.fold(ProfileSet::EMPTY, ProfileSet::union),
             states: found.members.len() as u64,
             is_explained: false,
+            untried: None,
             shows: Vec::new(),
             own: found.members.len() as u64,
             members: found.members.iter().take(MEMBERS).map(|at| members[*at].clone()).collect(),

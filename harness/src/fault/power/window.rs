@@ -1,31 +1,31 @@
 //! The window of a failure that needs no loss: from which event on a crash fails, up to which. Each crash point
 //! around the one that was found is recovered from and judged; where two calls of one request are the cause,
-//! the recording with the first of them behind the second is tried as well.
+//! the recording with the first of them behind the second is tried as well, and one that writes elsewhere what is
+//! written over in place.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
+mod changed;
+mod elsewhere;
+mod order;
+
 use std::rc::Rc;
 
-use super::ground::{Ground, Spot};
+use elsewhere::InPlace;
+
+use super::ground::Ground;
 use super::group::{Group, Terms};
 use super::trial::{self, Trial};
 use crate::base::Result;
-use crate::base::limits::PAGE_BYTES;
-use crate::diagnose::{Added, Cause, Order, Remedy, Sites, Window, with_syncs};
+use crate::diagnose::{Cause, Order, Remedy, Sites, Window};
 use crate::driver::PowerPromise;
 use crate::fault::Budget;
 use crate::image::Builder;
 use crate::oracle::{Kind, Violation};
-use crate::persistence::{CrashState, EffectKind, EffectNo, Model, Profile, View};
-use crate::trace::{Event, EventKind, EventNo, FileId, Trace};
+use crate::persistence::{CrashState, EffectNo};
+use crate::trace::{Event, EventKind, EventNo, FileId};
 use crate::workload::OpNo;
 
 /// So many crash points on either side are recovered from one by one; farther ones at longer steps.
 const NEAR: usize = 24;
-/// So many crash points after a changed order are tried.
-const AFTER: u32 = 40;
-/// At each of them so many calls are lost one by one.
-const PENDING: usize = 6;
 /// So many syncs are tried as what the guilty call has to wait for.
 const SYNCS: usize = 3;
 
@@ -46,30 +46,82 @@ pub fn cause(
             remedy.place.push_str(&durable_too(&ground, &sites, closes, terms));
         }
     } else if let Some(order) = window.order(&ground.trace) {
-        let remedy = cause.counterfactual.take();
-        for (first, synced) in behind(&ground, &sites, order) {
-            // What was not tried, or does not help, is not offered.
-            let tried = changed(group, (Order { first, ..order }, synced), trial, terms, budget)?;
-            let Some(points) = tried else { continue };
-            let follows = match (sites.call(first), synced) {
-                (_, Some(file)) => {
-                    let path = sites.patterns.path(&sites.names.path(file, first));
-                    format!(", with a sync of {path} in between")
-                }
-                (Some(call), None) if Some(first) != window.closes => {
-                    format!(", and behind the {call} that follows that")
-                }
-                _ => String::new(),
-            };
-            let gone = format!("; in that order none of {points} crashes around them fails so");
-            cause.counterfactual = remedy.map(|mut remedy| {
-                remedy.place.push_str(&follows);
-                Remedy { gone, ..remedy }
-            });
-            break;
-        }
+        // What was not tried, or does not help, is not offered.
+        cause.counterfactual = match reordered(group, &window, order, trial, terms, budget)? {
+            Some(remedy) => Some(remedy),
+            None => elsewhere(group, order, trial, terms, budget)?,
+        };
     }
     Ok(Some(cause))
+}
+
+/// The guilty call moved behind the one that makes up for it, if no crash fails then.
+fn reordered(
+    group: &Group,
+    window: &Window,
+    order: Order,
+    trial: &mut dyn Trial,
+    terms: Terms,
+    budget: &Budget,
+) -> Result<Option<Remedy>> {
+    let ground = &group.spot.ground;
+    let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
+    for (first, synced) in behind(ground, &sites, order) {
+        let order = Order { first, ..order };
+        let Some((changed, with)) = order::swapped(&ground.trace, &ground.overlay, order, synced)
+        else {
+            continue;
+        };
+        let around = order.last.0..=first.0;
+        let Some(points) = changed.holds(group, around, trial, terms, budget)? else { continue };
+        let follows = match (sites.call(first), synced) {
+            (_, Some(file)) => {
+                let path = sites.patterns.path(&sites.names.path(file, first));
+                format!(", with a sync of {path} in between")
+            }
+            (Some(call), None) if Some(first) != window.closes => {
+                format!(", and behind the {call} that follows that")
+            }
+            _ => String::new(),
+        };
+        let gone = format!("; in that order none of {points} crashes around them fails so");
+        let place = format!("{}{follows}", window.moved(&sites, &with));
+        return Ok(Some(Remedy { gone, ..Remedy::untried(&place) }));
+    }
+    Ok(None)
+}
+
+/// The file that is changed in place written elsewhere, and switched to when it is durable, if no crash fails then.
+fn elsewhere(
+    group: &Group,
+    order: Order,
+    trial: &mut dyn Trial,
+    terms: Terms,
+    budget: &Budget,
+) -> Result<Option<Remedy>> {
+    let ground = &group.spot.ground;
+    let trace = &ground.trace;
+    let Some(place) = InPlace::of(trace, order.last, order.first) else { return Ok(None) };
+    let Some((changed, around)) = place.switched(trace, &ground.model, &ground.overlay, order.last)
+    else {
+        return Ok(None);
+    };
+    let Some(points) = changed.holds(group, around, trial, terms, budget)? else { return Ok(None) };
+    let sites = Sites::knowing(trace, &ground.model, &ground.patterns);
+    let path = sites.patterns.path(&sites.names.path(place.file, order.last));
+    let how = match place.anew {
+        true => format!(
+            "write the new {path} to a file of its own, sync that, and rename it over {path}"
+        ),
+        false => format!(
+            "keep what is written over in {path} until the new is durable: write it elsewhere and switch, or log the \
+             change first"
+        ),
+    };
+    let gone = format!(
+        "; with the new contents renamed over the old, none of {points} crashes around it fails so"
+    );
+    Ok(Some(Remedy { gone, ..Remedy::untried(&how) }))
 }
 
 /// What an answer has to wait for besides, where the promise is one against power cuts too.
@@ -185,113 +237,6 @@ fn shows(found: &[Violation], group: &Group) -> bool {
     let kind = |kind: Kind| if kind == Kind::RefusedUnborn { Kind::Refused } else { kind };
     let same = |found: &Violation| kind(found.kind) == kind(group.kind) && names(&found.operations);
     found.iter().any(same)
-}
-
-/// How many crashes around two calls hold once their order is the other one, with a sync of this file in between;
-/// nothing where one fails, or the order cannot be changed.
-fn changed(
-    group: &Group,
-    (order, synced): (Order, Option<FileId>),
-    trial: &mut dyn Trial,
-    terms: Terms,
-    budget: &Budget,
-) -> Result<Option<usize>> {
-    let ground = Rc::clone(&group.spot.ground);
-    let swapped = swapped(&ground.trace, &ground.model, order);
-    let Some((trace, behind)) = swapped else { return Ok(None) };
-    let added: Vec<Added> = synced.map(|file| (behind, file)).into_iter().collect();
-    let model = Model::with(&trace, &with_syncs(&ground.overlay, &added), terms.device);
-    let mut builder = Builder::new(&model);
-    let besides = trial::is_besides(group.kind);
-    let end = model.last_point().0.min(order.first.0 + AFTER);
-    let mut tried = 0;
-    for at in (order.last.0..=end).map(EventNo) {
-        let before = at.0.checked_sub(1).map(EventNo);
-        let same = before
-            .is_some_and(|before| !matters(&ground, trace.events.get(before.0 as usize), before));
-        if same && at > order.first {
-            continue;
-        }
-        for state in crashes(&model, at, terms.fail_on) {
-            if budget.must_confirm() {
-                return Ok(None);
-            }
-            let image = builder.image(&state);
-            let spot = Spot { ground: Rc::clone(&ground), state };
-            let found = trial.violations(&image, &spot, besides)?;
-            let same = |found: &Violation| found.kind == group.kind && (group.note || !found.note);
-            if found.iter().any(same) {
-                return Ok(None);
-            }
-            tried += 1;
-        }
-    }
-    Ok(Some(tried))
-}
-
-/// A kill at a point, and power cuts that take all that is pending, or one call of it.
-fn crashes(model: &Model, at: EventNo, profile: Profile) -> Vec<CrashState> {
-    let view = View::at(model, at);
-    let mut states = vec![CrashState::kill(at), CrashState::power(at, view.losing_all(profile))];
-    let pending: BTreeSet<EventNo> = (0..model.effects_before(at))
-        .rev()
-        .filter(|effect| view.is_pending(*effect, profile))
-        .filter_map(|effect| Some(model.effect(EffectNo(effect))?.event))
-        .take(PENDING)
-        .collect();
-    for event in pending {
-        states.push(CrashState::power(at, view.losing(profile, model.effects_of(event))));
-    }
-    states.retain(|state| state.is_kill() || view.check(state, profile).is_ok());
-    states.dedup();
-    states
-}
-
-/// The recording with the one call right behind the other, and where that is then; nothing where something in
-/// between rests on it.
-fn swapped(trace: &Trace, model: &Model, order: Order) -> Option<(Trace, EventNo)> {
-    let Order { first, last } = order;
-    let mut kept = 0;
-    // Bytes of one file rest on others only where they are the same.
-    let touched = |at: EventNo| -> Vec<(FileId, Range<u64>)> {
-        let kinds = model.effects_of(at).filter_map(|effect| model.effect(EffectNo(effect)));
-        let range = |kind: &EffectKind| match kind {
-            EffectKind::Data { page, start, end, .. } => {
-                let from = page * PAGE_BYTES;
-                Some(from + u64::from(*start)..from + u64::from(*end))
-            }
-            EffectKind::Grow { .. } => None,
-            _ => Some(0..u64::MAX),
-        };
-        kinds.filter_map(|effect| Some((effect.kind.file(), range(&effect.kind)?))).collect()
-    };
-    let own = touched(last);
-    let meets = |(file, range): &(FileId, Range<u64>)| {
-        own.iter()
-            .any(|(other, own)| file == other && range.start < own.end && own.start < range.end)
-    };
-    let apart = (last.0 + 1..=first.0).all(|at| !touched(EventNo(at)).iter().any(meets));
-    if own.is_empty() || !apart {
-        return None;
-    }
-    // Its own sync goes with it.
-    let files: BTreeSet<FileId> = own.iter().map(|(file, _)| *file).collect();
-    let syncs_it = |event: &Event| event.synced().is_some_and(|file| files.contains(&file));
-    let (from, to) = (last.0 as usize, first.0 as usize);
-    let mut swapped = trace.clone();
-    let between: Vec<Event> = swapped.events.drain(from..=to).collect();
-    let mut moved = vec![between[0].clone()];
-    for event in &between[1..] {
-        if syncs_it(event) && event != &between[between.len() - 1] {
-            moved.push(event.clone());
-        } else {
-            swapped.events.insert(from + kept, event.clone());
-            kept += 1;
-        }
-    }
-    let behind = EventNo((from + kept - 1) as u32);
-    swapped.events.splice(from + kept..from + kept, moved);
-    Some((swapped, behind))
 }
 
 #[cfg(test)]

@@ -1,0 +1,100 @@
+//! A recording as the program would have made it with a remedy, and whether crashes around the change still fail.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+use super::super::ground::Spot;
+use super::super::group::{Group, Terms};
+use super::super::trial::{self, Trial};
+use crate::base::Result;
+use crate::fault::Budget;
+use crate::image::Builder;
+use crate::oracle::Violation;
+use crate::persistence::{CrashState, EffectNo, Model, Overlay, Profile, View};
+use crate::trace::{Event, EventNo, Trace};
+
+/// So many crash points after the change are tried.
+const AFTER: u32 = 40;
+/// At each of them so many calls are lost one by one.
+const PENDING: usize = 6;
+
+/// A changed recording.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// What the program does now.
+    pub trace: Trace,
+    /// What is judged otherwise than that.
+    pub overlay: Overlay,
+    /// The events that the program did not make before, in order.
+    pub inserted: Vec<EventNo>,
+}
+
+impl Changed {
+    /// The crash point of the old recording at which as much had been promised.
+    fn before(&self, point: EventNo) -> EventNo {
+        let inserted = self.inserted.iter().filter(|event| **event < point).count();
+        EventNo(point.0 - inserted as u32)
+    }
+
+    /// How many crashes in this range of events, and shortly after it, hold now; nothing where one still fails as
+    /// the group does, or the time was over.
+    pub fn holds(
+        &self,
+        group: &Group,
+        around: RangeInclusive<u32>,
+        trial: &mut dyn Trial,
+        terms: Terms,
+        budget: &Budget,
+    ) -> Result<Option<usize>> {
+        let model = Model::with(&self.trace, &self.overlay, terms.device);
+        let mut builder = Builder::new(&model);
+        let besides = trial::is_besides(group.kind);
+        let end = model.last_point().0.min(around.end() + AFTER);
+        let mut tried = 0;
+        for at in (*around.start()..=end).map(EventNo) {
+            let made = |at: u32| model.changes_files(EventNo(at)) || self.answers(at);
+            if at.0 > *around.end() && !made(at.0 - 1) {
+                continue;
+            }
+            for state in crashes(&model, at, terms.fail_on) {
+                if budget.must_confirm() {
+                    return Ok(None);
+                }
+                let image = builder.image(&state);
+                let state = CrashState { point: self.before(at), ..state };
+                let spot = Spot { ground: Rc::clone(&group.spot.ground), state };
+                let found = trial.violations(&image, &spot, besides)?;
+                let same =
+                    |found: &Violation| found.kind == group.kind && (group.note || !found.note);
+                if found.iter().any(same) {
+                    return Ok(None);
+                }
+                tried += 1;
+            }
+        }
+        Ok(Some(tried))
+    }
+
+    fn answers(&self, at: u32) -> bool {
+        self.trace.events.get(at as usize).is_some_and(Event::is_answer)
+    }
+}
+
+/// A kill at a point, and power cuts that take all that is pending, or one call of it.
+fn crashes(model: &Model, at: EventNo, profile: Profile) -> Vec<CrashState> {
+    let view = View::at(model, at);
+    let mut states = vec![CrashState::kill(at), CrashState::power(at, view.losing_all(profile))];
+    let pending: BTreeSet<EventNo> = (0..model.effects_before(at))
+        .rev()
+        .filter(|effect| view.is_pending(*effect, profile))
+        .filter_map(|effect| Some(model.effect(EffectNo(effect))?.event))
+        .take(PENDING)
+        .collect();
+    for event in pending {
+        states.push(CrashState::power(at, view.losing(profile, model.effects_of(event))));
+    }
+    states.retain(|state| state.is_kill() || view.check(state, profile).is_ok());
+    states.dedup();
+    states
+}

@@ -1,0 +1,228 @@
+//! The recording with a file's new contents written to a file of their own, synced, and renamed over the old ones. Pure.
+
+use super::changed::Changed;
+use crate::base::limits::PAGE_BYTES;
+use crate::image::Builder;
+use crate::persistence::{CrashState, Model, Overlay};
+use crate::trace::op::Via;
+use crate::trace::{
+    Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, Place, SyncScope, Trace, WriteSync,
+};
+
+/// The largest old contents that are copied, in bytes.
+const COPIED: u64 = 4096 * PAGE_BYTES;
+
+/// Where a file was changed in place, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InPlace {
+    /// The file.
+    pub file: FileId,
+    /// True if it was emptied first: all of it was written anew.
+    pub anew: bool,
+    /// The last change of the same request.
+    last: EventNo,
+}
+
+impl InPlace {
+    /// Nothing where the two events do not change the contents of one file, or that is still being created.
+    pub fn of(trace: &Trace, first: EventNo, closes: EventNo) -> Option<InPlace> {
+        let changed = |at: EventNo| content_of(trace.events.get(at.0 as usize)?);
+        let file = changed(first)?;
+        if changed(closes) != Some(file) {
+            return None;
+        }
+        let anew = match &trace.events[first.0 as usize].kind {
+            EventKind::Call(call) => matches!(call.op, FileOp::Resize { to: 0, .. }),
+            _ => false,
+        };
+        let rest = trace.events.iter().enumerate().skip(first.0 as usize);
+        let request = rest.take_while(|(_, event)| {
+            !event.is_answer() && !matches!(event.kind, EventKind::Request { .. })
+        });
+        let last = request.filter(|(_, event)| content_of(event) == Some(file)).last()?.0;
+        Some(InPlace { file, anew, last: EventNo(last as u32) })
+    }
+
+    /// The recording that switches; with the range of events that it concerns. Nothing where the file has no name of
+    /// its own, or is too large to be copied.
+    pub fn switched(
+        &self,
+        trace: &Trace,
+        model: &Model,
+        overlay: &Overlay,
+        first: EventNo,
+    ) -> Option<(Changed, std::ops::RangeInclusive<u32>)> {
+        // The numbers in it mean events of this recording.
+        if *overlay
+            != (Overlay { durable_names_before: overlay.durable_names_before, ..Overlay::NONE })
+        {
+            return None;
+        }
+        let before = Builder::new(model).image(&CrashState::kill(first));
+        let [place] = before.names_of(self.file) else { return None };
+        let old = before.content(self.file)?;
+        let initial = trace.initial.iter().map(|node| node.file.0);
+        let made = trace.events.iter().filter_map(made);
+        let new = FileId(1 + initial.chain(made).max()?.max(self.file.0));
+        let mut name = place.name.to_vec();
+        name.extend_from_slice(b".tmp");
+        let beside = Place { dir: place.dir, name: name.into() };
+        if before.lookup(beside.dir, &beside.name).is_some() {
+            return None;
+        }
+        let thread = trace.events.get(first.0 as usize)?.thread;
+        let call = |op| Event {
+            thread,
+            kind: EventKind::Call(Call {
+                no: 0,
+                name: "switch".into(),
+                result: 0,
+                injected: false,
+                op,
+            }),
+            stack: [].into(),
+        };
+        let mut events: Vec<Event> = trace.events[..first.0 as usize].to_vec();
+        let mut inserted = Vec::new();
+        let mut insert = |events: &mut Vec<Event>, op| {
+            inserted.push(EventNo(events.len() as u32));
+            events.push(call(op));
+        };
+        insert(
+            &mut events,
+            FileOp::Create { at: beside.clone(), file: new, node: NodeKind::File, mode: 0o644 },
+        );
+        if !self.anew {
+            if old.size() > COPIED {
+                return None;
+            }
+            let bytes = old.bytes().into();
+            let write = FileOp::Write {
+                file: new,
+                offset: 0,
+                bytes,
+                sync: WriteSync::None,
+                via: Via::Call,
+            };
+            insert(&mut events, write);
+        }
+        for (at, event) in (0u32..).zip(&trace.events).skip(first.0 as usize) {
+            let mut event = event.clone();
+            if let EventKind::Call(call) = &mut event.kind {
+                redirect(&mut call.op, self.file, new);
+                // The new file is empty already.
+                if at == first.0 && self.anew {
+                    call.op = FileOp::Nothing { file: Some(new) };
+                }
+            }
+            events.push(event);
+            if at == self.last.0 {
+                let sync = |file| FileOp::Sync { file, scope: SyncScope::Full };
+                insert(&mut events, sync(new));
+                let (from, to, replaced) = (beside.clone(), place.clone(), Some(self.file));
+                insert(&mut events, FileOp::Rename { from, to, file: new, replaced });
+                insert(&mut events, sync(place.dir));
+            }
+        }
+        let end = self.last.0 + inserted.len() as u32;
+        let trace = Trace { events, ..trace.clone() };
+        Some((Changed { trace, overlay: overlay.clone(), inserted }, first.0..=end))
+    }
+}
+
+/// The file whose contents an event changes.
+fn content_of(event: &Event) -> Option<FileId> {
+    let EventKind::Call(call) = &event.kind else { return None };
+    match &call.op {
+        FileOp::Write { file, .. } | FileOp::Resize { file, .. } | FileOp::Zero { file, .. } => {
+            Some(*file)
+        }
+        _ => None,
+    }
+}
+
+/// Has an operation mean another file.
+fn redirect(op: &mut FileOp, from: FileId, to: FileId) {
+    let swap = |file: &mut FileId| {
+        if *file == from {
+            *file = to;
+        }
+    };
+    match op {
+        FileOp::Link { file, .. }
+        | FileOp::Unlink { file, .. }
+        | FileOp::Write { file, .. }
+        | FileOp::Resize { file, .. }
+        | FileOp::Allocate { file, .. }
+        | FileOp::Zero { file, .. }
+        | FileOp::Sync { file, .. }
+        | FileOp::FailedSync { file, .. }
+        | FileOp::Create { file, .. }
+        | FileOp::CreateUnnamed { file, .. } => swap(file),
+        FileOp::Nothing { file } | FileOp::Failed { file } => file.iter_mut().for_each(swap),
+        FileOp::Rename { file, replaced, .. } => {
+            swap(file);
+            replaced.iter_mut().for_each(swap);
+        }
+        FileOp::Exchange { file_a, file_b, .. } => {
+            swap(file_a);
+            swap(file_b);
+        }
+        FileOp::SyncAll => {}
+    }
+}
+
+/// The number of the file that an event makes.
+fn made(event: &Event) -> Option<u32> {
+    let EventKind::Call(call) = &event.kind else { return None };
+    match &call.op {
+        FileOp::Create { file, .. } | FileOp::CreateUnnamed { file, .. } => Some(file.0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::tests::script::Script;
+
+    #[test]
+    fn new_contents_are_written_beside_the_old_and_take_their_place() {
+        let mut script = Script::new();
+        script.create("head");
+        script.write("head", 0, b"old one");
+        script.fsync("head");
+        let first = script.truncate("head", 0);
+        let closes = script.write("head", 0, b"new");
+        let model = script.model();
+        let place = InPlace::of(&script.trace, first, closes).unwrap();
+        assert!(place.anew);
+        let (changed, around) =
+            place.switched(&script.trace, &model, &Overlay::NONE, first).unwrap();
+        assert_eq!(changed.inserted.len(), 4);
+        let changed_model = Model::with(&changed.trace, &changed.overlay, Default::default());
+        let mut builder = Builder::new(&changed_model);
+        let seen: Vec<Vec<u8>> = around
+            .map(|at| builder.image(&CrashState::kill(EventNo(at + 1))).bytes("head").unwrap())
+            .collect();
+        assert!(seen.iter().all(|bytes| bytes == b"old one" || bytes == b"new"), "{seen:?}");
+        assert_eq!(seen.last().unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_part_that_is_written_over_takes_the_rest_with_it() {
+        let mut script = Script::new();
+        script.create("pages");
+        script.write("pages", 0, b"aabbcc");
+        let first = script.write("pages", 0, b"AA");
+        let closes = script.write("pages", 4, b"CC");
+        let model = script.model();
+        let place = InPlace::of(&script.trace, first, closes).unwrap();
+        assert!(!place.anew);
+        let (changed, _) = place.switched(&script.trace, &model, &Overlay::NONE, first).unwrap();
+        let changed_model = Model::with(&changed.trace, &changed.overlay, Default::default());
+        let end = changed_model.last_point();
+        let image = Builder::new(&changed_model).image(&CrashState::kill(end));
+        assert_eq!(image.bytes("pages").unwrap(), b"AAbbCC");
+    }
+}
