@@ -222,9 +222,9 @@ fn names(history: &History, caps: &Capabilities, loss: Loss, shown: &Contents) -
     }
     let groups: [(&[u8], &[Kind]); 7] = [
         (&[1], &[Kind::LostAck]),
-        (&[2], &[Kind::TornBatch]),
         (&[5], &[Kind::Hole]),
         (&[1, 5], &[Kind::LostAck]),
+        (&[2], &[Kind::TornBatch]),
         (&[2, 5], &[Kind::TornBatch]),
         (&[1, 2], &[Kind::LostAck, Kind::TornBatch]),
         (&[1, 2, 5], &[Kind::LostAck, Kind::TornBatch]),

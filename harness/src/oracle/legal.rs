@@ -24,12 +24,13 @@ pub(super) struct Clauses {
     pub prefix: bool,
 }
 
-/// Which clauses to remove, in the order in which removal is tried.
+/// Which clauses to remove, in the order in which removal is tried. Clause 2 comes last: of a batch whose keys were
+/// written again later nothing can be seen, so a whole one that is lost could always be called torn.
 const REMOVALS: [Clauses; 7] = [
     Clauses { promise: true, batch: false, prefix: false },
-    Clauses { promise: false, batch: true, prefix: false },
     Clauses { promise: false, batch: false, prefix: true },
     Clauses { promise: true, batch: false, prefix: true },
+    Clauses { promise: false, batch: true, prefix: false },
     Clauses { promise: false, batch: true, prefix: true },
     Clauses { promise: true, batch: true, prefix: false },
     Clauses { promise: true, batch: true, prefix: true },

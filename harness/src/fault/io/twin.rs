@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::run::about;
 use crate::diagnose::{Lost, NamePatterns, Sites, lost_effects};
 use crate::fault::today::around::Around;
 use crate::persistence::{CrashState, Loss, Model, ProfileSet};
@@ -28,13 +29,9 @@ type Name = (Option<OpNo>, String, u32);
 
 /// The state of `plain` that `state` is in `struck`.
 pub fn twin(state: &CrashState, struck: Timeline<'_>, plain: Timeline<'_>) -> Option<CrashState> {
-    let there: BTreeMap<Name, EventNo> =
-        names(plain.trace).into_iter().zip(0..).map(|(name, at)| (name, EventNo(at))).collect();
-    let named = names(struck.trace);
-    let same = |event: EventNo| there.get(named.get(event.0 as usize)?).copied();
-    // What only looks may not have been recorded in both.
-    let before = (0..state.point.0).rev().find_map(|event| same(EventNo(event)))?;
-    let point = EventNo(before.0 + 1);
+    let pairs = Pairs::of(struck.trace, plain.trace, None);
+    let same = |event: EventNo| pairs.same(event);
+    let point = pairs.point(state.point)?;
     let Some(loss) = state.loss() else { return Some(CrashState::kill(point)) };
     let effect = |effect: u32| {
         let event = struck.model.effects().get(effect as usize)?.event;
@@ -49,7 +46,8 @@ pub fn twin(state: &CrashState, struck: Timeline<'_>, plain: Timeline<'_>) -> Op
 }
 
 /// States of `plain` that lose the same sorts of things as `state` does, the nearest to the same moment first,
-/// under these profiles: a call that was cut short, or a random name, leaves no exact twin.
+/// under these profiles: a call that was cut short, or a random name, leaves no exact twin. Of a kill the one after as
+/// many calls of the request on such a file, wherever in the file.
 pub fn alike(
     state: &CrashState,
     struck: Timeline<'_>,
@@ -58,30 +56,58 @@ pub fn alike(
 ) -> Vec<CrashState> {
     let mut patterns = NamePatterns::of(plain.trace);
     patterns.learn(struck.trace);
+    if state.is_kill() {
+        let pairs = Pairs::of(struck.trace, plain.trace, Some(&patterns));
+        return pairs.point(state.point).map(CrashState::kill).into_iter().collect();
+    }
     let known = Sites::knowing(struck.trace, struck.model, &patterns);
     let sites: Lost =
         lost_effects(state).into_iter().filter_map(|effect| known.of(effect)).cloned().collect();
     if sites.is_empty() {
         return Vec::new();
     }
-    let there: BTreeMap<Name, EventNo> =
-        names(plain.trace).into_iter().zip(0..).map(|(name, at)| (name, EventNo(at))).collect();
-    let named = names(struck.trace);
-    let before = named.iter().take(state.point.0 as usize).rev().find_map(|name| there.get(name));
+    let point = Pairs::of(struck.trace, plain.trace, None).point(state.point);
     let around = Around {
         trace: plain.trace,
         model: plain.model,
         sites: &sites,
         crash: &state.crash,
-        point: before.map_or(state.point, |event| EventNo(event.0 + 1)),
+        point: point.unwrap_or(state.point),
         from: EventNo(0),
         profiles,
     };
     around.states()
 }
 
+/// Which event of the one run is which of the other.
+struct Pairs {
+    struck: Vec<Name>,
+    plain: BTreeMap<Name, EventNo>,
+}
+
+impl Pairs {
+    /// With patterns, files are told by these and places in them play no part.
+    fn of(struck: &Trace, plain: &Trace, patterns: Option<&NamePatterns>) -> Pairs {
+        let plain = names(plain, patterns).into_iter().zip(0..);
+        Pairs {
+            struck: names(struck, patterns),
+            plain: plain.map(|(name, at)| (name, EventNo(at))).collect(),
+        }
+    }
+
+    fn same(&self, event: EventNo) -> Option<EventNo> {
+        self.plain.get(self.struck.get(event.0 as usize)?).copied()
+    }
+
+    /// After the last event before a point that both have: what only looks may not have been recorded in both.
+    fn point(&self, point: EventNo) -> Option<EventNo> {
+        let before = (0..point.0).rev().find_map(|event| self.same(EventNo(event)))?;
+        Some(EventNo(before.0 + 1))
+    }
+}
+
 /// The name of each event.
-fn names(trace: &Trace) -> Vec<Name> {
+fn names(trace: &Trace, patterns: Option<&NamePatterns>) -> Vec<Name> {
     let mut paths = Paths::new(trace);
     for event in &trace.events {
         if let EventKind::Call(call) = &event.kind {
@@ -97,7 +123,12 @@ fn names(trace: &Trace) -> Vec<Name> {
         let what = match &event.kind {
             EventKind::Request { .. } => "asked".into(),
             EventKind::Reply { op, .. } => format!("answered {}", op.0),
-            EventKind::Call(call) => format!("{} {}", call.name, place(&call.op, &paths)),
+            EventKind::Call(call) => match patterns {
+                None => format!("{} {}", call.name, place(&call.op, &paths)),
+                Some(patterns) => {
+                    format!("{} {}", call.name, patterns.path(&about(&call.op, &paths)))
+                }
+            },
             EventKind::Line(_) | EventKind::Warn(_) | EventKind::Exit(_) => "said".into(),
         };
         let times = known.entry((during, what.clone())).or_default();
@@ -196,5 +227,14 @@ mod tests {
         let twin = of(&CrashState::kill(struck.end()), &struck, &plain);
         assert_eq!(twin, Some(CrashState::kill(EventNo(plain.end().0 - 1))));
         assert_eq!(of(&CrashState::kill(EventNo(0)), &struck, &plain), None, "nothing came before");
+        // After as many writes, whatever their lengths.
+        let (one, other) = (struck.model(), plain.model());
+        let alike = alike(
+            &CrashState::kill(struck.end()),
+            Timeline { trace: &struck.trace, model: &one },
+            Timeline { trace: &plain.trace, model: &other },
+            ProfileSet::EMPTY,
+        );
+        assert_eq!(alike, [CrashState::kill(plain.end())]);
     }
 }

@@ -12,8 +12,8 @@ mod today;
 mod weigh;
 
 use crate::base::{Result, limits};
-use crate::oracle::{Kind, called_for};
-use crate::recover::{Extra, Pool};
+use crate::oracle::{Judge, Kind, Loss, called_for};
+use crate::recover::{Extra, Pool, Worker};
 use crate::scenario::{Case, FaultName};
 use crate::workload::{History, Mutation, Operation};
 
@@ -37,7 +37,9 @@ impl Fault for Media {
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<FaultOutcome> {
-        let rests = at_rest(ctx)?;
+        let all = at_rest(ctx)?;
+        let made = all.len();
+        let rests = sound(ctx, all)?;
         let mut choices: Vec<Choice<'_>> = rests
             .iter()
             .enumerate()
@@ -72,6 +74,8 @@ impl Fault for Media {
         while let Some(done) = pool.next()? {
             tally.take(done);
         }
+        let wrong = "stores that lose something, or do not open, before any damage";
+        tally.totals.skip(wrong, (made - rests.len()) as u64);
         let left: u64 = choices.iter().map(Choice::exhaustive_left).sum();
         let why = ctx.budget.stopped().unwrap_or(Stop::Cases).words();
         tally.totals.skip(&format!("exhaustive damages of small files: {why}"), left);
@@ -114,6 +118,22 @@ fn at_rest(ctx: &Context<'_>) -> Result<Vec<Rest>> {
         rests.push(come_to_rest(ctx, Some(kill_after as u32))?);
     }
     Ok(rests)
+}
+
+/// Those that are right as they stand: what another one shows is not the damage's doing.
+fn sound(ctx: &Context<'_>, rests: Vec<Rest>) -> Result<Vec<Rest>> {
+    let mut worker = Worker::new(&ctx.setup())?;
+    let mut sound = Vec::new();
+    for rest in rests {
+        let loss = if rest.killed { Loss::Kill } else { Loss::None };
+        let recovery = worker.recover(&rest.image)?;
+        let verdict =
+            Judge::new(&rest.history, &ctx.control.capabilities).at(rest.end, loss, &recovery);
+        if verdict.violations.iter().all(|violation| violation.note) {
+            sound.push(rest);
+        }
+    }
+    Ok(sound)
 }
 
 /// How many requests there are up to the one with the longest value, if that is longer than a page.

@@ -142,8 +142,10 @@ impl Nesting<'_> {
             if usize::from(tag >> 1) != depth {
                 continue;
             }
-            let sound = group.iter().filter(|(visit, _)| {
-                !visitor.bench.failures.contains_key(*visit) && !done.contains(*visit)
+            let sound = group.iter().filter(|(visit, one)| {
+                !visitor.bench.failures.contains_key(*visit)
+                    && !done.contains(*visit)
+                    && (one.ask.judged || is_sound(visitor, one))
             });
             let sound = sound.enumerate();
             found.extend(
@@ -226,4 +228,12 @@ impl Nesting<'_> {
         outcome.totals.crash_points += u64::from(ground.model.last_point().0 - first);
         visitor.visit(&ground, states, share).map(Some)
     }
+}
+
+/// True if a recovery that another fault judges is right: what rests on a wrong one shows nothing new.
+fn is_sound(visitor: &Visitor<'_, '_>, candidate: &Candidate<Spot>) -> bool {
+    let ask = &candidate.ask;
+    let recovery = visitor.bench.memory.recovery(candidate.recovery);
+    let verdict = visitor.bench.court(ask.court).at(ask.moment, ask.loss, &recovery);
+    verdict.violations.iter().all(|violation| violation.note)
 }

@@ -291,10 +291,19 @@ fn sentences_say_what_was_promised_and_what_came_back() {
 #[test]
 fn of_two_batches_the_one_that_is_named_is_the_one_of_which_a_change_is_not_there() {
     // That x is absent has two explanations; that it is not 2 has none.
-    let asked = "put y 1; del x; batch del y del x; put z 1; batch put x 2 del z; put e 1";
+    let asked = "put y 1; del x; batch del y del x; put z 1; batch put x 2 put z 3; put e 1";
     let judge = Judge::new(&history(asked), &with("order=prefix"));
-    let verdict = judge.at(Moment(68), Power, &opened("e=1"));
+    let verdict = judge.at(Moment(68), Power, &opened("z=3 e=1"));
     assert_eq!(verdict.violations[0].kind, TornBatch);
-    assert!(verdict.violations[0].sentence.contains("del z (in a batch"), "{verdict:?}");
+    assert!(verdict.violations[0].sentence.contains("put z (`3`, in a batch"), "{verdict:?}");
     assert!(verdict.violations[0].sentence.contains("its put x is not"), "{verdict:?}");
+}
+
+#[test]
+fn a_batch_that_was_written_over_is_lost_and_not_torn() {
+    // All that came before the last write is gone. That a was written by the batch cannot be seen.
+    let judge = Judge::new(&history("batch put a 1 put b 1; put a 2"), &with("order=prefix"));
+    let verdict = judge.at(Moment(48), Power, &opened("a=2"));
+    assert_eq!(verdict.violations[0].kind, LostAck);
+    assert!(verdict.violations[0].sentence.starts_with("put b (`1`, in a batch"), "{verdict:?}");
 }
