@@ -39,6 +39,9 @@ pub fn fold(findings: &mut Vec<Finding>) {
 
 /// True if `plain` shows with less what `echo` shows.
 fn is_echo(echo: &Finding, plain: &Finding) -> bool {
+    if is_tear(echo, plain) && (echo.note || !plain.note) {
+        return true;
+    }
     if (plain.note && !echo.note) || plain.grade() > echo.grade() {
         return false;
     }
@@ -57,6 +60,18 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
         (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power) | None) => blameless,
         _ => false,
     }
+}
+
+/// True if `echo` is of a write that was cut short, and `plain` of the same call torn by a power cut.
+fn is_tear(echo: &Finding, plain: &Finding) -> bool {
+    let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
+    let same = |name| part(echo, name).is_some() && part(echo, name) == part(plain, name);
+    echo.fault == Some(FaultName::Io)
+        && plain.fault == Some(FaultName::Power)
+        && part(echo, "error").is_some_and(|error| error.starts_with("cut short"))
+        && part(plain, "torn").is_some()
+        && same("call")
+        && same("file")
 }
 
 /// True if a finding or one of its symptoms is of this kind; an alarm, where one is asked for.
@@ -157,6 +172,18 @@ mod tests {
         let mut cured = lost("log");
         cured.cause.tried = true;
         assert_eq!(left(vec![early(kill("a")), cured]), (2, 0));
+    }
+
+    #[test]
+    fn a_write_that_was_cut_short_is_torn_as_by_a_power_cut() {
+        let mut torn = losing(power("a"), "write", "head");
+        let mut short = Finding { kind: Kind::Refused, ..losing(io("cut:3"), "write", "head") };
+        short.cause.parts.insert("error".into(), "cut short, then EIO".into());
+        assert_eq!(left(vec![torn.clone(), short.clone()]), (2, 0), "as a whole it is lost");
+        torn.cause.parts.insert("torn".into(), "yes".into());
+        assert_eq!(left(vec![torn.clone(), short.clone()]), (1, 1));
+        short.cause.parts.insert("error".into(), "EIO".into());
+        assert_eq!(left(vec![torn, short]), (2, 0));
     }
 
     #[test]

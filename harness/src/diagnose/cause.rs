@@ -74,6 +74,9 @@ pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool, survivor: Option<Stri
     part("call", &|site| site.call.clone());
     part("file", &|site| site.file.clone());
     part("part", &|site| format!("{:?}", site.part).to_lowercase());
+    if torn {
+        cause.parts.insert("torn".into(), "yes".into());
+    }
     cause
 }
 

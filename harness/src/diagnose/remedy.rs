@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+mod misplaced;
 mod other;
 mod tried;
 
@@ -40,6 +41,8 @@ pub struct Remedy {
     pub place: String,
     /// How many calls it adds in this recording; 0 where that says no more.
     pub count: usize,
+    /// How many such calls there are, those included that have a sync of their own already.
+    pub calls: usize,
     /// Where in this recording, in event numbers; empty where that says no more.
     pub detail: String,
     /// True if the place is a rule, and not one place of one recording.
@@ -69,8 +72,14 @@ impl Remedy {
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, detail, gone, count, .. } = self;
-        let count = if *count > 1 { format!(" ({count} of them)") } else { String::new() };
+        let Self { place, detail, gone, count, calls, .. } = self;
+        let count = match (count, calls) {
+            (count, calls) if calls > count && *calls > 1 => {
+                format!(" ({count} of {calls} have none)")
+            }
+            (..=1, _) => String::new(),
+            (count, _) => format!(" ({count} of them)"),
+        };
         let and = if gone.is_empty() || gone.starts_with(';') { "" } else { " and " };
         write!(f, "{place}{count}{detail}{and}{gone}")
     }
@@ -114,6 +123,10 @@ pub(super) fn find<'a>(
         // A sync that is there and comes too late is no further one.
         rules.sort_by_key(|rule| if rule.detail.is_empty() { rule.count } else { 0 });
         rules.dedup_by(|one, other| one.syncs == other.syncs);
+        let misplaced = search.misplaced(first).unwrap_or_default();
+        for rule in rules.iter_mut().filter(|rule| rule.detail.is_empty()) {
+            rule.detail.clone_from(&misplaced);
+        }
         found.extend(rules);
         if search.is_made_once(guilty) {
             found.extend(search.once(first));
@@ -207,8 +220,7 @@ impl Search<'_> {
             is_rule: false,
             gone: self.all(),
             syncs: vec![(after, file)],
-            whole: None,
-            count: 0,
+            ..Remedy::default()
         };
         candidates.map(remedy).collect()
     }
@@ -417,8 +429,24 @@ impl Search<'_> {
             false => format!("after each such {calls}"),
         };
         let place = format!("add {what} {places}");
-        let count = events.len();
-        Some(Remedy { place, count, is_rule: true, gone, syncs: everywhere, ..Remedy::default() })
+        let calls = events.len();
+        let lacks = |(event, file): &&Added| !self.is_synced(*event, *file);
+        let count = everywhere.iter().filter(lacks).map(|(event, _)| *event);
+        let count = match count.collect::<BTreeSet<EventNo>>().len() {
+            // Each has one, and it is not enough.
+            0 => calls,
+            some => some,
+        };
+        let syncs = everywhere;
+        Some(Remedy { place, count, calls, is_rule: true, gone, syncs, ..Remedy::default() })
+    }
+
+    /// True if the request that makes a call syncs that file after it.
+    fn is_synced(&self, event: EventNo, file: FileId) -> bool {
+        let later = self.scene.trace.events.iter().skip(event.0 as usize + 1);
+        later
+            .take_while(|event| matches!(event.kind, EventKind::Call(_)))
+            .any(|event| event.synced() == Some(file))
     }
 
     /// How many of the failures vanish; nothing where most do not: that helps nobody.
@@ -456,9 +484,12 @@ fn fsync(sites: &Sites<'_>, file: FileId, at: EventNo) -> String {
     fsync_of(&sites.names.path(file, at))
 }
 
+/// The name of the directory itself.
+const STORE: &str = "the store's directory";
+
 fn fsync_of(path: &str) -> String {
     match path {
-        "." => "fsync of the store's directory".into(),
+        "." => format!("fsync of {STORE}"),
         path => format!("fsync of {path}"),
     }
 }
@@ -478,7 +509,8 @@ fn fsyncs(sites: &Sites<'_>, places: &[Added]) -> String {
     let above =
         alike(&|path| sites.patterns.path(&format!("{path}/")).trim_end_matches('/').to_owned());
     let names = if above.len() < names.len() { above } else { names };
-    format!("fsync of {}", names.into_iter().collect::<Vec<_>>().join(" and of "))
+    let name = |name: &String| if name == "." { STORE.to_owned() } else { name.clone() };
+    format!("fsync of {}", names.iter().map(name).collect::<Vec<_>>().join(" and of "))
 }
 
 /// Every effect that a state lost, in whole or in part.

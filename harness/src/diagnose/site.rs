@@ -8,7 +8,7 @@ use super::patterns::NamePatterns;
 use crate::base::limits::PAGE_BYTES;
 use crate::persistence::{EffectKind, EffectNo, Fill, Model};
 use crate::trace::{EventKind, EventNo, FileId, Trace};
-use crate::workload::{OpNo, Request};
+use crate::workload::{Mutation, OpNo, Request};
 
 /// What of a call can be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,8 +39,10 @@ pub struct Site {
 pub enum During {
     /// `open`.
     Open,
-    /// A put, a delete or a batch.
+    /// A put or a batch.
     Write,
+    /// A delete.
+    Delete,
     /// `sync`.
     Sync,
     /// `checkpoint`.
@@ -61,6 +63,7 @@ impl During {
         match self {
             During::Open => "while opening",
             During::Write => "while writing",
+            During::Delete => "while deleting",
             During::Sync => "in a sync",
             During::Checkpoint => "in a checkpoint",
             During::Dump => "while reading",
@@ -71,11 +74,15 @@ impl During {
     }
 }
 
+/// What the recorder calls a store into a mapping.
+const STORE: &str = "store";
+
 impl Site {
     /// In words: `what write puts into wal/#.log`.
     pub fn words(&self) -> String {
         let Site { call, file, part } = self;
         match part {
+            Part::Bytes if call == STORE => format!("what is stored into the mapping of {file}"),
             Part::Bytes => format!("what {call} puts into {file}"),
             Part::Size => format!("the size that {call} gives {file}"),
             Part::Name => format!("the name {file} that {call} makes"),
@@ -172,11 +179,15 @@ impl<'a> Sites<'a> {
         })
     }
 
-    /// True if the place that a call writes is written by others of its sort too, as a header or a meta page is.
-    pub(super) fn is_head(&self, at: EventNo) -> bool {
-        let (site, offset) = (self.site_of(at), self.offset(at));
-        let alike = |event: &EventNo| self.site_of(*event) == site && self.offset(*event) == offset;
-        (0..self.end().0).map(EventNo).filter(alike).nth(1).is_some()
+    /// True if a call makes its file longer.
+    pub(super) fn grows(&self, at: EventNo) -> bool {
+        let grow = |effect| {
+            matches!(
+                self.model.effect(EffectNo(effect)).map(|found| &found.kind),
+                Some(EffectKind::Grow { .. })
+            )
+        };
+        self.model.effects_of(at).any(grow)
     }
 
     /// The bytes that an event puts into files, one page after the other.
@@ -207,7 +218,7 @@ impl<'a> Sites<'a> {
     }
 
     /// The site of the first effect of an event.
-    pub(super) fn site_of(&self, at: EventNo) -> Option<&Site> {
+    pub fn site_of(&self, at: EventNo) -> Option<&Site> {
         self.model.effects_of(at).next().and_then(|effect| self.of(EffectNo(effect)))
     }
 
@@ -259,6 +270,7 @@ fn during(trace: &Trace) -> Vec<During> {
 fn class(request: &Request) -> During {
     match request {
         Request::Open => During::Open,
+        Request::Write(Mutation::Del(_)) => During::Delete,
         Request::Write(_) | Request::Batch(_) => During::Write,
         Request::Sync => During::Sync,
         Request::Checkpoint => During::Checkpoint,

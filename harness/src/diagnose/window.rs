@@ -44,11 +44,16 @@ impl Window {
             return plain;
         };
         match (sites.offset(self.opens), sites.offset(closes), sites.offset(event)) {
-            (Some(one), Some(other), Some(at)) if other != one && sites.is_head(self.opens) => {
+            (Some(one), Some(other), Some(at)) if other != one && !self.appends(sites) => {
                 format!("{plain} at offset {at}")
             }
             _ => plain,
         }
+    }
+
+    /// True if both calls make their file longer: one record is written in parts.
+    fn appends(&self, sites: &Sites<'_>) -> bool {
+        sites.grows(self.opens) && self.closes.is_some_and(|closes| sites.grows(closes))
     }
 
     /// Which request the event that opens it answers, and when that was asked.

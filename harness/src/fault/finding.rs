@@ -134,8 +134,13 @@ impl Finding {
         }
     }
 
-    /// Takes in a symptom; of one kind and fault there is one, an alarm where any of them is.
+    /// Takes in a symptom; of one kind and fault there is one, an alarm where any of them is. One of the finding's own
+    /// kind and fault is more of the same.
     pub fn show(&mut self, symptom: Symptom) {
+        if (symptom.kind, symptom.fault) == (self.kind, self.fault) {
+            self.states += symptom.states;
+            return;
+        }
         let same =
             |known: &&mut Symptom| (known.kind, known.fault) == (symptom.kind, symptom.fault);
         match self.shows.iter_mut().find(same) {

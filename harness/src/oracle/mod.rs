@@ -41,5 +41,6 @@ pub use died_in_use::used as judge_used;
 pub use judge::{END, Judge};
 pub use media::Damage;
 pub use not_writable::{Trial, written as judge_written};
+pub use sentence::twice;
 pub use unstable::reopened as judge_reopened;
 pub use verdict::{Kind, Loss, Verdict, Violation};

@@ -19,6 +19,16 @@ pub(super) fn after(loss: Loss, moment: Moment) -> String {
     }
 }
 
+/// The words for a crash inside the recovery from another, in a sentence that names the two as one.
+pub fn twice(sentence: &str, moment: Moment, first: Loss, second: Loss) -> String {
+    let how = |loss| match loss {
+        Loss::Power => "a power cut",
+        Loss::Kill | Loss::None => "a kill",
+    };
+    let both = format!("{} and {} inside the recovery from it", after(first, moment), how(second));
+    sentence.replacen(&after(first.worse(second), moment), &both, 1)
+}
+
 /// A value as a person recognises it: the write that it names, or its first characters.
 pub(super) fn value(key: &Key, value: &Value) -> String {
     match ValueName::of(value) {

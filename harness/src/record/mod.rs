@@ -57,7 +57,7 @@ pub use plan::{Extent, Plan, Strike};
 pub use recorder::Recorder;
 pub use recording::Recording;
 pub use run::{record, record_workload};
-pub use source::{SourceLine, own_lines, resolve};
+pub use source::{OwnLines, SourceLine, resolve};
 pub use stack::Stacks;
 pub use timeline::Watcher;
 pub use vigil::Stillness;

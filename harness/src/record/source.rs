@@ -69,25 +69,51 @@ impl fmt::Display for SourceLine {
     }
 }
 
-/// The program's own line that made a call, and the line of its own that called the function there: the first may be
-/// a helper that others use too. Nothing where no line is known; paths below the current directory are relative.
-pub fn own_lines(stack: Vec<SourceLine>) -> Option<String> {
-    let here = std::env::current_dir().ok();
-    let relative = |line: SourceLine| {
-        let file = line.file.map(|file| {
-            let below = here.as_ref().and_then(|here| Path::new(&file).strip_prefix(here).ok());
-            below.map_or(file.clone(), |below| below.display().to_string())
-        });
-        SourceLine { file, ..line }
-    };
-    let mut own = stack.into_iter().filter(SourceLine::is_own).map(relative);
-    let line = own.next()?;
-    let caller = own.find(|caller| caller.function != line.function);
-    Some(match caller {
-        Some(caller) => format!("{line}, called at {caller}"),
-        None => line.to_string(),
-    })
+/// The program's own lines on the way to a call, innermost first, one of each function; paths below the current
+/// directory are relative.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnLines(Vec<String>);
+
+impl OwnLines {
+    /// Of a stack, innermost first.
+    pub fn of(stack: Vec<SourceLine>) -> OwnLines {
+        let here = std::env::current_dir().ok();
+        let relative = |line: SourceLine| {
+            let file = line.file.map(|file| {
+                let below = here.as_ref().and_then(|here| Path::new(&file).strip_prefix(here).ok());
+                below.map_or(file.clone(), |below| below.display().to_string())
+            });
+            SourceLine { file, ..line }
+        };
+        let mut own: Vec<SourceLine> =
+            stack.into_iter().filter(SourceLine::is_own).map(relative).collect();
+        own.dedup_by(|caller, line| caller.function == line.function);
+        OwnLines(own.iter().map(SourceLine::to_string).collect())
+    }
+
+    /// The line that made the call, and the one that called the function there: the first may be a helper that others
+    /// use too. Nothing where no line is known.
+    pub fn told(&self) -> Option<String> {
+        self.upto(CALLERS)
+    }
+
+    /// Both, with as many callers as tell the one from the other.
+    pub fn told_apart(&self, other: &OwnLines) -> (Option<String>, Option<String>) {
+        let same = self.0.iter().zip(&other.0).take_while(|(one, other)| one == other).count();
+        let depth = (same + 1).clamp(CALLERS, CALLERS_APART);
+        (self.upto(depth), other.upto(depth))
+    }
+
+    fn upto(&self, depth: usize) -> Option<String> {
+        let told: Vec<&str> = self.0.iter().take(depth).map(String::as_str).collect();
+        (!told.is_empty()).then(|| told.join(", called at "))
+    }
 }
+
+/// So many of a call's lines are told, …
+const CALLERS: usize = 2;
+/// … and at most so many where fewer do not tell two calls apart.
+const CALLERS_APART: usize = 6;
 
 /// The source lines of a stack that was recorded with these modules, innermost first.
 pub fn resolve(modules: &[PathBuf], stack: &[u64]) -> Vec<SourceLine> {

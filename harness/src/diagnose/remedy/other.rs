@@ -128,9 +128,7 @@ impl Search<'_> {
             detail: format!(" (event {}; acknowledged at {})", by.0, answered.0),
             is_rule: true,
             gone: self.most(gone)?,
-            syncs: Vec::new(),
-            whole: None,
-            count: 0,
+            ..Remedy::default()
         })
     }
 
@@ -158,8 +156,7 @@ impl Search<'_> {
                 is_rule: true,
                 gone,
                 syncs: places,
-                whole: None,
-                count: 0,
+                ..Remedy::default()
             })
         })
     }

@@ -84,7 +84,8 @@ pub fn findings(
                 finding.source = rig.line(stage, &group.plan, hit)?;
             }
             if !finding.note {
-                finding.cause.counterfactual = remedy(&mut worker, &group, scene)?;
+                finding.cause.counterfactual =
+                    remedy(&mut worker, &group, &plain[group.stage], scene)?;
             }
         }
         // One flaw shows in several kinds of failures, and in the workload as in a recovery; a call that two
@@ -95,9 +96,10 @@ pub fn findings(
         };
         let known = findings.iter_mut().find(|known: &&mut Finding| {
             (known.is_one_flaw(&finding) || finding.is_one_flaw(known)) && one_line(known)
+                || is_one_mistake(known, &finding)
         });
         match known {
-            Some(known) if known.is_one_flaw(&finding) => known.stand_for(finding),
+            Some(known) if finding.note || !known.note => known.stand_for(finding),
             Some(known) => {
                 let less = std::mem::replace(known, finding);
                 known.stand_for(less);
@@ -106,6 +108,23 @@ pub fn findings(
         }
     }
     Ok(findings)
+}
+
+/// True if one call of one source line fails in two ways, and the same helps.
+fn is_one_mistake(one: &Finding, other: &Finding) -> bool {
+    // The number of the request is the run's.
+    let remedy = |of: &Finding| {
+        let remedy = of.cause.counterfactual.as_ref()?;
+        Some(remedy.chars().filter(|c| !c.is_ascii_digit()).collect::<String>())
+    };
+    let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
+    let same = |name| part(one, name).is_some() && part(one, name) == part(other, name);
+    one.source.is_some()
+        && one.source == other.source
+        && same("call")
+        && same("file")
+        && remedy(one).is_some()
+        && remedy(one) == remedy(other)
 }
 
 /// Why a crash alone shows what is wrong with a group, no call having failed, as the power fault tells it,

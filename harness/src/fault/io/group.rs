@@ -63,10 +63,15 @@ pub struct Group {
 
 /// Which call failed, without numbers and errors: the same flaw has the same words in every run.
 pub fn cause(hit: Option<&Hit>, recovers: bool) -> String {
-    let during = if recovers { " while it recovered after a power cut, or later" } else { "" };
-    match hit {
-        Some(hit) => format!("{}{during}", hit.cause()),
-        None => format!("no call failed{during}"),
+    match (hit, recovers) {
+        (Some(hit), false) => hit.cause(),
+        (Some(hit), true) => {
+            format!("{} while it recovered after a power cut, or later", hit.cause())
+        }
+        (None, false) => "no failing call is needed: the workload alone shows it".into(),
+        (None, true) => {
+            "no failing call is needed: the recovery from a power cut shows it by itself".into()
+        }
     }
 }
 

@@ -5,19 +5,23 @@
 //!   several were, each by itself, then all of them.
 //! * A sync failed: can the state be at all where the bytes that it covered are on disk?
 //! * Something is gone after a restart: was it there still when the call failed?
+//! * A write returned that it wrote a part: is all well where the rest is there?
 //! * A write was cut short by a failure: is all well where the half-written record is not there, and what was
 //!   written behind it stands in its place?
 //!
 //! Where none of these is so, nothing is said.
 
+use std::sync::Arc;
+
 use super::case::is_end;
 use super::court::Court;
 use super::examined::Place;
 use super::group::{Group, Scene};
-use super::run::{Hit, Run};
+use super::run::{Hit, Run, Stage};
+use super::twin::same_call;
 use crate::base::Result;
 use crate::fault::power::ground::{created, loss_of};
-use crate::image::Builder;
+use crate::image::{Builder, Content};
 use crate::oracle::{Kind, Loss, Verdict};
 use crate::persistence::{AddedSync, CrashState, Device, Model, ProfileSet, View};
 use crate::recover::{Recovery, Worker};
@@ -25,12 +29,25 @@ use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, Sy
 use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
 /// What would have made the failing state of `group` legal or impossible.
-pub fn remedy(worker: &mut Worker, group: &Group, scene: &Scene<'_>) -> Result<Option<String>> {
+pub fn remedy(
+    worker: &mut Worker,
+    group: &Group,
+    plain: &Run,
+    scene: &Scene<'_>,
+) -> Result<Option<String>> {
     let (run, kind) = (&group.run, group.failing.violation.kind);
     let Some(hit) = &run.hit else { return Ok(None) };
     let before = scene.stages[group.stage].before.as_ref();
     let court =
         |history: History| Court::new(before, history, &run.driven.dumps, scene.capabilities);
+    if let Some(changed) = with_the_rest(run, hit, plain, &scene.stages[group.stage]) {
+        if cures(worker, group, hit, &court, (&changed, scene.device))? {
+            return Ok(Some(format!(
+                "write the rest: {} of {} wrote a part of what it was asked to and said so",
+                hit.name, hit.pattern
+            )));
+        }
+    }
     let state = match &group.failing.place {
         Place::State(state) => state,
         Place::Running => {
@@ -79,31 +96,115 @@ fn cut_back(
     court: &dyn Fn(History) -> Court,
     device: Device,
 ) -> Result<Option<String>> {
+    let Some(without) = without_half(&group.run, hit, device) else { return Ok(None) };
+    let helps = cures(worker, group, hit, court, (&without, device))?;
+    Ok(helps.then(|| {
+        format!(
+            "cut {} back to where it ended before the {} that failed, before anything else is written to it",
+            hit.pattern, hit.name
+        )
+    }))
+}
+
+/// A run as it would have left the files otherwise, and up to which event that is known.
+type Otherwise = (Trace, EventNo);
+
+/// True if a store that is opened again is wrong with what the run left, and right with what it leaves otherwise.
+fn cures(
+    worker: &mut Worker,
+    group: &Group,
+    hit: &Hit,
+    court: &dyn Fn(History) -> Court,
+    ((otherwise, valid), device): (&Otherwise, Device),
+) -> Result<bool> {
     let (run, kind) = (&group.run, group.failing.violation.kind);
-    let Some((without, valid)) = without_half(run, hit) else { return Ok(None) };
-    let [with, without] =
-        [&run.trace, &without].map(|trace| Model::with(trace, &created(trace), device));
+    let [as_it_was, otherwise] =
+        [&run.trace, otherwise].map(|trace| Model::with(trace, &created(trace), device));
     let court = court(run.history.clone());
     let points = match &group.failing.place {
         Place::State(state) => vec![state.point],
         Place::Running => reopened(run, hit),
     };
-    let (mut with, mut without) = (Builder::new(&with), Builder::new(&without));
-    for state in points.into_iter().filter(|at| *at <= valid).map(CrashState::kill) {
-        let recovery = worker.recover(&with.image(&state))?;
+    let (mut as_it_was, mut otherwise) = (Builder::new(&as_it_was), Builder::new(&otherwise));
+    for state in points.into_iter().filter(|at| at <= valid).map(CrashState::kill) {
+        let recovery = worker.recover(&as_it_was.image(&state))?;
         if holds(&court, &state, &recovery, kind) {
             continue;
         }
-        let recovery = worker.recover(&without.image(&state))?;
+        let recovery = worker.recover(&otherwise.image(&state))?;
         if holds(&court, &state, &recovery, kind) {
-            return Ok(Some(format!(
-                "cut {} back to where it ended before the {} that failed, before anything else is written \
-                 to it",
-                hit.pattern, hit.name
-            )));
+            return Ok(true);
         }
     }
-    Ok(None)
+    Ok(false)
+}
+
+/// The run with the whole of a write that was cut short, as the run without failures wrote it. Nothing where the
+/// program went on to write there itself.
+fn with_the_rest(run: &Run, hit: &Hit, plain: &Run, stage: &Stage) -> Option<Otherwise> {
+    if hit.result < 0 || hit.then.is_some() {
+        return None;
+    }
+    let whole = same_call(&run.trace, &plain.trace, &stage.patterns, hit.event)?;
+    let written = |event: &Event| match &event.kind {
+        EventKind::Call(Call { op: FileOp::Write { file, offset, bytes, .. }, .. }) => {
+            Some((*file, *offset, Arc::clone(bytes)))
+        }
+        _ => None,
+    };
+    let (_, _, all) = written(plain.trace.events.get(whole.0 as usize)?)?;
+    let (file, offset, part) = written(run.trace.events.get(hit.event.0 as usize)?)?;
+    let (end, missing) = (offset + part.len() as u64, all.len().saturating_sub(part.len()) as u64);
+    let goes_on = |event: &&Event| {
+        written(event).is_some_and(|(other, offset, _)| other == file && offset == end)
+    };
+    let after = run.trace.events.iter().skip(hit.event.0 as usize + 1);
+    let request = || after.clone().take_while(|event| !is_outside(event));
+    // Where it is killed before that, one cannot tell.
+    if missing == 0 || request().any(|event| goes_on(&event)) || request().count() == after.len() {
+        return None;
+    }
+    let mut trace = run.trace.clone();
+    if let EventKind::Call(Call { op: FileOp::Write { bytes, .. }, .. }) =
+        &mut trace.events[hit.event.0 as usize].kind
+    {
+        *bytes = [&part[..], &all[part.len()..]].concat().into();
+    }
+    // What is appended later stands behind it.
+    let valid = shift(&mut trace, hit.event, file, end, |at| at.checked_add(missing))?;
+    Some((trace, valid))
+}
+
+/// True if the program answers or is asked something.
+fn is_outside(event: &Event) -> bool {
+    event.is_answer() || matches!(event.kind, EventKind::Request { .. })
+}
+
+/// Moves the writes of a file from a place on, after an event; up to which event that is known, for the program may cut
+/// the file itself.
+fn shift(
+    trace: &mut Trace,
+    after: EventNo,
+    file: FileId,
+    from: u64,
+    moved: impl Fn(u64) -> Option<u64>,
+) -> Option<EventNo> {
+    let end = EventNo(trace.events.len() as u32);
+    for (number, event) in (0u32..).zip(&mut trace.events).skip(after.0 as usize + 1) {
+        let EventKind::Call(call) = &mut event.kind else { continue };
+        match &mut call.op {
+            FileOp::Write { file: other, offset, .. } if *other == file && *offset >= from => {
+                *offset = moved(*offset)?;
+            }
+            FileOp::Resize { file: other, .. } | FileOp::Zero { file: other, .. }
+                if *other == file =>
+            {
+                return Some(EventNo(number));
+            }
+            _ => {}
+        }
+    }
+    Some(end)
 }
 
 /// The moments after the failure at which the store is about to be opened again, and the end.
@@ -119,7 +220,7 @@ fn reopened(run: &Run, hit: &Hit) -> Vec<EventNo> {
 /// The run without the record that the failing write left half-written: from where the request under way first
 /// wrote to the file up to the failure, with what was written behind that moved up; and up to which event that
 /// is known, for the program may cut the file itself. Nothing where it wrote nothing of the record.
-fn without_half(run: &Run, hit: &Hit) -> Option<(Trace, EventNo)> {
+fn without_half(run: &Run, hit: &Hit, device: Device) -> Option<Otherwise> {
     let wrote = |event: &Event| match &event.kind {
         EventKind::Call(Call { op: FileOp::Write { file, offset, bytes, .. }, .. }) => {
             Some((*file, *offset, bytes.len() as u64))
@@ -132,6 +233,9 @@ fn without_half(run: &Run, hit: &Hit) -> Option<(Trace, EventNo)> {
     let end = at.checked_add(len)?;
     let asked = |event: &Event| matches!(event.kind, EventKind::Request { .. });
     let asked = run.trace.events[..failed].iter().rposition(asked)?;
+    let model = Model::with(&run.trace, &created(&run.trace), device);
+    let before = Builder::new(&model).image(&CrashState::kill(EventNo(asked as u32)));
+    let size = before.content(file).map_or(0, Content::size);
     let mut trace = run.trace.clone();
     let mut begin = at;
     for event in &mut trace.events[asked..=failed] {
@@ -143,22 +247,12 @@ fn without_half(run: &Run, hit: &Hit) -> Option<(Trace, EventNo)> {
             call.op = FileOp::Nothing { file: Some(file) };
         }
     }
-    for (number, event) in (0u32..).zip(&mut trace.events).skip(failed + 1) {
-        let EventKind::Call(call) = &mut event.kind else { continue };
-        match &mut call.op {
-            FileOp::Write { file: other, offset, .. } if *other == file && *offset >= end => {
-                *offset -= end - begin;
-            }
-            FileOp::Resize { file: other, .. } | FileOp::Zero { file: other, .. }
-                if *other == file =>
-            {
-                return Some((trace, EventNo(number)));
-            }
-            _ => {}
-        }
+    // What was there before is not cut off.
+    if begin < size {
+        return None;
     }
-    let end = EventNo(trace.events.len() as u32);
-    Some((trace, end))
+    let valid = shift(&mut trace, hit.event, file, end, |at| at.checked_sub(end - begin))?;
+    Some((trace, valid))
 }
 
 /// What the running store showed.

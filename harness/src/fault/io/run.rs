@@ -10,7 +10,7 @@ use crate::driver::Driven;
 use crate::fault::power::record::{Outside, Studio};
 use crate::fault::unseen;
 use crate::image::{Image, Workdir};
-use crate::record::{Plan, RecordOptions, Recording, Stacks, Strike, own_lines, record_workload};
+use crate::record::{OwnLines, Plan, RecordOptions, Recording, Stacks, Strike, record_workload};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
 use crate::trace::{Event, EventKind, EventNo, FileOp, Trace};
@@ -117,7 +117,7 @@ impl Studio<'_> {
         };
         let Some(at) = recording.trace.events.iter().position(same) else { return Ok(None) };
         let at = u32::try_from(at).map_or(hit.event, EventNo);
-        Ok(own_lines(recording.source(at)))
+        Ok(OwnLines::of(recording.source(at)).told())
     }
 
     fn struck(
@@ -224,9 +224,14 @@ impl Hit {
         }
     }
 
+    /// The file that it was about, in words.
+    fn file(&self) -> &str {
+        if self.pattern == "." { "the store's directory" } else { &self.pattern }
+    }
+
     /// The failure in words, with the number of the call.
     pub fn failure(&self) -> String {
-        let path = &self.pattern;
+        let path = self.file();
         let how = match (self.result, &self.then) {
             (..0, _) => format!("failing with {}", self.how()),
             (_, Some(then)) => format!("cut short and the next call failing with {then}"),
@@ -237,7 +242,7 @@ impl Hit {
 
     /// The same without number and error, so that it is the same in other runs.
     pub fn cause(&self) -> String {
-        let path = &self.pattern;
+        let path = self.file();
         let how = match (self.result, &self.then) {
             (..0, _) => "failed",
             (_, Some(_)) => "was cut short and the next call failed",

@@ -101,6 +101,11 @@ impl Tally {
         }
     }
 
+    /// Counts something that is not tried.
+    pub fn skip(&mut self, reason: &str) {
+        self.outcome.totals.skip(reason, 1);
+    }
+
     /// How many failures were tried.
     pub fn runs(&self) -> u64 {
         self.runs

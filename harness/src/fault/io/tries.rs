@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::choose::{Attempt, attempts, counts};
+use super::court::Court;
 use super::examine::Examiner;
 use super::findings::findings;
 use super::group::Scene;
@@ -13,13 +14,14 @@ use super::tally::{Tally, Tried};
 use super::{asks, stages};
 use crate::base::{HarnessError, Result, Rng};
 use crate::diagnose::NamePatterns;
+use crate::driver::Capabilities;
 use crate::explore::{Covered, Part};
 use crate::fault::budget::Stop;
 use crate::fault::power::prove::Prover;
 use crate::fault::power::record::Studio;
 use crate::fault::power::{device, finished, studio};
 use crate::fault::{Context, FaultOutcome, Progress, unseen};
-use crate::oracle::{Judge, Kind, Loss, called_for};
+use crate::oracle::{Judge, Kind, Loss, Violation, called_for};
 use crate::persistence::ProfileSet;
 use crate::record::Plan;
 use crate::recover::pool;
@@ -60,19 +62,26 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let judge = Judge::new(&whole.history, capabilities);
     Prover::new(&ctx.setup())?.is_all_there(&whole.left, &judge, &whole.trace)?;
     let unmodelled = whole.trace.unmodelled.clone();
-    let mut all = vec![main];
     let at_once = ctx.options.threads.min(capabilities.threads);
-    all.extend((at_once > 1).then(|| main_stage(ctx, at_once)));
-    all.extend(stages::recoveries(&whole, capabilities, device(ctx), &ctx.rng));
+    let mut others: Vec<Stage> =
+        (at_once > 1).then(|| main_stage(ctx, at_once)).into_iter().collect();
+    others.extend(stages::recoveries(&whole, capabilities, device(ctx), &ctx.rng));
 
     let mut first = vec![whole];
-    for stage in &all[1..] {
-        let run = rig.run(stage, &Plan::none(), true)?;
+    let mut stages = vec![main];
+    for stage in others {
+        let run = rig.run(&stage, &Plan::none(), true)?;
         if stage.before.is_none() {
             went_well(ctx, &run)?;
+        } else if !is_sound(&stage, &run, capabilities) {
+            // What comes after it is no failing call's doing.
+            tally.skip("recoveries that are wrong before any call fails");
+            continue;
         }
         first.push(run);
+        stages.push(stage);
     }
+    let mut all = stages;
     // Names that a failing call keeps from going are known from the runs without one.
     let mut patterns = NamePatterns::default();
     first.iter().for_each(|run| patterns.learn(&run.trace));
@@ -132,6 +141,15 @@ fn went_well(ctx: &Context<'_>, run: &Run) -> Result<()> {
     finished(&run.driven.end, "a workload was recorded without a failure")
         .map_err(|failure| unseen::excused(failure, &run.answered))?;
     unseen::errors(&run.history, &ctx.control.history, &run.answered)
+}
+
+/// True if a recovery without a failing call shows nothing that is wrong.
+fn is_sound(stage: &Stage, run: &Run, capabilities: &Capabilities) -> bool {
+    let dumps = &run.driven.dumps;
+    let court = Court::new(stage.before.as_ref(), run.history.clone(), dumps, capabilities);
+    let opened = run.history.operations.first().is_some_and(|open| open.acknowledged().is_some());
+    let wrong = |violation: &Violation| !violation.note;
+    opened && !court.living(dumps, "").iter().any(|one| one.verdict.violations.iter().any(wrong))
 }
 
 /// The workload on a new store, at most so many requests at once.

@@ -79,6 +79,16 @@ pub fn alike(
     around.states()
 }
 
+/// The event of `plain` that is the same call for the same request, wherever in such a file it went.
+pub fn same_call(
+    struck: &Trace,
+    plain: &Trace,
+    patterns: &NamePatterns,
+    event: EventNo,
+) -> Option<EventNo> {
+    Pairs::of(struck, plain, Some(patterns)).same(event)
+}
+
 /// Which event of the one run is which of the other.
 struct Pairs {
     struck: Vec<Name>,

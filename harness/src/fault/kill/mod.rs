@@ -54,11 +54,14 @@ impl Fault for Kill {
         let first = recorded.totals.first_failure.or(outcome.totals.first_failure);
         let live = std::mem::take(&mut outcome.findings);
         outcome.merge(recorded);
-        // An exact moment says more than a live one that shows the same.
+        // An exact moment says more than a live one that shows the same; and what takes several kills to show may follow
+        // from what one of them left, where that is a single flaw.
+        let alarms = outcome.findings.iter().filter(|exact| !exact.note).count();
         for finding in live {
+            let follows = alarms == 1 && matches!(finding.kind, Kind::Vanished | Kind::Resurrected);
             let same = |exact: &&mut Finding| {
                 let shows = exact.shows.iter().any(|one| one.kind == finding.kind);
-                (exact.kind == finding.kind || shows) && (finding.note || !exact.note)
+                (exact.kind == finding.kind || shows || follows) && (finding.note || !exact.note)
             };
             match outcome.findings.iter_mut().filter(same).min_by_key(|exact| exact.takes_two()) {
                 Some(exact) => exact.stand_for(finding),

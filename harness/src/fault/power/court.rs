@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::driver::Capabilities;
-use crate::oracle::{CycleJudge, Cycles, Judge, Loss, Verdict};
+use crate::oracle::{CycleJudge, Cycles, Judge, Loss, Verdict, twice};
 use crate::recover::Recovery;
 use crate::workload::{Answer, History, Moment, Request};
 
@@ -132,7 +132,11 @@ impl Court for NestedCourt {
             Some(after) if self.has_shown(moment) => after.at(moment, loss, recovery),
             _ => {
                 let Happened { crash, loss: first, .. } = self.happened;
-                self.before.at(crash, first.worse(loss), recovery)
+                let mut verdict = self.before.at(crash, first.worse(loss), recovery);
+                for violation in &mut verdict.violations {
+                    violation.sentence = twice(&violation.sentence, crash, first, loss);
+                }
+                verdict
             }
         }
     }

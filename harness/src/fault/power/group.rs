@@ -191,6 +191,9 @@ impl Group {
             if opens(self).is_some() && opens(self) == opens(other) {
                 return true;
             }
+            if self.echoes(other) {
+                return true;
+            }
             // What was lost in or after a recovery as before it.
             let same = self.cause.lost == other.cause.lost && !self.cause.lost.is_empty();
             let alike = || self.during().is_some_and(|during| Some(during) == other.during());
@@ -204,6 +207,18 @@ impl Group {
             group.cause.lost.iter().map(|site| site.file.clone()).collect()
         };
         moment || !files(self).is_disjoint(&files(other)) || whole(self) || whole(other)
+    }
+
+    /// True if the other one shows by a power cut in a later recovery that what this one lost was not durable before
+    /// it, whatever recovery's own doing is lost besides.
+    fn echoes(&self, other: &Group) -> bool {
+        let ground = &other.spot.ground;
+        let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
+        let guilty = other.cause.guilty.and_then(|event| sites.site_of(event));
+        !self.is_inside()
+            && other.is_echo()
+            && guilty.is_some_and(|site| self.cause.lost.contains(site))
+            && self.cause.lost.is_subset(&other.cause.lost)
     }
 
     /// What had been asked for when the guilty call was made.
@@ -437,6 +452,9 @@ fn is_one_flaw(
     let moment = |of: &Group| of.cause.moment.clone();
     let apart = !Rc::ptr_eq(&flaw.spot.ground, &group.spot.ground);
     if moment(flaw).is_some() && (apart || moment(flaw) == moment(group)) {
+        return Ok(true);
+    }
+    if apart && flaw.echoes(group) {
         return Ok(true);
     }
     let alike = flaw.cause.lost == group.cause.lost && place(flaw) == place(group);

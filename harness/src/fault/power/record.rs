@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Driven, Plan, Target, Timeouts};
 use crate::image::{Image, Workdir};
-use crate::record::{RecordOptions, Recording, Stacks, own_lines, record_workload};
+use crate::record::{OwnLines, RecordOptions, Recording, Stacks, record_workload};
 use crate::recover::{REQUESTS, Recovery, of_driven};
 use crate::trace::{Call, EventKind, EventNo, Trace};
 use crate::workload::{Answer, History, Key, Mutation, Request, Value};
@@ -86,15 +86,15 @@ impl Studio<'_> {
         Ok(Recorded::new(recording, driven, Image::load(&dir)?))
     }
 
-    /// The program's own source line at one numbered call, from a recording of the same once more;
-    /// nothing where that went otherwise or no line is known.
+    /// The program's own source lines at one numbered call, from a recording of the same once more;
+    /// none where that went otherwise or no line is known.
     pub fn source(
         &self,
         image: Option<&Image>,
         requests: &[Request],
         threads: u32,
         call: &Call,
-    ) -> Result<Option<String>> {
+    ) -> Result<OwnLines> {
         let folder = self.folder("source-")?;
         let dir = folder.path().join("store");
         let (recording, _) = self.recording(&dir, image, requests, threads, Stacks::At(call.no))?;
@@ -102,8 +102,10 @@ impl Studio<'_> {
             EventKind::Call(other) => other.no == call.no && other.name == call.name,
             _ => false,
         };
-        let Some(at) = recording.trace.events.iter().position(same) else { return Ok(None) };
-        Ok(own_lines(recording.source(EventNo(at as u32))))
+        let Some(at) = recording.trace.events.iter().position(same) else {
+            return Ok(OwnLines::default());
+        };
+        Ok(OwnLines::of(recording.source(EventNo(at as u32))))
     }
 
     fn recording(

@@ -96,10 +96,9 @@ impl<'a> Remedied<'a> {
                         Some(_) => format!(
                             "; with the old contents kept, none of {states} states fails so"
                         ),
-                        None => format!(
-                            "{}; explored again with it, none of {states} states fails so",
-                            remedy.gone
-                        ),
+                        None => {
+                            format!("; explored again with it, none of {states} states fails so")
+                        }
                     };
                     return Ok(Some(Remedy { gone: explored, ..remedy.clone() }));
                 }

@@ -197,8 +197,9 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         }
         let wanted = outcome.findings.len() < SOURCES && !finding.note && !in_use;
         if wanted && !ctx.budget.must_confirm() {
-            finding.source = source::of(ctx, &group, group.cause.guilty)?;
-            finding.behind = source::of(ctx, &group, group.cause.behind)?;
+            let guilty = source::of(ctx, &group, group.cause.guilty)?;
+            let behind = source::of(ctx, &group, group.cause.behind)?;
+            (finding.source, finding.behind) = guilty.told_apart(&behind);
         }
         // Recovery's loss, or that after it, by the same line of the program is the same flaw; and one remedy is
         // told once.

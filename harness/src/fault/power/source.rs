@@ -7,16 +7,17 @@ use super::studio;
 use crate::base::Result;
 use crate::fault::{Context, asked};
 use crate::image::Builder;
+use crate::record::OwnLines;
 use crate::trace::{Call, EventKind, EventNo};
 
-/// The source line of a call of the timeline that a group stands on; nothing where there is none, or no line is
+/// The source lines of a call of the timeline that a group stands on; none where there is no such call, or no line is
 /// known.
-pub fn of(ctx: &Context<'_>, group: &Group, event: Option<EventNo>) -> Result<Option<String>> {
-    let Some(event) = event else { return Ok(None) };
+pub fn of(ctx: &Context<'_>, group: &Group, event: Option<EventNo>) -> Result<OwnLines> {
+    let Some(event) = event else { return Ok(OwnLines::default()) };
     let (ground, event) = recorded_in(&group.spot.ground, event);
     let own = ground.own.as_ref().unwrap_or(&ground.trace);
     let Some(call) = own.events.get(event.0 as usize).and_then(|event| call(&event.kind)) else {
-        return Ok(None);
+        return Ok(OwnLines::default());
     };
     let studio = studio(ctx);
     if let Some((above, state)) = &ground.parent {

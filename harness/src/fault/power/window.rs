@@ -49,7 +49,10 @@ pub fn cause(
         // What was not tried, or does not help, is not offered.
         cause.counterfactual = match reordered(group, &window, order, trial, terms, budget)? {
             Some(remedy) => Some(remedy),
-            None => elsewhere(group, order, trial, terms, budget)?,
+            None => match replaced(group, order, trial, terms, budget)? {
+                Some(remedy) => Some(remedy),
+                None => elsewhere(group, order, trial, terms, budget)?,
+            },
         };
     }
     Ok(Some(cause))
@@ -66,14 +69,16 @@ fn reordered(
 ) -> Result<Option<Remedy>> {
     let ground = &group.spot.ground;
     let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
-    for (first, synced) in behind(ground, &sites, order) {
+    for (first, synced) in behind(ground, &sites, order, terms) {
         let order = Order { first, ..order };
         let Some((changed, with)) = order::swapped(&ground.trace, &ground.overlay, order, synced)
         else {
             continue;
         };
         let around = order.last.0..=first.0;
-        let Some(points) = changed.holds(group, around, trial, terms, budget)? else { continue };
+        let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
+            continue;
+        };
         let follows = match (sites.call(first), synced) {
             (_, Some(file)) => {
                 let path = sites.patterns.path(&sites.names.path(file, first));
@@ -91,6 +96,29 @@ fn reordered(
     Ok(None)
 }
 
+/// The name not taken away before the rename that makes it anew, if no crash fails then.
+fn replaced(
+    group: &Group,
+    order: Order,
+    trial: &mut dyn Trial,
+    terms: Terms,
+    budget: &Budget,
+) -> Result<Option<Remedy>> {
+    let ground = &group.spot.ground;
+    let Some(changed) = order::without_removal(&ground.trace, &ground.overlay, order) else {
+        return Ok(None);
+    };
+    let around = order.last.0..=order.first.0;
+    let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
+        return Ok(None);
+    };
+    let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
+    let (removal, rename) = (sites.named(order.last), sites.named(order.first));
+    let place = format!("leave out {removal}: {rename} replaces the old file at once");
+    let gone = format!("; without it none of {points} crashes around them fails so");
+    Ok(Some(Remedy { gone, ..Remedy::untried(&place) }))
+}
+
 /// The file that is changed in place written elsewhere, and switched to when it is durable, if no crash fails then.
 fn elsewhere(
     group: &Group,
@@ -106,7 +134,9 @@ fn elsewhere(
     else {
         return Ok(None);
     };
-    let Some(points) = changed.holds(group, around, trial, terms, budget)? else { return Ok(None) };
+    let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
+        return Ok(None);
+    };
     let sites = Sites::knowing(trace, &ground.model, &ground.patterns);
     let path = sites.patterns.path(&sites.names.path(place.file, order.last));
     let how = match place.anew {
@@ -141,18 +171,31 @@ fn durable_too(ground: &Ground, sites: &Sites<'_>, closes: EventNo, terms: Terms
     }
 }
 
-/// Behind which calls the guilty one may have to come: the one that makes up for it, that and a sync of its file, and
-/// the syncs after that in the same request.
-fn behind(ground: &Ground, sites: &Sites<'_>, order: Order) -> Vec<(EventNo, Option<FileId>)> {
+/// Behind which calls the guilty one may have to come: the sync of the same request that makes up for it for good, where
+/// power cuts count; the call that makes up for it; the other syncs behind that; and that call with a sync of its file.
+fn behind(
+    ground: &Ground,
+    sites: &Sites<'_>,
+    order: Order,
+    terms: Terms,
+) -> Vec<(EventNo, Option<FileId>)> {
+    let model = &ground.model;
     let events = ground.trace.events.iter().enumerate().skip(order.first.0 as usize + 1);
     let calls = events.take_while(|(_, event)| matches!(event.kind, EventKind::Call(_)));
-    let syncs = calls.map(|(at, _)| EventNo(at as u32)).filter(|at| {
-        ground.model.changes_files(*at) && ground.model.effects_of(*at).next().is_none()
-    });
-    let last = ground.model.effects_of(order.first).next_back().map(EffectNo);
+    let syncs: Vec<EventNo> = calls
+        .map(|(at, _)| EventNo(at as u32))
+        .filter(|at| model.changes_files(*at) && model.effects_of(*at).next().is_none())
+        .collect();
+    let last = model.effects_of(order.first).next_back().map(EffectNo);
     let file = last.and_then(|effect| sites.synced_by(effect));
-    let mut all = vec![(order.first, None)];
-    all.extend(syncs.take(SYNCS).map(|at| (at, None)));
+    let for_good = last
+        .filter(|_| terms.durable != PowerPromise::None)
+        .and_then(|effect| model.durable_by(effect, terms.fail_on))
+        .filter(|by| syncs.contains(by));
+    let mut all: Vec<_> = for_good.into_iter().map(|at| (at, None)).collect();
+    all.push((order.first, None));
+    let others = syncs.into_iter().filter(|at| Some(*at) != for_good);
+    all.extend(others.take(SYNCS).map(|at| (at, None)));
     all.extend(file.map(|file| (order.first, Some(file))));
     all
 }

@@ -8,6 +8,7 @@ use super::super::ground::Spot;
 use super::super::group::{Group, Terms};
 use super::super::trial::{self, Trial};
 use crate::base::Result;
+use crate::diagnose::Sites;
 use crate::fault::Budget;
 use crate::image::Builder;
 use crate::oracle::Violation;
@@ -38,11 +39,12 @@ impl Changed {
     }
 
     /// How many crashes in this range of events, and shortly after it, hold now; nothing where one still fails as
-    /// the group does, or the time was over.
+    /// the group does, or the time was over. What the program does in the same way later is changed nowhere: the next
+    /// call of the sort of `guilty`, which came first in the range, ends it.
     pub fn holds(
         &self,
         group: &Group,
-        around: RangeInclusive<u32>,
+        (guilty, around): (EventNo, RangeInclusive<u32>),
         trial: &mut dyn Trial,
         terms: Terms,
         budget: &Budget,
@@ -50,7 +52,8 @@ impl Changed {
         let model = Model::with(&self.trace, &self.overlay, terms.device);
         let mut builder = Builder::new(&model);
         let besides = trial::is_besides(group.kind);
-        let end = model.last_point().0.min(around.end() + AFTER);
+        let again = self.again(group, guilty, *around.end());
+        let end = model.last_point().0.min(around.end() + AFTER).min(again);
         let mut tried = 0;
         for at in (*around.start()..=end).map(EventNo) {
             let made = |at: u32| model.changes_files(EventNo(at)) || self.answers(at);
@@ -74,6 +77,20 @@ impl Changed {
             }
         }
         Ok(Some(tried))
+    }
+
+    /// When a call of this sort, by its number in the old recording, comes again after an event of the new one.
+    fn again(&self, group: &Group, guilty: EventNo, after: u32) -> u32 {
+        let ground = &group.spot.ground;
+        let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
+        let old = self.before(EventNo(after + 1)).0;
+        let name = sites.named(guilty);
+        let end = ground.trace.events.len() as u32;
+        let same = |at: &u32| {
+            ground.model.changes_files(EventNo(*at)) && sites.named(EventNo(*at)) == name
+        };
+        let next = (old..end).find(same).unwrap_or(end);
+        next + (after + 1 - old)
     }
 
     fn answers(&self, at: u32) -> bool {

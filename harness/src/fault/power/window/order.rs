@@ -1,4 +1,5 @@
-//! The recording with two calls in the other order. What rests on the call that moves, moves with it. Pure.
+//! The recording with two calls in the other order, or without the first: what rests on the call that moves, moves with
+//! it. Pure.
 
 use std::ops::Range;
 
@@ -48,6 +49,42 @@ pub(super) fn swapped(
     swapped.events.splice(from..=to, part(false).chain(part(true)));
     let overlay = with_syncs(overlay, &added);
     Some((Changed { trace: swapped, overlay, inserted: Vec::new() }, with))
+}
+
+/// The recording without a name's removal before the rename that takes its place: that replaces it at once. Nothing
+/// where the first call does not take away the name that the other makes, or the program uses the other name later.
+pub(super) fn without_removal(trace: &Trace, overlay: &Overlay, order: Order) -> Option<Changed> {
+    let op = |at: EventNo| match &trace.events.get(at.0 as usize)?.kind {
+        EventKind::Call(call) => Some(&call.op),
+        _ => None,
+    };
+    let (gone, old, aside) = match op(order.last)? {
+        FileOp::Unlink { at, file } => (at, *file, None),
+        FileOp::Rename { from, to, file, .. } => (from, *file, Some(to)),
+        _ => return None,
+    };
+    match op(order.first)? {
+        FileOp::Rename { to, replaced: None, .. } if to == gone => {}
+        _ => return None,
+    }
+    let mut changed = trace.clone();
+    for (at, event) in (0u32..).zip(&mut changed.events).skip(order.last.0 as usize) {
+        let EventKind::Call(call) = &mut event.kind else { continue };
+        let drops = matches!(&call.op, FileOp::Unlink { at, .. } if aside == Some(at));
+        match &mut call.op {
+            op if at == order.last.0 || drops => *op = FileOp::Nothing { file: None },
+            FileOp::Rename { replaced, .. } if at == order.first.0 => *replaced = Some(old),
+            // It is moved aside again and again: each time it takes the place of the one before.
+            FileOp::Rename { from, to, .. } | FileOp::Exchange { a: from, b: to, .. }
+                if aside == Some(&*from) || aside == Some(&*to) =>
+            {
+                changed.events.truncate(at as usize);
+                break;
+            }
+            _ => {}
+        }
+    }
+    Some(Changed { trace: changed, overlay: overlay.clone(), inserted: Vec::new() })
 }
 
 /// A thing that calls change, and whose changes keep their order.
