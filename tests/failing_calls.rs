@@ -56,7 +56,10 @@ fn a_read_that_failed_inside_a_recovery_is_named_and_replays() {
     let finding = worst(&place, "canary:read-error-is-end");
     let cause = &finding["cause"];
     assert!(text(cause, "sentence").contains("while it recovered after a power cut"), "{cause}");
-    assert!(text(cause, "counterfactual").starts_with("answer the open"), "{cause}");
+    assert!(
+        text(cause, "counterfactual").starts_with("pass the error on: answer the open"),
+        "{cause}"
+    );
     assert!(line(&finding).contains("read"), "{finding}");
     replays(&place, &finding);
 }

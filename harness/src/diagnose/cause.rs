@@ -37,6 +37,13 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// True if the guilty call came before the request whose answer promised something: that rests on it, and
+    /// is not it.
+    pub fn rests_on_it(&self) -> bool {
+        let own = self.promised.filter(|promised| promised.barrier.is_none());
+        own.zip(self.guilty).is_some_and(|(promised, guilty)| guilty < promised.asked)
+    }
+
     /// Which calls' effects have to be lost, `rename of CURRENT (name)`, or what comes before what; nothing where
     /// neither is known.
     pub fn mechanism(&self) -> Option<String> {

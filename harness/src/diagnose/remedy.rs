@@ -121,7 +121,7 @@ pub(super) fn find<'a>(
         let narrower = narrower.iter().filter_map(|such| search.everywhere(such));
         rules.extend(narrower.filter(|rule| rule.syncs.len() <= all / 2));
         // A sync that is there and comes too late is no further one.
-        rules.sort_by_key(|rule| if rule.detail.is_empty() { rule.count } else { 0 });
+        rules.sort_by_key(|rule| if rule.detail.is_empty() { rule.calls } else { 0 });
         rules.dedup_by(|one, other| one.syncs == other.syncs);
         let misplaced = search.misplaced(first).unwrap_or_default();
         for rule in rules.iter_mut().filter(|rule| rule.detail.is_empty()) {
@@ -340,6 +340,7 @@ impl Search<'_> {
             place,
             detail,
             count,
+            calls: count,
             is_rule: true,
             gone: self.all(),
             syncs,

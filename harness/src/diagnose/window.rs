@@ -56,6 +56,11 @@ impl Window {
         sites.grows(self.opens) && self.closes.is_some_and(|closes| sites.grows(closes))
     }
 
+    /// True if both are the same sort of call, one part of a record each: their order is that of the record.
+    pub fn is_in_parts(&self, sites: &Sites<'_>) -> bool {
+        self.closes.is_some_and(|closes| self.name(closes, sites) == self.name(self.opens, sites))
+    }
+
     /// Which request the event that opens it answers, and when that was asked.
     fn answered<'t>(&self, trace: &'t Trace) -> Option<(EventNo, &'t Request)> {
         let EventKind::Reply { op, .. } = &trace.events.get(self.opens.0 as usize)?.kind else {
@@ -156,7 +161,8 @@ impl Window {
                 }
                 (None, _) => format!("{opens} {during}: from then on a crash {harm}"),
             };
-            let remedy = self.order(trace).map(|_| Remedy::untried(&self.moved(sites, &[])));
+            let order = self.order(trace).filter(|_| !self.is_in_parts(sites));
+            let remedy = order.map(|_| Remedy::untried(&self.moved(sites, &[])));
             (opens, sentence, remedy)
         };
         // Places differ from run to run.

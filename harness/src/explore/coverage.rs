@@ -41,6 +41,8 @@ pub struct Covered {
     pub points: Part,
     /// What can be struck: effects that can be lost, calls that can fail, damages of small files.
     pub targets: Part,
+    /// Sorts of recoveries that were struck again, of those that can be.
+    pub again: Part,
     /// Visited cases that take something from the store: states that lose an effect, kills, damages,
     /// failing calls.
     pub lossy: u64,
@@ -52,6 +54,7 @@ impl Covered {
         self.groups.add(other.groups);
         self.points.add(other.points);
         self.targets.add(other.targets);
+        self.again.add(other.again);
         self.lossy += other.lossy;
     }
 }
@@ -166,6 +169,7 @@ impl Coverage {
                 seen: both.filter(|(seen, can)| **seen && **can).count() as u64,
                 all: self.can_be_lost.iter().filter(|can| **can).count() as u64,
             },
+            again: Part::default(),
             lossy: self.lossy,
         }
     }

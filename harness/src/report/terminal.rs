@@ -100,6 +100,13 @@ pub fn outcome_line(report: &Report) -> String {
             .iter()
             .map(|(fault, totals)| format!("{fault} {}", percent(totals.coverage.groups)));
         let _ = write!(line, "; groups visited: {}", shares.collect::<Vec<_>>().join(", "));
+        // A store may be safe until its recovery is cut short.
+        for (fault, totals) in &report.faults {
+            let again = totals.coverage.again;
+            if again[0] < again[1] {
+                let _ = write!(line, "; {} inside {}", again_of(fault), part_of(again));
+            }
+        }
     }
     if !report.missed.is_empty() {
         let _ = write!(line, "; called for but judged in no case: {}", report.missed.join(", "));
@@ -190,7 +197,7 @@ fn numbers(name: &str, totals: &TotalsTwin) -> String {
 
 /// How much of what a fault could visit it did.
 fn coverage(fault: &str, totals: &TotalsTwin) -> String {
-    let CoverageTwin { lossy, groups, points, targets } = &totals.coverage;
+    let CoverageTwin { lossy, groups, points, targets, again } = &totals.coverage;
     let what = match fault {
         "kill" => "kills",
         "media" => "damages",
@@ -208,7 +215,20 @@ fn coverage(fault: &str, totals: &TotalsTwin) -> String {
             let _ = write!(line, ", {} of {} {name} ({})", part[0], part[1], percent(*part));
         }
     }
+    if again[1] > 0 {
+        let _ = write!(line, ", {} inside {}", again_of(fault), part_of(*again));
+    }
     line
+}
+
+/// What strikes a second time.
+fn again_of(fault: &str) -> &'static str {
+    if fault == "kill" { "kills" } else { "power cuts" }
+}
+
+/// `4 of 9 sorts of recoveries (44%)`.
+fn part_of(part: [u64; 2]) -> String {
+    format!("{} of {} sorts of recoveries ({})", part[0], part[1], percent(part))
 }
 
 /// A share in whole percent; never 100% of what was not visited whole.

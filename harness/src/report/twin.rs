@@ -112,6 +112,9 @@ pub struct CoverageTwin {
     pub points: [u64; 2],
     /// Effects that can be lost, calls that can fail, damages of small files.
     pub targets: [u64; 2],
+    /// Sorts of recoveries that were struck again.
+    #[serde(default)]
+    pub again: [u64; 2],
 }
 
 /// When something failed first.
@@ -269,6 +272,7 @@ impl CoverageTwin {
             groups: pair(covered.groups),
             points: pair(covered.points),
             targets: pair(covered.targets),
+            again: pair(covered.again),
         }
     }
 }

@@ -114,7 +114,10 @@ fn detail(
     if let Some(promised) = cause.promised {
         let of = promised.barrier.map_or(String::new(), |barrier| format!(" of `{barrier}`"));
         let at = promised.answered.0;
-        text.push_str(&format!("; promised by the acknowledgement{of} at event {at}"));
+        text.push_str(&match cause.rests_on_it() {
+            false => format!("; promised by the acknowledgement{of} at event {at}"),
+            true => format!("; with it goes the promise of the acknowledgement{of} at event {at}"),
+        });
     }
     text
 }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::persistence::tests::script::Script;
 use crate::persistence::{Form, Loss};
-use crate::trace::EventKind;
+use crate::trace::{EventKind, FileOp, SyncScope};
 use crate::workload::{Answer, Mutation, Request};
 
 /// A recording with requests and acknowledgements.

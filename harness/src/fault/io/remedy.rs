@@ -395,7 +395,9 @@ fn is_of_a_directory(run: &Run, hit: &Hit) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::io::testkit::{history, hit, put};
+    use crate::driver::End;
+    use crate::fault::io::testkit::{self, history, hit, put};
+    use crate::persistence::tests::script::Script;
 
     #[test]
     fn only_requests_that_were_acknowledged_though_a_call_failed_in_them_could_have_been_denied() {
@@ -411,6 +413,76 @@ mod tests {
         assert!(denials(&told, &hit(10)).is_empty(), "nothing was outstanding");
         told.operations[1].answered = Some((Moment(9), Answer::Err("no".into())));
         assert!(denials(&told, &hit(7)).is_empty(), "it was denied");
+    }
+
+    /// A put whose frame is written in part, from this place on; then another put, by these calls.
+    fn half(at: u64, then: Option<&str>, goes_on: bool) -> (Run, FileId) {
+        let mut script = Script::new();
+        script.create("log");
+        script.write("log", 0, b"12345");
+        let ask = |op| EventKind::Request { op: OpNo(op), request: put("a", "1") };
+        let answer = |op| EventKind::Reply { op: OpNo(op), answer: Answer::Ack };
+        script.event(ask(0));
+        let event = script.write("log", at, b"fr");
+        if goes_on {
+            script.write("log", at + 2, b"ame");
+        }
+        script.event(answer(0));
+        script.event(ask(1));
+        script.write("log", at + 2, b"next!");
+        script.event(answer(1));
+        let mut run = testkit::run(&[], Vec::new(), End::Finished);
+        run.hit = Some(Hit {
+            event,
+            name: "call".into(),
+            result: 2,
+            then: then.map(str::to_owned),
+            ..hit(0)
+        });
+        let file = script.id("log");
+        run.trace = script.trace;
+        (run, file)
+    }
+
+    /// What the log holds in the end.
+    fn log(trace: &Trace) -> Vec<u8> {
+        let model = Model::new(trace);
+        Builder::new(&model).image(&CrashState::kill(model.last_point())).bytes("log").unwrap()
+    }
+
+    #[test]
+    fn a_record_that_was_left_half_written_at_the_end_of_a_file_can_be_cut_off() {
+        let without = |run: &Run| without_half(run, run.hit.as_ref().unwrap(), Device::default());
+        let (run, _) = half(5, Some("EIO"), false);
+        let (trace, valid) = without(&run).unwrap();
+        assert_eq!(log(&run.trace), b"12345frnext!");
+        assert_eq!(log(&trace), b"12345next!");
+        assert_eq!(valid.0 as usize, trace.events.len());
+        assert!(without(&half(5, None, false).0).is_none(), "nothing failed");
+        assert!(without(&half(2, Some("EIO"), false).0).is_none(), "it was written over");
+    }
+
+    #[test]
+    fn the_rest_of_a_short_write_is_that_of_the_run_without_failures() {
+        let stage = Stage::new(Vec::new(), 1);
+        let plain = || {
+            let (mut plain, file) = half(5, None, false);
+            let EventKind::Call(call) = &mut plain.trace.events[3].kind else { panic!() };
+            let bytes = Arc::from(*b"frame");
+            call.op = FileOp::Write {
+                file,
+                offset: 5,
+                bytes,
+                sync: Default::default(),
+                via: Default::default(),
+            };
+            plain
+        };
+        let rest = |run: &Run| with_the_rest(run, run.hit.as_ref().unwrap(), &plain(), &stage);
+        let (trace, _) = rest(&half(5, None, false).0).unwrap();
+        assert_eq!(log(&trace), b"12345framenext!");
+        assert!(rest(&half(5, None, true).0).is_none(), "the program writes it itself");
+        assert!(rest(&half(5, Some("EIO"), false).0).is_none(), "a call failed");
     }
 
     #[test]

@@ -182,6 +182,7 @@ impl List {
             groups: Part { seen: groups(&self.attempts[..visited]), all: groups(&self.attempts) },
             points: Part::default(),
             targets: Part { seen: visited as u64, all: all as u64 },
+            again: Part::default(),
             lossy: struck,
         }
     }

@@ -76,6 +76,7 @@ impl<'a> Choice<'a> {
             groups: Part { seen, all: self.tried.len() as u64 },
             points: Part::default(),
             targets: Part { seen: tried, all: tried + self.exhaustive_left() },
+            again: Part::default(),
             lossy: tried,
         }
     }

@@ -21,7 +21,9 @@ fn counterfactual(group: &Group) -> Option<String> {
 fn sentence(cause: &diagnose::Cause) -> String {
     let plain = &cause.sentence;
     match plain.strip_suffix(" after it was promised") {
-        Some(lost) if cause.promised.is_none() => format!("{lost}, and a promise with it"),
+        Some(lost) if cause.promised.is_none() || cause.rests_on_it() => {
+            format!("{lost}, and a promise with it")
+        }
         _ => plain.clone(),
     }
 }

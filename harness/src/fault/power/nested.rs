@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::ask::Candidate;
+use super::ask::{Candidate, Like};
 use super::booth::{Booth, Take};
 use super::ground::{Ground, Spot};
 use super::record::Studio;
 use super::shape::Shape;
 use super::visit::{Ended, Share, Visitor};
 use crate::base::{Result, Rng};
-use crate::explore::Explorer;
+use crate::explore::{Explorer, Part};
 use crate::fault::{FaultOutcome, unseen};
 use crate::image::Image;
 use crate::persistence::{Device, ProfileSet};
@@ -57,10 +57,20 @@ pub struct CutAgain {
     visits: BTreeSet<u64>,
     /// How many recoveries were recorded.
     pub recorded: u64,
+    /// Sorts of recoveries that can be cut again, and those that were.
+    sorts: BTreeMap<Like, bool>,
 }
 
-/// A candidate: the how-many-th of its group and which visit, what its group has in common.
-type Found<'v> = (usize, u64, (u8, u64, &'v Shape), &'v Candidate<Spot>);
+impl CutAgain {
+    /// How many sorts of recoveries were cut again, of how many.
+    pub fn covered(&self) -> Part {
+        let seen = self.sorts.values().filter(|seen| **seen).count() as u64;
+        Part { seen, all: self.sorts.len() as u64 }
+    }
+}
+
+/// A candidate: the how-many-th of its sort and which visit, and the sort.
+type Found<'v> = (usize, u64, &'v Like, &'v Candidate<Spot>);
 /// In which order candidates have their turn: by the first, then the second, then the visit.
 type Rank = (usize, usize, u64);
 
@@ -77,9 +87,9 @@ impl Nesting<'_> {
         for depth in 0..DEPTH {
             visitor.bench.settle()?;
             let upto = upto - if depth + 1 < DEPTH { (upto - visitor.spent()) * 0.3 } else { 0.0 };
-            let candidates = self.candidates(visitor, depth, &mut done.visits);
+            let candidates = self.candidates(visitor, depth, done);
             let left = std::thread::scope(|scope| {
-                let images = candidates.iter().map(|one| one.image.clone()).collect();
+                let images = candidates.iter().map(|(_, one)| one.image.clone()).collect();
                 let recordings = self.ahead(scope, images);
                 self.each(visitor, outcome, &candidates, &recordings, (done, upto))
             })?;
@@ -112,13 +122,15 @@ impl Nesting<'_> {
         &self,
         visitor: &mut Visitor<'_, '_>,
         outcome: &mut FaultOutcome,
-        candidates: &[Candidate<Spot>],
+        candidates: &[(Like, Candidate<Spot>)],
         recordings: &Receiver<Result<Take>>,
         (done, upto): (&mut CutAgain, f64),
     ) -> Result<u64> {
-        for (nth, candidate) in candidates.iter().enumerate() {
+        for (nth, (sort, candidate)) in candidates.iter().enumerate() {
             let Ok(recording) = recordings.recv() else { break };
-            match self.one(visitor, outcome, candidate, recording?, upto)? {
+            let ended = self.one(visitor, outcome, candidate, recording?, upto)?;
+            done.sorts.insert(sort.clone(), true);
+            match ended {
                 None => {}
                 Some(Ended::Exhausted | Ended::Share) if visitor.spent() < upto => {
                     done.recorded += 1;
@@ -135,41 +147,44 @@ impl Nesting<'_> {
         &self,
         visitor: &Visitor<'_, '_>,
         depth: usize,
-        done: &mut BTreeSet<u64>,
-    ) -> Vec<Candidate<Spot>> {
+        done: &mut CutAgain,
+    ) -> Vec<(Like, Candidate<Spot>)> {
         let mut found: Vec<Found<'_>> = Vec::new();
-        for ((tag, stage, shape), group) in &visitor.bench.candidates {
+        for (sort @ (tag, ..), group) in &visitor.bench.candidates {
             if usize::from(tag >> 1) != depth {
                 continue;
             }
             let sound = group.iter().filter(|(visit, one)| {
                 !visitor.bench.failures.contains_key(*visit)
-                    && !done.contains(*visit)
+                    && !done.visits.contains(*visit)
                     && (one.ask.judged || is_sound(visitor, one))
             });
+            let before = found.len();
             let sound = sound.enumerate();
-            found.extend(
-                sound.map(|(nth, (visit, one))| (nth, *visit, (*tag, *stage, &**shape), one)),
-            );
+            found.extend(sound.map(|(nth, (visit, one))| (nth, *visit, sort, one)));
+            if found.len() > before {
+                done.sorts.entry(sort.clone()).or_default();
+            }
         }
         found.sort_by_key(|(nth, visit, ..)| (*nth, *visit));
-        let mut shapes: BTreeMap<(usize, u8, &Shape), usize> = BTreeMap::new();
+        let mut shapes: BTreeMap<(usize, u8, &Rc<Shape>), usize> = BTreeMap::new();
         let mut stages: BTreeMap<(usize, u8, u64), usize> = BTreeMap::new();
-        let mut ranked: Vec<(Rank, &Candidate<Spot>)> = Vec::new();
-        for (nth, visit, (tag, stage, shape), one) in found {
-            let alike = shapes.entry((nth, tag, shape)).or_default();
+        let mut ranked: Vec<(Rank, &Like, &Candidate<Spot>)> = Vec::new();
+        for (nth, visit, sort, one) in found {
+            let (tag, stage, shape) = sort;
+            let alike = shapes.entry((nth, *tag, shape)).or_default();
             // After a power cut nothing is volatile: the shape alone counts.
             let rank = match stage {
                 0 => *alike,
-                _ => (*alike).min(*stages.entry((nth, tag, stage)).or_default()),
+                _ => (*alike).min(*stages.entry((nth, *tag, *stage)).or_default()),
             };
             *alike += 1;
-            *stages.entry((nth, tag, stage)).or_default() += 1;
-            ranked.push(((nth, rank, visit), one));
+            *stages.entry((nth, *tag, *stage)).or_default() += 1;
+            ranked.push(((nth, rank, visit), sort, one));
         }
-        ranked.sort_by_key(|(rank, _)| *rank);
-        done.extend(ranked.iter().map(|((.., visit), _)| *visit));
-        ranked.into_iter().map(|(_, one)| one.clone()).collect()
+        ranked.sort_by_key(|(rank, ..)| *rank);
+        done.visits.extend(ranked.iter().map(|((.., visit), ..)| *visit));
+        ranked.into_iter().map(|(_, sort, one)| (sort.clone(), one.clone())).collect()
     }
 
     /// Visits the crash states of one recorded recovery; nothing if it changed no file.

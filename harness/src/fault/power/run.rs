@@ -173,6 +173,7 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         bench.repeated,
         bench.memory.recoveries()
     ));
+    outcome.totals.covered.again = cut_again.covered();
     if cut_again.recorded > 0 {
         outcome.notes.push(format!(
             "{}: {} recoveries were recorded and cut again",

@@ -75,6 +75,58 @@ fn a_sync_of_another_request_is_no_sync_to_wait_for() {
 }
 
 #[test]
+fn a_sync_that_does_not_do_is_told_with_the_reason() {
+    let told = |work: &dyn Fn(&mut Script) -> EventNo| {
+        let mut recording = opened(&["log", "log.new"]);
+        let mut write = EventNo(0);
+        let acked = recording.put(|script| write = work(script));
+        let states = recording.losses(EventNo(acked.0 + 1), Profile::Strict);
+        let fails = |model: &Model, state: &CrashState| loses(model, state, write);
+        remedy(&diagnose(&recording, &states, fails, Kind::LostAck)[0])
+    };
+    let write = |script: &mut Script| script.write("log", 0, b"frame");
+    let plain = told(&|script| write(script));
+    assert!(!plain.contains("that is there"), "{plain}");
+    let early = told(&|script| {
+        script.fsync("log");
+        write(script)
+    });
+    assert!(early.contains(", for the call that is there comes before it, and "), "{early}");
+    let elsewhere = told(&|script| {
+        let old = script.id("log");
+        script.rename("log.new", "log");
+        let write = write(script);
+        script.op(FileOp::Sync { file: old, scope: SyncScope::Data });
+        write
+    });
+    assert!(elsewhere.contains("goes to the file that log replaced"), "{elsewhere}");
+    let range = told(&|script| {
+        let write = write(script);
+        script.msync("log", 8192, 4096);
+        write
+    });
+    assert!(range.contains("covers other bytes"), "{range}");
+}
+
+#[test]
+fn calls_that_are_synced_already_are_no_calls_to_add() {
+    let mut recording = opened(&["log"]);
+    for offset in 0..3 {
+        recording.put(|script| {
+            script.write("log", offset * 5, b"frame");
+            script.fsync("log");
+        });
+    }
+    let mut write = EventNo(0);
+    let acked = recording.put(|script| write = script.write("log", 15, b"frame"));
+    let states = recording.losses(EventNo(acked.0 + 1), Profile::Strict);
+    let fails = |model: &Model, state: &CrashState| loses(model, state, write);
+    let remedy = remedy(&diagnose(&recording, &states, fails, Kind::LostAck)[0]);
+    let rule = "add fsync of log after each such call (1 of 4 have none)";
+    assert!(remedy.starts_with(rule), "{remedy}");
+}
+
+#[test]
 fn a_torn_write_over_what_was_promised_goes_elsewhere_unless_that_very_write_was_promised() {
     let torn = |promised: bool| {
         let mut recording = opened(&["data"]);

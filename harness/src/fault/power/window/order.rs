@@ -140,7 +140,9 @@ fn touched(event: &Event) -> Vec<Touched> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Builder;
     use crate::persistence::tests::script::Script;
+    use crate::persistence::{CrashState, Model};
 
     fn names(changed: &Changed) -> Vec<String> {
         let name = |event: &Event| match &event.kind {
@@ -172,6 +174,27 @@ mod tests {
         assert_eq!(with, [create]);
         let expected = ["create", "create", "rename", "unlink", "create", "sync", "sync"];
         assert_eq!(names(&changed), expected);
+    }
+
+    #[test]
+    fn a_name_that_a_rename_takes_need_not_go_first() {
+        let mut script = Script::new();
+        script.create("db");
+        script.write("db", 0, b"old");
+        script.create("db.new");
+        let aside = script.rename("db", "db.bak");
+        let renamed = script.rename("db.new", "db");
+        script.unlink("db.bak");
+        let order = Order { first: renamed, last: aside };
+        let changed = without_removal(&script.trace, &Overlay::NONE, order).unwrap();
+        let model = Model::new(&changed.trace);
+        let mut builder = Builder::new(&model);
+        for at in aside.0..=changed.trace.events.len() as u32 {
+            let image = builder.image(&CrashState::kill(EventNo(at)));
+            assert!(image.bytes("db").is_some() && image.bytes("db.bak").is_none(), "{at}");
+        }
+        let other = Order { first: renamed, last: EventNo(0) };
+        assert!(without_removal(&script.trace, &Overlay::NONE, other).is_none());
     }
 
     #[test]
