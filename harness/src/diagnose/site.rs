@@ -39,8 +39,10 @@ pub struct Site {
 pub enum During {
     /// `open`.
     Open,
-    /// A put or a batch.
+    /// A put.
     Write,
+    /// A batch.
+    Batch,
     /// A delete.
     Delete,
     /// `sync`.
@@ -63,6 +65,7 @@ impl During {
         match self {
             During::Open => "while opening",
             During::Write => "while writing",
+            During::Batch => "in a batch",
             During::Delete => "while deleting",
             During::Sync => "in a sync",
             During::Checkpoint => "in a checkpoint",
@@ -271,7 +274,8 @@ fn class(request: &Request) -> During {
     match request {
         Request::Open => During::Open,
         Request::Write(Mutation::Del(_)) => During::Delete,
-        Request::Write(_) | Request::Batch(_) => During::Write,
+        Request::Write(_) => During::Write,
+        Request::Batch(_) => During::Batch,
         Request::Sync => During::Sync,
         Request::Checkpoint => During::Checkpoint,
         Request::Dump => During::Dump,

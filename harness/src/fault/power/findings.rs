@@ -1,6 +1,6 @@
 //! Groups of failing states into findings: sentence, cause, the case that replays it.
 
-use super::group::{Group, legal_profile};
+use super::group::{Group, TORN, legal_profile};
 use super::marked::marked;
 use crate::diagnose::{self, Remedy};
 use crate::fault::{Cause, Context, Finding, Symptom, asked, in_use};
@@ -19,12 +19,15 @@ fn counterfactual(group: &Group) -> Option<String> {
 
 /// The cause in words: of what was not promised itself it is not said that it was.
 fn sentence(cause: &diagnose::Cause) -> String {
-    let plain = &cause.sentence;
+    let plain = match cause.parts.contains_key(TORN) {
+        true => cause.sentence.replacen("can be lost", "can be torn", 1),
+        false => cause.sentence.clone(),
+    };
     match plain.strip_suffix(" after it was promised") {
         Some(lost) if cause.promised.is_none() || cause.rests_on_it() => {
             format!("{lost}, and a promise with it")
         }
-        _ => plain.clone(),
+        _ => plain,
     }
 }
 

@@ -376,6 +376,9 @@ fn explain(
     let mut cause = diagnose::explain(&scene, &sites, loss, &members, &one, &cures);
     // What the finding is called stays.
     (cause.sentence, cause.parts) = (group.cause.sentence.clone(), group.cause.parts.clone());
+    if closely && is_torn(group, profile, trial)? {
+        cause.parts.insert(TORN.into(), "yes".into());
+    }
     if closely {
         let sought = sought(group, others, profile);
         let mut tried = Remedied::new(&ground, trial, terms.device, budget);
@@ -386,6 +389,27 @@ fn explain(
     }
     group.cause = cause;
     Ok(())
+}
+
+/// The part of a cause that says that a call's effect has to survive in part.
+pub const TORN: &str = "torn";
+
+/// True if the state that stands for a group lost some pages of a call and not others, and holds where it loses all.
+fn is_torn(group: &Group, profile: Profile, trial: &mut dyn Trial) -> Result<bool> {
+    let spot = &group.spot;
+    let model = &spot.ground.model;
+    let Some(loss) = spot.state.loss() else { return Ok(false) };
+    let lost: BTreeSet<u32> = loss.lost().map(|effect| effect.0).collect();
+    let event = |effect: &u32| model.effect(EffectNo(*effect)).map(|found| found.event);
+    let events: BTreeSet<EventNo> = lost.iter().filter_map(event).collect();
+    let whole: BTreeSet<u32> = events.iter().flat_map(|event| model.effects_of(*event)).collect();
+    if whole == lost || lost.is_empty() {
+        return Ok(false);
+    }
+    let view = View::at(model, spot.state.point);
+    let state = CrashState::power(spot.state.point, view.losing(profile, whole));
+    let is_there = state != spot.state && view.check(&state, profile).is_ok();
+    Ok(is_there && !Trier::new(trial, spot, group.kind).alarms(!group.note).fails(&state)?)
 }
 
 /// What a remedy of a group has to make impossible; `others` are the losses of groups that have causes of
