@@ -60,6 +60,14 @@ pub enum During {
 }
 
 impl During {
+    /// The phase that tells sorts of states apart: most stores write a batch and a delete as they write a put.
+    pub fn phase(self) -> During {
+        match self {
+            During::Batch | During::Delete => During::Write,
+            other => other,
+        }
+    }
+
     /// In words.
     pub fn words(self) -> &'static str {
         match self {

@@ -19,7 +19,8 @@ pub fn sorts(trace: &Trace, model: &Model) -> Sorts {
     let patterns = Patterns::new(&sites, model);
     let mut effects = Numbers::default();
     let of_effects = (0..model.effects().len() as u32).map(|effect| {
-        let during = model.effect(EffectNo(effect)).map(|found| sites.during(found.event));
+        let found = model.effect(EffectNo(effect));
+        let during = found.map(|found| sites.during(found.event).phase());
         let site = sites.of(EffectNo(effect));
         effects.of(site.map(|site| (site.call.as_str(), patterns.of(site), site.part, during)))
     });
@@ -45,7 +46,7 @@ pub fn sorts(trace: &Trace, model: &Model) -> Sorts {
                     }
                     _ => sites.site_of(no).map_or_else(String::new, |site| patterns.of(site)),
                 };
-                Sort::Call(call.name.to_string(), file, sites.during(no))
+                Sort::Call(call.name.to_string(), file, sites.during(no).phase())
             }
             _ => Sort::Other,
         };
