@@ -4,6 +4,7 @@
 //! * A request during which the call failed was acknowledged: is it legal with an `err` instead? Where
 //!   several were, each by itself, then all of them.
 //! * A sync failed: can the state be at all where the bytes that it covered are on disk?
+//! * A request made a file and failed: is all well where that is gone again?
 //! * Something is gone after a restart: was it there still when the call failed?
 //! * A write returned that it wrote a part: is all well where the rest is there?
 //! * A write was cut short by a failure: is all well where the half-written record is not there, and what was
@@ -45,6 +46,15 @@ pub fn remedy(
             return Ok(Some(format!(
                 "write the rest: {} of {} wrote a part of what it was asked to and said so",
                 hit.name, hit.pattern
+            )));
+        }
+    }
+    let leftover = without_leftover(run, hit).filter(|_| denials(&run.history, hit).is_empty());
+    if let Some(changed) = leftover {
+        if cures(worker, group, hit, &court, (&changed, scene.device))? {
+            return Ok(Some(format!(
+                "remove {} where this {} fails: what is left of it is taken for good later",
+                hit.pattern, hit.name
             )));
         }
     }
@@ -173,6 +183,42 @@ fn with_the_rest(run: &Run, hit: &Hit, plain: &Run, stage: &Stage) -> Option<Oth
     // What is appended later stands behind it.
     let valid = shift(&mut trace, hit.event, file, end, |at| at.checked_add(missing))?;
     Some((trace, valid))
+}
+
+/// The run in which the file that the request under way had made is gone where the call on it failed. Nothing where it
+/// made none, or the program takes it away itself.
+fn without_leftover(run: &Run, hit: &Hit) -> Option<Otherwise> {
+    let op = |event: &Event| match &event.kind {
+        EventKind::Call(call) => Some(call.op.clone()),
+        _ => None,
+    };
+    let failed = hit.event.0 as usize;
+    let (FileOp::Failed { file: Some(file) } | FileOp::FailedSync { file, .. }) =
+        op(run.trace.events.get(failed)?)?
+    else {
+        return None;
+    };
+    let request = run.trace.events[..failed].iter().rev().take_while(|event| !is_outside(event));
+    let made = request.filter_map(op).find_map(|op| match op {
+        FileOp::Create { at, file: made, node: NodeKind::File, .. } if made == file => Some(at),
+        _ => None,
+    })?;
+    let renamed = |op: &FileOp| matches!(op, FileOp::Unlink { file: gone, .. } | FileOp::Rename { file: gone, .. } if *gone == file);
+    let later = run.trace.events[failed..].iter();
+    if later.take_while(|event| !is_outside(event)).filter_map(op).any(|op| renamed(&op)) {
+        return None;
+    }
+    // What is done with it later is done with nothing.
+    let used = run.trace.events[failed + 1..]
+        .iter()
+        .position(|event| op(event).is_some_and(|op| renamed(&op)));
+    let valid = used.map_or(run.trace.events.len(), |at| failed + 1 + at);
+    let mut trace = run.trace.clone();
+    if let EventKind::Call(call) = &mut trace.events[failed].kind {
+        call.op = FileOp::Unlink { at: made, file };
+    }
+    trace.events.truncate(valid);
+    Some((trace, EventNo(valid as u32)))
 }
 
 /// True if the program answers or is asked something.
@@ -483,6 +529,30 @@ mod tests {
         assert_eq!(log(&trace), b"12345framenext!");
         assert!(rest(&half(5, None, true).0).is_none(), "the program writes it itself");
         assert!(rest(&half(5, Some("EIO"), false).0).is_none(), "a call failed");
+    }
+
+    #[test]
+    fn what_a_failed_request_made_can_be_taken_away_again() {
+        let mut script = Script::new();
+        script.event(EventKind::Request { op: OpNo(0), request: put("a", "1") });
+        script.create("tmp.1");
+        let file = script.id("tmp.1");
+        let event = script.op(FileOp::Failed { file: Some(file) });
+        script.event(EventKind::Reply { op: OpNo(0), answer: Answer::Err("no room".into()) });
+        let mut run = testkit::run(&[], Vec::new(), End::Finished);
+        run.hit = Some(Hit { event, ..hit(0) });
+        run.trace = script.trace.clone();
+        let (trace, _) = without_leftover(&run, run.hit.as_ref().unwrap()).unwrap();
+        let left = |trace: &Trace| {
+            let model = Model::new(trace);
+            Builder::new(&model).image(&CrashState::kill(model.last_point())).bytes("tmp.1")
+        };
+        assert!(left(&run.trace).is_some() && left(&trace).is_none());
+        // The program does so itself.
+        script.trace.events.truncate(3);
+        script.unlink("tmp.1");
+        run.trace = script.trace;
+        assert!(without_leftover(&run, run.hit.as_ref().unwrap()).is_none());
     }
 
     #[test]
