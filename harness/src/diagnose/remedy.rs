@@ -81,6 +81,8 @@ impl fmt::Display for Remedy {
             (count, _) => format!(" ({count} of them)"),
         };
         let and = if gone.is_empty() || gone.starts_with(';') { "" } else { " and " };
+        // A clause in commas ends where the next one begins.
+        let detail = if and.is_empty() { detail.trim_end_matches(',') } else { detail };
         write!(f, "{place}{count}{detail}{and}{gone}")
     }
 }
@@ -109,8 +111,11 @@ pub(super) fn find<'a>(
 ) -> Vec<Remedy> {
     let tried = members.iter().copied().take(TRIED).collect();
     let search = Search { scene, sites, lost, tried, count: members.len() };
-    let mut found = search.later().into_iter().chain(search.recovering()).collect::<Vec<_>>();
-    if found.is_empty() {
+    let later: Vec<Remedy> = search.later().into_iter().collect();
+    let is_late = !later.is_empty();
+    let mut found = later;
+    found.extend(search.recovering());
+    if !is_late {
         // Of rules with as many syncs the one that is told most plainly.
         let mut rules: Vec<Remedy> = search.everywhere(&Such::all()).into_iter().collect();
         rules.extend(search.before(first));

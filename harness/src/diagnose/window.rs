@@ -57,7 +57,7 @@ impl Window {
     }
 
     /// True if both are the same sort of call, one part of a record each: their order is that of the record.
-    pub fn is_in_parts(&self, sites: &Sites<'_>) -> bool {
+    fn is_in_parts(&self, sites: &Sites<'_>) -> bool {
         self.closes.is_some_and(|closes| self.name(closes, sites) == self.name(self.opens, sites))
     }
 
@@ -105,7 +105,14 @@ impl Window {
 
     /// The call that opens it, with those that rest on it, behind the one that closes it.
     pub fn moved(&self, sites: &Sites<'_>, with: &[EventNo]) -> String {
-        let opens = self.name(self.opens, sites);
+        let place = |event: EventNo| {
+            let name = self.name(event, sites);
+            match sites.offset(event).filter(|_| self.is_in_parts(sites)) {
+                Some(offset) => format!("{name} at offset {offset}"),
+                None => name,
+            }
+        };
+        let opens = place(self.opens);
         let mut others: Vec<String> = Vec::new();
         for name in with.iter().map(|event| self.name(*event, sites)) {
             if name != opens && !others.contains(&name) {
@@ -117,7 +124,7 @@ impl Window {
             true => String::new(),
             false => format!(", with {} after it,", others.join(" and ")),
         };
-        let closes = self.closes.map_or_else(String::new, |closes| self.name(closes, sites));
+        let closes = self.closes.map_or_else(String::new, place);
         format!("move {opens}{with} behind {closes}")
     }
 
@@ -161,8 +168,7 @@ impl Window {
                 }
                 (None, _) => format!("{opens} {during}: from then on a crash {harm}"),
             };
-            let order = self.order(trace).filter(|_| !self.is_in_parts(sites));
-            let remedy = order.map(|_| Remedy::untried(&self.moved(sites, &[])));
+            let remedy = self.order(trace).map(|_| Remedy::untried(&self.moved(sites, &[])));
             (opens, sentence, remedy)
         };
         // Places differ from run to run.

@@ -71,9 +71,6 @@ fn fate(history: &History, operation: &Operation, shown: &Contents) -> Option<bo
         }
         Mutation::Del(_) => false,
     };
-    if mutations.iter().any(own) {
-        return Some(true);
-    }
     let older = |mutation: &Mutation| match shown.get(mutation.key()) {
         Some(value) => {
             let mut writers = writers(history, mutation.key(), value);
@@ -83,7 +80,12 @@ fn fate(history: &History, operation: &Operation, shown: &Contents) -> Option<bo
         // Absent, and nothing that began later could have removed it.
         None => mutation.value().is_some() && !removed_later(history, mutation.key(), operation),
     };
-    mutations.iter().any(older).then_some(false)
+    // A batch of which one part is there and another is not is torn: that proves neither.
+    match (mutations.iter().any(own), mutations.iter().any(older)) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    }
 }
 
 fn writers<'h>(
@@ -165,6 +167,17 @@ mod tests {
         let requests = [(put("a", "1"), false), (del, true), (Request::Dump, false)];
         assert_eq!(known(&requests, &[("a", "1")]), [(1, false)]);
         assert_eq!(known(&requests, &[]), []);
+    }
+
+    #[test]
+    fn a_torn_batch_neither_happened_nor_did_not() {
+        let puts = [("a", "2"), ("b", "2")];
+        let put_all = puts.map(|(key, value)| Mutation::Put(Key::from(key), Value::from(value)));
+        let batch = Request::Batch(put_all.to_vec());
+        let requests = [(put("b", "1"), false), (batch, true), (Request::Dump, false)];
+        assert_eq!(known(&requests, &[("a", "2"), ("b", "2")]), [(1, true)]);
+        assert_eq!(known(&requests, &[("b", "1")]), [(1, false)]);
+        assert_eq!(known(&requests, &[("a", "2"), ("b", "1")]), []);
     }
 
     #[test]

@@ -154,7 +154,10 @@ impl Group {
         let mut failure = String::new();
         if let Some(hit) = &run.hit {
             let how: Vec<&str> = self.how.iter().map(String::as_str).collect();
-            cause.sentence.push_str(&format!(" ({})", how.join(", ")));
+            // That it was cut short is said.
+            if how != ["cut short"] {
+                cause.sentence.push_str(&format!(" ({})", how.join(", ")));
+            }
             match self.also.len() {
                 0 => {}
                 1 => cause.sentence.push_str("; the same after one other call"),

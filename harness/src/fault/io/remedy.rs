@@ -85,7 +85,11 @@ pub fn remedy(
         return Ok(Some(format!("have on disk what this {} covered: {how}", hit.name)));
     }
     let then = CrashState::kill(hit.event);
-    if state.is_kill() && kind == Kind::LostAck {
+    // What was promised after the failure was not there then.
+    let lost = group.failing.violation.operations.first();
+    let lost = lost.and_then(|op| run.history.operations.get(op.0 as usize)?.acknowledged());
+    let was_there = lost.is_some_and(|at| at < Moment(u64::from(hit.event.0)));
+    if state.is_kill() && kind == Kind::LostAck && was_there {
         let recovery = worker.recover(&builder.image(&then))?;
         if holds(&court(run.history.clone()), &then, &recovery, kind) {
             return Ok(Some(

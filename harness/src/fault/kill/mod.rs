@@ -57,6 +57,7 @@ impl Fault for Kill {
         // An exact moment says more than a live one that shows the same; and what takes several kills to show may follow
         // from what one of them left, where that is a single flaw.
         let alarms = outcome.findings.iter().filter(|exact| !exact.note).count();
+        let mut unexplained: Vec<Finding> = Vec::new();
         for finding in live {
             let follows = alarms == 1 && matches!(finding.kind, Kind::Vanished | Kind::Resurrected);
             let same = |exact: &&mut Finding| {
@@ -65,8 +66,18 @@ impl Fault for Kill {
             };
             match outcome.findings.iter_mut().filter(same).min_by_key(|exact| exact.takes_two()) {
                 Some(exact) => exact.stand_for(finding),
-                None => outcome.findings.push(finding),
+                None => unexplained.push(finding),
             }
+        }
+        // Nothing tells apart those that no recorded kill explains, but what was violated.
+        unexplained.sort_by(Finding::order);
+        let mut unexplained = unexplained.into_iter();
+        if let Some(mut worst) = unexplained.next() {
+            let (alike, apart): (Vec<_>, Vec<_>) =
+                unexplained.partition(|other| other.cause.sentence == worst.cause.sentence);
+            alike.into_iter().for_each(|other| worst.stand_for(other));
+            outcome.findings.push(worst);
+            outcome.findings.extend(apart);
         }
         outcome.totals.first_failure = first;
         outcome.called_for.extend(called_for::of_crashes(Loss::Kill, &ctx.control.capabilities));

@@ -39,8 +39,8 @@ impl Changed {
     }
 
     /// How many crashes in this range of events, and shortly after it, hold now; nothing where one still fails as
-    /// the group does, or the time was over. What the program does in the same way later is changed nowhere: the next
-    /// call of the sort of `guilty`, which came first in the range, ends it.
+    /// the group does, or the time was over. What later requests do in the same way is not changed: their first call
+    /// of the sort of `guilty`, which came first in the range, ends it.
     pub fn holds(
         &self,
         group: &Group,
@@ -89,7 +89,9 @@ impl Changed {
         let same = |at: &u32| {
             ground.model.changes_files(EventNo(*at)) && sites.named(EventNo(*at)) == name
         };
-        let next = (old..end).find(same).unwrap_or(end);
+        let answer = |at: &u32| ground.trace.events.get(*at as usize).is_some_and(Event::is_answer);
+        let answered = (old..end).find(answer).unwrap_or(end);
+        let next = (answered..end).find(same).unwrap_or(end);
         next + (after + 1 - old)
     }
 
