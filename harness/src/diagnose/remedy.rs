@@ -64,6 +64,14 @@ impl Remedy {
         !self.syncs.is_empty() || self.whole.is_some() || !self.gone.is_empty()
     }
 
+    /// An order as a recovery after a kill keeps it; nothing where it makes none of the calls.
+    fn in_recovery(mut self, killed: EventNo) -> Option<Remedy> {
+        self.syncs.retain(|(at, _)| *at >= killed);
+        self.place.push_str(", in recovery too");
+        (self.count, self.calls) = (0, 0);
+        (!self.syncs.is_empty()).then_some(self)
+    }
+
     /// One that goes without saying.
     pub fn untried(place: &str) -> Remedy {
         Remedy { place: place.into(), is_rule: true, ..Remedy::default() }
@@ -115,7 +123,11 @@ pub(super) fn find<'a>(
     let is_late = !later.is_empty();
     let mut found = later;
     found.extend(search.recovering());
-    if !is_late {
+    let in_flight = search.is_older(first) && !search.is_promised(first);
+    if let Some(killed) = scene.recovery.filter(|_| in_flight) {
+        // The kill may come before a sync that was not promised: an order has to be kept by the recovery.
+        found.extend(search.before(first).into_iter().filter_map(|rule| rule.in_recovery(killed)));
+    } else if !is_late {
         // Of rules with as many syncs the one that is told most plainly.
         let mut rules: Vec<Remedy> = search.everywhere(&Such::all()).into_iter().collect();
         rules.extend(search.before(first));
@@ -180,6 +192,14 @@ impl Search<'_> {
 
     fn counts(&self, effect: EffectNo) -> bool {
         self.sites.of(effect).is_some_and(|site| self.lost.contains(site))
+    }
+
+    /// True if all that was lost had been done before the kill that recovery followed.
+    fn is_older(&self, first: &Failing<'_>) -> bool {
+        let event = |effect| self.scene.model.effect(effect).map(|found| found.event);
+        self.scene
+            .recovery
+            .is_some_and(|killed| self.effects(first).filter_map(event).all(|event| event < killed))
     }
 
     /// True if the guilty call was made before any `open` was answered: what makes a new store is made once.

@@ -189,6 +189,40 @@ fn what_a_killed_process_left_is_for_the_recovery_to_sync() {
 }
 
 #[test]
+fn what_a_recovery_renames_has_to_be_synced_there_and_not_before_the_kill() {
+    let mut recording = opened(&["snap.new"]);
+    let (mut write, mut rename) = (EventNo(0), EventNo(0));
+    recording.request(Request::Checkpoint, |script| write = script.write("snap.new", 0, b"frame"));
+    let killed = EventNo(recording.script.trace.events.len() as u32);
+    recording.request(Request::Open, |script| rename = script.rename("snap.new", "snap"));
+    let model = recording.script.model();
+    let states = recording.losses(EventNo(rename.0 + 1), Profile::Strict);
+    let fails = |state: &&CrashState| loses(&model, state, write) && !loses(&model, state, rename);
+    let failing: Vec<Failing<'_>> = states
+        .iter()
+        .filter(fails)
+        .map(|state| Failing {
+            state,
+            profile: Profile::Strict,
+            kind: Kind::Refused,
+            operations: &[],
+        })
+        .collect();
+    let plain = recording.scene(&model, PowerPromise::Ack);
+    let scene = Scene { recovery: Some(killed), ..plain };
+    let told = |scene: &Scene<'_>| -> Vec<String> {
+        let group = &group(scene, &failing, &[], |_, _| None)[0];
+        group.cause.remedies.iter().map(|remedy| remedy.place.clone()).collect()
+    };
+    let rules = told(&scene);
+    let rule = "add fsync of snap.new before each call of snap, in recovery too";
+    assert!(rules.iter().any(|told| told == rule), "{rules:?}");
+    assert!(!rules.iter().any(|told| told.contains("after each such")), "{rules:?}");
+    let plain = told(&plain);
+    assert!(plain.iter().any(|told| told.contains("after each such")), "{plain:?}");
+}
+
+#[test]
 fn what_a_recovery_writes_has_no_answer_that_could_wait() {
     let mut recording = opened(&["log"]);
     recording.put(|script| {
