@@ -79,6 +79,34 @@ const ROWS: &[Row] = rows! {
         "acknowledge only after pwrite64 of head", (202, 0);
     "delete-not-logged" = "canary", "kill" "lost-ack": "an acknowledgement before pwrite64 of head", "", (202, 0);
     "stale-lock" = "canary", "kill" "refused": "openat of lock before unlink of lock", "", (202, 0);
+    "close-cuts-back" = "canary", "kill" "not-writable": "pwrite64 of log-# before pwrite64 of head", "", (202, 0);
+    "ghost-key" = "canary", "kill" "ghost-key": "pwrite64 of log-# before pwrite64 of head", "", (202, 0);
+    "recovery-panics" = "canary", "kill" "recovery-crashed": "pwrite64 of log-# before pwrite64 of head", "",
+        (202, 0);
+    "trims-on-close" = "canary", "kill" "unstable": "pwrite64 of log-# before pwrite64 of log-#", "", (202, 0);
+    "group-acks-late-writes" = "canary:group", "power" "lost-ack": "pwrite64 of log-# (bytes)",
+        "add fsync of log-# after each such pwrite64", (202, 1);
+    "relaxed-skips-bad-frames" = "canary:relaxed", "power" "hole": "pwrite64 of log-# (bytes)",
+        "end recovery at the first record that is missing", (202, 4);
+    "segment-reuse" = "canary:recycled", "power" "lost-ack": "pwrite64 of log-# (bytes)", "", (202, 2);
+    "no-checksum" = "canary", "media" "corrupt-value": "damage of log-#", "", (202, 0);
+    "checksum-skips-length" = "canary", "media" "ghost-key": "damage of log-#", "", (202, 0);
+    "skips-bad-frames" = "canary", "media" "hole": "damage of log-#", "", (202, 0);
+    "silent-tail" = "canary", "media" "silent-loss": "damage of log-#", "", (202, 0);
+    "fsync-error-ignored" = "canary", "io" "lost-ack": "fdatasync of log-# failed",
+        "answer the write during which the call failed", (202, 4);
+    "fsync-retried" = "canary", "io" "lost-ack": "fdatasync of log-# failed",
+        "answer the write during which the call failed", (202, 4);
+    "close-error-ignored" = "canary:relaxed", "io" "lost-ack": "fdatasync of log-# failed",
+        "answer the close during which the call failed", (202, 40);
+    "group-followers-believe" = "canary:group", "io" "lost-ack": "fdatasync of log-# failed",
+        "answer the write during which the call failed", (202, 12);
+    "short-write" = "canary", "io" "lost-ack": "pwrite64 of log-# was cut short",
+        "answer the write during which the call failed", (202, 0);
+    "half-frame" = "canary", "io" "lost-ack": "pwrite64 of log-# failed", "", (202, 0);
+    "failed-write-kept" = "canary", "io" "lost-ack": "pwrite64 of log-# failed", "", (202, 0);
+    "read-error-is-end" = "canary", "io" "lost-ack": "read of log-# failed",
+        "pass the error on: answer the open", (202, 0);
 };
 
 /// The options of the flaw's scenario.

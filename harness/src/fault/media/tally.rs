@@ -157,7 +157,17 @@ impl<'a> Tally<'a> {
 
     /// Everything that was gathered.
     pub fn into_outcome(self) -> FaultOutcome {
-        let findings = self.groups.iter().map(|(key, group)| self.finding(key, group)).collect();
+        let mut all: Vec<Finding> =
+            self.groups.iter().map(|(key, group)| self.finding(key, group)).collect();
+        all.sort_by(Finding::order);
+        // Damage of one file that is not noticed shows in several kinds of failures.
+        let mut findings: Vec<Finding> = Vec::new();
+        for finding in all {
+            match findings.iter_mut().find(|known| known.is_one_flaw(&finding)) {
+                Some(known) => known.stand_for(finding),
+                None => findings.push(finding),
+            }
+        }
         FaultOutcome {
             findings,
             totals: self.totals,
@@ -226,7 +236,7 @@ fn cause(struck: &Struck) -> Cause {
     Cause {
         sentence: format!("bytes of the file {file} were damaged at rest"),
         counterfactual: None,
-        mechanism: None,
+        mechanism: Some(format!("damage of {file}")),
         blameless: false,
         tried: false,
         parts: [("file".to_owned(), file)].into(),
