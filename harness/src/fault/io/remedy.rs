@@ -12,21 +12,22 @@
 //!
 //! Where none of these is so, nothing is said.
 
-use std::sync::Arc;
+mod otherwise;
+
+use otherwise::{Otherwise, with_the_rest, without_half, without_leftover};
 
 use super::case::is_end;
 use super::court::Court;
 use super::examined::Place;
 use super::group::{Group, Scene};
-use super::run::{Hit, Run, Stage};
-use super::twin::same_call;
+use super::run::{Hit, Run};
 use crate::base::Result;
 use crate::fault::power::ground::{created, loss_of};
-use crate::image::{Builder, Content};
+use crate::image::Builder;
 use crate::oracle::{Kind, Loss, Verdict};
 use crate::persistence::{AddedSync, CrashState, Device, Model, ProfileSet, View};
 use crate::recover::{Recovery, Worker};
-use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope, Trace};
+use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope};
 use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
 /// What would have made the failing state of `group` legal or impossible.
@@ -120,9 +121,6 @@ fn cut_back(
     }))
 }
 
-/// A run as it would have left the files otherwise, and up to which event that is known.
-type Otherwise = (Trace, EventNo);
-
 /// True if a store that is opened again is wrong with what the run left, and right with what it leaves otherwise.
 fn cures(
     worker: &mut Worker,
@@ -153,110 +151,6 @@ fn cures(
     Ok(false)
 }
 
-/// The run with the whole of a write that was cut short, as the run without failures wrote it. Nothing where the
-/// program went on to write there itself.
-fn with_the_rest(run: &Run, hit: &Hit, plain: &Run, stage: &Stage) -> Option<Otherwise> {
-    if hit.result < 0 || hit.then.is_some() {
-        return None;
-    }
-    let whole = same_call(&run.trace, &plain.trace, &stage.patterns, hit.event)?;
-    let written = |event: &Event| match &event.kind {
-        EventKind::Call(Call { op: FileOp::Write { file, offset, bytes, .. }, .. }) => {
-            Some((*file, *offset, Arc::clone(bytes)))
-        }
-        _ => None,
-    };
-    let (_, _, all) = written(plain.trace.events.get(whole.0 as usize)?)?;
-    let (file, offset, part) = written(run.trace.events.get(hit.event.0 as usize)?)?;
-    let (end, missing) = (offset + part.len() as u64, all.len().saturating_sub(part.len()) as u64);
-    let goes_on = |event: &&Event| {
-        written(event).is_some_and(|(other, offset, _)| other == file && offset == end)
-    };
-    let after = run.trace.events.iter().skip(hit.event.0 as usize + 1);
-    let request = || after.clone().take_while(|event| !is_outside(event));
-    // Where it is killed before that, one cannot tell.
-    if missing == 0 || request().any(|event| goes_on(&event)) || request().count() == after.len() {
-        return None;
-    }
-    let mut trace = run.trace.clone();
-    if let EventKind::Call(Call { op: FileOp::Write { bytes, .. }, .. }) =
-        &mut trace.events[hit.event.0 as usize].kind
-    {
-        *bytes = [&part[..], &all[part.len()..]].concat().into();
-    }
-    // What is appended later stands behind it.
-    let valid = shift(&mut trace, hit.event, file, end, |at| at.checked_add(missing))?;
-    Some((trace, valid))
-}
-
-/// The run in which the file that the request under way had made is gone where the call on it failed. Nothing where it
-/// made none, or the program takes it away itself.
-fn without_leftover(run: &Run, hit: &Hit) -> Option<Otherwise> {
-    let op = |event: &Event| match &event.kind {
-        EventKind::Call(call) => Some(call.op.clone()),
-        _ => None,
-    };
-    let failed = hit.event.0 as usize;
-    let (FileOp::Failed { file: Some(file) } | FileOp::FailedSync { file, .. }) =
-        op(run.trace.events.get(failed)?)?
-    else {
-        return None;
-    };
-    let request = run.trace.events[..failed].iter().rev().take_while(|event| !is_outside(event));
-    let made = request.filter_map(op).find_map(|op| match op {
-        FileOp::Create { at, file: made, node: NodeKind::File, .. } if made == file => Some(at),
-        _ => None,
-    })?;
-    let renamed = |op: &FileOp| matches!(op, FileOp::Unlink { file: gone, .. } | FileOp::Rename { file: gone, .. } if *gone == file);
-    let later = run.trace.events[failed..].iter();
-    if later.take_while(|event| !is_outside(event)).filter_map(op).any(|op| renamed(&op)) {
-        return None;
-    }
-    // What is done with it later is done with nothing.
-    let used = run.trace.events[failed + 1..]
-        .iter()
-        .position(|event| op(event).is_some_and(|op| renamed(&op)));
-    let valid = used.map_or(run.trace.events.len(), |at| failed + 1 + at);
-    let mut trace = run.trace.clone();
-    if let EventKind::Call(call) = &mut trace.events[failed].kind {
-        call.op = FileOp::Unlink { at: made, file };
-    }
-    trace.events.truncate(valid);
-    Some((trace, EventNo(valid as u32)))
-}
-
-/// True if the program answers or is asked something.
-fn is_outside(event: &Event) -> bool {
-    event.is_answer() || matches!(event.kind, EventKind::Request { .. })
-}
-
-/// Moves the writes of a file from a place on, after an event; up to which event that is known, for the program may cut
-/// the file itself.
-fn shift(
-    trace: &mut Trace,
-    after: EventNo,
-    file: FileId,
-    from: u64,
-    moved: impl Fn(u64) -> Option<u64>,
-) -> Option<EventNo> {
-    let end = EventNo(trace.events.len() as u32);
-    for (number, event) in (0u32..).zip(&mut trace.events).skip(after.0 as usize + 1) {
-        let EventKind::Call(call) = &mut event.kind else { continue };
-        match &mut call.op {
-            FileOp::Write { file: other, offset, .. } if *other == file && *offset >= from => {
-                *offset = moved(*offset)?;
-            }
-            FileOp::Resize { file: other, .. } | FileOp::Zero { file: other, .. }
-                if *other == file =>
-            {
-                return Some(EventNo(number));
-            }
-            _ => {}
-        }
-    }
-    Some(end)
-}
-
 /// The moments after the failure at which the store is about to be opened again, and the end.
 fn reopened(run: &Run, hit: &Hit) -> Vec<EventNo> {
     let end = EventNo(run.trace.events.len() as u32);
@@ -265,44 +159,6 @@ fn reopened(run: &Run, hit: &Hit) -> Vec<EventNo> {
         _ => None,
     });
     opens.filter(|at| *at > hit.event).chain([end]).collect()
-}
-
-/// The run without the record that the failing write left half-written: from where the request under way first
-/// wrote to the file up to the failure, with what was written behind that moved up; and up to which event that
-/// is known, for the program may cut the file itself. Nothing where it wrote nothing of the record.
-fn without_half(run: &Run, hit: &Hit, device: Device) -> Option<Otherwise> {
-    let wrote = |event: &Event| match &event.kind {
-        EventKind::Call(Call { op: FileOp::Write { file, offset, bytes, .. }, .. }) => {
-            Some((*file, *offset, bytes.len() as u64))
-        }
-        _ => None,
-    };
-    let failed = hit.event.0 as usize;
-    let (file, at, len) = wrote(run.trace.events.get(failed)?)?;
-    hit.then.as_ref()?;
-    let end = at.checked_add(len)?;
-    let asked = |event: &Event| matches!(event.kind, EventKind::Request { .. });
-    let asked = run.trace.events[..failed].iter().rposition(asked)?;
-    let model = Model::with(&run.trace, &created(&run.trace), device);
-    let before = Builder::new(&model).image(&CrashState::kill(EventNo(asked as u32)));
-    let size = before.content(file).map_or(0, Content::size);
-    let mut trace = run.trace.clone();
-    let mut begin = at;
-    for event in &mut trace.events[asked..=failed] {
-        let Some((_, offset, _)) = wrote(event).filter(|(other, ..)| *other == file) else {
-            continue;
-        };
-        begin = begin.min(offset);
-        if let EventKind::Call(call) = &mut event.kind {
-            call.op = FileOp::Nothing { file: Some(file) };
-        }
-    }
-    // What was there before is not cut off.
-    if begin < size {
-        return None;
-    }
-    let valid = shift(&mut trace, hit.event, file, end, |at| at.checked_sub(end - begin))?;
-    Some((trace, valid))
 }
 
 /// What the running store showed.
@@ -445,9 +301,7 @@ fn is_of_a_directory(run: &Run, hit: &Hit) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::End;
-    use crate::fault::io::testkit::{self, history, hit, put};
-    use crate::persistence::tests::script::Script;
+    use crate::fault::io::testkit::{history, hit, put};
 
     #[test]
     fn only_requests_that_were_acknowledged_though_a_call_failed_in_them_could_have_been_denied() {
@@ -463,100 +317,6 @@ mod tests {
         assert!(denials(&told, &hit(10)).is_empty(), "nothing was outstanding");
         told.operations[1].answered = Some((Moment(9), Answer::Err("no".into())));
         assert!(denials(&told, &hit(7)).is_empty(), "it was denied");
-    }
-
-    /// A put whose frame is written in part, from this place on; then another put, by these calls.
-    fn half(at: u64, then: Option<&str>, goes_on: bool) -> (Run, FileId) {
-        let mut script = Script::new();
-        script.create("log");
-        script.write("log", 0, b"12345");
-        let ask = |op| EventKind::Request { op: OpNo(op), request: put("a", "1") };
-        let answer = |op| EventKind::Reply { op: OpNo(op), answer: Answer::Ack };
-        script.event(ask(0));
-        let event = script.write("log", at, b"fr");
-        if goes_on {
-            script.write("log", at + 2, b"ame");
-        }
-        script.event(answer(0));
-        script.event(ask(1));
-        script.write("log", at + 2, b"next!");
-        script.event(answer(1));
-        let mut run = testkit::run(&[], Vec::new(), End::Finished);
-        run.hit = Some(Hit {
-            event,
-            name: "call".into(),
-            result: 2,
-            then: then.map(str::to_owned),
-            ..hit(0)
-        });
-        let file = script.id("log");
-        run.trace = script.trace;
-        (run, file)
-    }
-
-    /// What the log holds in the end.
-    fn log(trace: &Trace) -> Vec<u8> {
-        let model = Model::new(trace);
-        Builder::new(&model).image(&CrashState::kill(model.last_point())).bytes("log").unwrap()
-    }
-
-    #[test]
-    fn a_record_that_was_left_half_written_at_the_end_of_a_file_can_be_cut_off() {
-        let without = |run: &Run| without_half(run, run.hit.as_ref().unwrap(), Device::default());
-        let (run, _) = half(5, Some("EIO"), false);
-        let (trace, valid) = without(&run).unwrap();
-        assert_eq!(log(&run.trace), b"12345frnext!");
-        assert_eq!(log(&trace), b"12345next!");
-        assert_eq!(valid.0 as usize, trace.events.len());
-        assert!(without(&half(5, None, false).0).is_none(), "nothing failed");
-        assert!(without(&half(2, Some("EIO"), false).0).is_none(), "it was written over");
-    }
-
-    #[test]
-    fn the_rest_of_a_short_write_is_that_of_the_run_without_failures() {
-        let stage = Stage::new(Vec::new(), 1);
-        let plain = || {
-            let (mut plain, file) = half(5, None, false);
-            let EventKind::Call(call) = &mut plain.trace.events[3].kind else { panic!() };
-            let bytes = Arc::from(*b"frame");
-            call.op = FileOp::Write {
-                file,
-                offset: 5,
-                bytes,
-                sync: Default::default(),
-                via: Default::default(),
-            };
-            plain
-        };
-        let rest = |run: &Run| with_the_rest(run, run.hit.as_ref().unwrap(), &plain(), &stage);
-        let (trace, _) = rest(&half(5, None, false).0).unwrap();
-        assert_eq!(log(&trace), b"12345framenext!");
-        assert!(rest(&half(5, None, true).0).is_none(), "the program writes it itself");
-        assert!(rest(&half(5, Some("EIO"), false).0).is_none(), "a call failed");
-    }
-
-    #[test]
-    fn what_a_failed_request_made_can_be_taken_away_again() {
-        let mut script = Script::new();
-        script.event(EventKind::Request { op: OpNo(0), request: put("a", "1") });
-        script.create("tmp.1");
-        let file = script.id("tmp.1");
-        let event = script.op(FileOp::Failed { file: Some(file) });
-        script.event(EventKind::Reply { op: OpNo(0), answer: Answer::Err("no room".into()) });
-        let mut run = testkit::run(&[], Vec::new(), End::Finished);
-        run.hit = Some(Hit { event, ..hit(0) });
-        run.trace = script.trace.clone();
-        let (trace, _) = without_leftover(&run, run.hit.as_ref().unwrap()).unwrap();
-        let left = |trace: &Trace| {
-            let model = Model::new(trace);
-            Builder::new(&model).image(&CrashState::kill(model.last_point())).bytes("tmp.1")
-        };
-        assert!(left(&run.trace).is_some() && left(&trace).is_none());
-        // The program does so itself.
-        script.trace.events.truncate(3);
-        script.unlink("tmp.1");
-        run.trace = script.trace;
-        assert!(without_leftover(&run, run.hit.as_ref().unwrap()).is_none());
     }
 
     #[test]
