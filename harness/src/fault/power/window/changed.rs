@@ -11,7 +11,7 @@ use crate::base::Result;
 use crate::diagnose::Sites;
 use crate::fault::Budget;
 use crate::image::Builder;
-use crate::oracle::Violation;
+use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, EffectNo, Model, Overlay, Profile, View};
 use crate::trace::{Event, EventNo, Trace};
 
@@ -73,6 +73,12 @@ impl Changed {
                 if found.iter().any(same) {
                     return Ok(None);
                 }
+                // One loss is not to be had for another.
+                let others: Vec<Kind> =
+                    found.iter().filter(|one| !one.note).map(|one| one.kind).collect();
+                if !others.is_empty() && !was_so(group, &spot, &others, trial, terms)? {
+                    return Ok(None);
+                }
                 tried += 1;
             }
         }
@@ -98,6 +104,26 @@ impl Changed {
     fn answers(&self, at: u32) -> bool {
         self.trace.events.get(at as usize).is_some_and(Event::is_answer)
     }
+}
+
+/// True if a crash at the same moment of the recording as it is shows all of these.
+fn was_so(
+    group: &Group,
+    spot: &Spot,
+    kinds: &[Kind],
+    trial: &mut dyn Trial,
+    terms: Terms,
+) -> Result<bool> {
+    let model = &group.spot.ground.model;
+    let point = spot.state.point;
+    let state = match spot.state.is_kill() {
+        true => CrashState::kill(point),
+        false => CrashState::power(point, View::at(model, point).losing_all(terms.fail_on)),
+    };
+    let image = Builder::new(model).image(&state);
+    let spot = Spot { ground: Rc::clone(&group.spot.ground), state };
+    let found = trial.violations(&image, &spot, trial::is_besides(group.kind))?;
+    Ok(kinds.iter().all(|kind| found.iter().any(|one| one.kind == *kind && !one.note)))
 }
 
 /// A kill at a point, and power cuts that take all that is pending, or one call of it.
