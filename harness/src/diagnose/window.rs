@@ -5,6 +5,7 @@
 use super::cause::Cause;
 use super::remedy::Remedy;
 use super::site::Sites;
+use crate::base::limits::PAGE_BYTES;
 use crate::oracle::Kind;
 use crate::trace::{Event, EventKind, EventNo, Trace};
 use crate::workload::{Mutation, Request};
@@ -59,6 +60,14 @@ impl Window {
     /// True if both are the same sort of call, one part of a record each: their order is that of the record.
     fn is_in_parts(&self, sites: &Sites<'_>) -> bool {
         self.closes.is_some_and(|closes| self.name(closes, sites) == self.name(self.opens, sites))
+    }
+
+    /// True if both are parts of one record on one page, which keeps their order by itself: another order helps there, and
+    /// nowhere else in the file.
+    pub fn is_on_one_page(&self, sites: &Sites<'_>) -> bool {
+        let page = |event| sites.offset(event).map(|offset| offset / PAGE_BYTES);
+        let closes = self.closes.and_then(page);
+        self.is_in_parts(sites) && closes.is_some() && closes == page(self.opens)
     }
 
     /// Which request the event that opens it answers, and when that was asked.
@@ -168,7 +177,8 @@ impl Window {
                 }
                 (None, _) => format!("{opens} {during}: from then on a crash {harm}"),
             };
-            let remedy = self.order(trace).map(|_| Remedy::untried(&self.moved(sites, &[])));
+            let order = self.order(trace).filter(|_| !self.is_on_one_page(sites));
+            let remedy = order.map(|_| Remedy::untried(&self.moved(sites, &[])));
             (opens, sentence, remedy)
         };
         // Places differ from run to run.

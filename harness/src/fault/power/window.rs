@@ -45,7 +45,9 @@ pub fn cause(
         if let Some((remedy, closes)) = cause.counterfactual.as_mut().zip(window.closes) {
             remedy.place.push_str(&durable_too(&ground, &sites, closes, terms));
         }
-    } else if let Some(order) = window.order(&ground.trace) {
+    } else if let Some(order) =
+        window.order(&ground.trace).filter(|_| !window.is_on_one_page(&sites))
+    {
         // What was not tried, or does not help, is not offered.
         cause.counterfactual = match reordered(group, &window, order, trial, terms, budget)? {
             Some(remedy) => Some(remedy),
