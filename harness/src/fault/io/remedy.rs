@@ -42,22 +42,22 @@ pub fn remedy(
     let before = scene.stages[group.stage].before.as_ref();
     let court =
         |history: History| Court::new(before, history, &run.driven.dumps, scene.capabilities);
-    if let Some(changed) = with_the_rest(run, hit, plain, &scene.stages[group.stage]) {
-        if cures(worker, group, hit, &court, (&changed, scene.device))? {
-            return Ok(Some(format!(
-                "write the rest: {} of {} wrote a part of what it was asked to and said so",
-                hit.name, hit.pattern
-            )));
-        }
+    if let Some(changed) = with_the_rest(run, hit, plain, &scene.stages[group.stage])
+        && cures(worker, group, hit, &court, (&changed, scene.device))?
+    {
+        return Ok(Some(format!(
+            "write the rest: {} of {} wrote a part of what it was asked to and said so",
+            hit.name, hit.pattern
+        )));
     }
     let leftover = without_leftover(run, hit).filter(|_| denials(&run.history, hit).is_empty());
-    if let Some(changed) = leftover {
-        if cures(worker, group, hit, &court, (&changed, scene.device))? {
-            return Ok(Some(format!(
-                "remove {} where this {} fails: what is left of it is taken for good later",
-                hit.pattern, hit.name
-            )));
-        }
+    if let Some(changed) = leftover
+        && cures(worker, group, hit, &court, (&changed, scene.device))?
+    {
+        return Ok(Some(format!(
+            "remove {} where this {} fails: what is left of it is taken for good later",
+            hit.pattern, hit.name
+        )));
     }
     let state = match &group.failing.place {
         Place::State(state) => state,
