@@ -14,7 +14,7 @@ use super::shrink::{self, Trier};
 use super::trial::Trial;
 use super::window;
 use crate::base::Result;
-use crate::diagnose::{self, Cause, During, Failing, Lost, Remedy, Scene, Sites};
+use crate::diagnose::{self, Cause, During, Failing, Lost, Part, Remedy, Scene, Sites};
 use crate::driver::PowerPromise;
 use crate::fault::{Budget, Context};
 use crate::fault::{Symptom, in_use};
@@ -398,6 +398,10 @@ pub const TORN: &str = "torn";
 fn is_torn(group: &Group, profile: Profile, trial: &mut dyn Trial) -> Result<bool> {
     let spot = &group.spot;
     let model = &spot.ground.model;
+    // A size is set as a whole.
+    if !group.cause.lost.iter().all(|site| site.part == Part::Bytes) {
+        return Ok(false);
+    }
     let Some(loss) = spot.state.loss() else { return Ok(false) };
     let lost: BTreeSet<u32> = loss.lost().map(|effect| effect.0).collect();
     let event = |effect: &u32| model.effect(EffectNo(*effect)).map(|found| found.event);
