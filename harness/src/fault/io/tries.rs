@@ -21,7 +21,7 @@ use crate::fault::power::prove::Prover;
 use crate::fault::power::record::Studio;
 use crate::fault::power::{device, finished, studio};
 use crate::fault::{Context, FaultOutcome, Progress, unseen};
-use crate::oracle::{Judge, Kind, Loss, Violation, called_for};
+use crate::oracle::{Judge, Kind, Loss, called_for};
 use crate::persistence::ProfileSet;
 use crate::record::Plan;
 use crate::recover::pool;
@@ -148,8 +148,7 @@ fn is_sound(stage: &Stage, run: &Run, capabilities: &Capabilities) -> bool {
     let dumps = &run.driven.dumps;
     let court = Court::new(stage.before.as_ref(), run.history.clone(), dumps, capabilities);
     let opened = run.history.operations.first().is_some_and(|open| open.acknowledged().is_some());
-    let wrong = |violation: &Violation| !violation.note;
-    opened && !court.living(dumps, "").iter().any(|one| one.verdict.violations.iter().any(wrong))
+    opened && court.living(dumps, "").iter().all(|one| one.verdict.held())
 }
 
 /// The workload on a new store, at most so many requests at once.

@@ -12,7 +12,7 @@ mod today;
 mod weigh;
 
 use crate::base::{Result, limits};
-use crate::oracle::{Judge, Kind, Loss, called_for};
+use crate::oracle::{Judge, Kind, called_for};
 use crate::recover::{Extra, Pool, Worker};
 use crate::scenario::{Case, FaultName};
 use crate::workload::{History, Mutation, Operation};
@@ -125,11 +125,13 @@ fn sound(ctx: &Context<'_>, rests: Vec<Rest>) -> Result<Vec<Rest>> {
     let mut worker = Worker::new(&ctx.setup())?;
     let mut sound = Vec::new();
     for rest in rests {
-        let loss = if rest.killed { Loss::Kill } else { Loss::None };
         let recovery = worker.recover(&rest.image)?;
-        let verdict =
-            Judge::new(&rest.history, &ctx.control.capabilities).at(rest.end, loss, &recovery);
-        if verdict.violations.iter().all(|violation| violation.note) {
+        let verdict = Judge::new(&rest.history, &ctx.control.capabilities).at(
+            rest.end,
+            rest.loss(),
+            &recovery,
+        );
+        if verdict.held() {
             sound.push(rest);
         }
     }

@@ -11,6 +11,7 @@ use crate::fault::asked;
 use crate::fault::context::Context;
 use crate::image::Image;
 use crate::media::Snapshots;
+use crate::oracle::Loss;
 use crate::workload::{Answer, History, Moment, OpNo, Request};
 
 /// A store at rest, with how it came there.
@@ -28,6 +29,13 @@ pub struct Rest {
     pub snapshots: Snapshots,
     /// How many requests were answered.
     pub acknowledged: u32,
+}
+
+impl Rest {
+    /// What struck before the damage.
+    pub fn loss(&self) -> Loss {
+        if self.killed { Loss::Kill } else { Loss::None }
+    }
 }
 
 /// Runs the workload to its end, or kills the store after `kill_after` acknowledgements.

@@ -4,7 +4,7 @@
 use crate::image::Image;
 use crate::media::Damage;
 use crate::oracle::media::Damage as Harmed;
-use crate::oracle::{Judge, Kind, Loss, Verdict};
+use crate::oracle::{Judge, Kind, Verdict};
 use crate::recover::Recovery;
 
 use super::rest::Rest;
@@ -24,7 +24,7 @@ pub fn weigh(
         damages.iter().map(seen).min().flatten()
     };
     let mut harmed = Harmed {
-        loss: if rest.killed { Loss::Kill } else { Loss::None },
+        loss: rest.loss(),
         moment: rest.end,
         written_after: earliest(&|damage| rest.snapshots.written_after(&rest.image, damage)),
         rollback: rest.snapshots.states().iter().any(|(_, image)| image.hash() == hash),

@@ -31,10 +31,10 @@ const MEMBERS: usize = 4_000;
 const COMPARED: u64 = 4_000;
 /// The causes of this many groups are looked into closely, …
 const EXPLAINED: usize = 8;
-/// Said of the others.
-const OTHERS_FIRST: &str = "eight others came first";
 /// … by the return of this many lost calls, one at a time.
 const RETURNS: usize = 12;
+/// Said of the other groups.
+const OTHERS_FIRST: &str = "eight others came first";
 
 /// Failing states of one kind and one cause.
 #[derive(Clone, Debug)]

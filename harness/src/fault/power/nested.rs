@@ -249,6 +249,5 @@ impl Nesting<'_> {
 fn is_sound(visitor: &Visitor<'_, '_>, candidate: &Candidate<Spot>) -> bool {
     let ask = &candidate.ask;
     let recovery = visitor.bench.memory.recovery(candidate.recovery);
-    let verdict = visitor.bench.court(ask.court).at(ask.moment, ask.loss, &recovery);
-    verdict.violations.iter().all(|violation| violation.note)
+    visitor.bench.court(ask.court).at(ask.moment, ask.loss, &recovery).held()
 }
