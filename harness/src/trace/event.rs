@@ -102,6 +102,11 @@ impl Event {
         matches!(self.kind, EventKind::Reply { .. } | EventKind::Line(_))
     }
 
+    /// True if the program was asked something, or answered: where the calls for one request begin or end.
+    pub fn is_exchange(&self) -> bool {
+        self.is_answer() || matches!(self.kind, EventKind::Request { .. })
+    }
+
     /// The file or directory that the event syncs, if it is a sync of one.
     pub fn synced(&self) -> Option<FileId> {
         match &self.kind {

@@ -21,11 +21,10 @@ impl Search<'_> {
         let guilty = lost_effects(first.state).into_iter().find(|effect| self.counts(*effect))?;
         let own = self.scene.model.effect(guilty)?.event;
         let file = sites.synced_by(guilty)?;
-        let outside =
-            |event: &Event| event.is_answer() || matches!(event.kind, EventKind::Request { .. });
         let events = &trace.events;
-        let from = events[..own.0 as usize].iter().rposition(outside).map_or(0, |at| at + 1);
-        let to = events[own.0 as usize..].iter().position(outside);
+        let from =
+            events[..own.0 as usize].iter().rposition(Event::is_exchange).map_or(0, |at| at + 1);
+        let to = events[own.0 as usize..].iter().position(Event::is_exchange);
         let to = to.map_or(events.len(), |at| own.0 as usize + at);
         let made: Vec<Made<'_>> =
             (from..to).filter_map(|at| sync(EventNo(at as u32), &events[at])).collect();

@@ -32,7 +32,7 @@ pub(super) fn with_the_rest(run: &Run, hit: &Hit, plain: &Run, stage: &Stage) ->
         written(event).is_some_and(|(other, offset, _)| other == file && offset == end)
     };
     let after = run.trace.events.iter().skip(hit.event.0 as usize + 1);
-    let request = || after.clone().take_while(|event| !is_outside(event));
+    let request = || after.clone().take_while(|event| !event.is_exchange());
     // Where it is killed before that, one cannot tell.
     if missing == 0 || request().any(|event| goes_on(&event)) || request().count() == after.len() {
         return None;
@@ -61,14 +61,14 @@ pub(super) fn without_leftover(run: &Run, hit: &Hit) -> Option<Otherwise> {
     else {
         return None;
     };
-    let request = run.trace.events[..failed].iter().rev().take_while(|event| !is_outside(event));
+    let request = run.trace.events[..failed].iter().rev().take_while(|event| !event.is_exchange());
     let made = request.filter_map(op).find_map(|op| match op {
         FileOp::Create { at, file: made, node: NodeKind::File, .. } if made == file => Some(at),
         _ => None,
     })?;
     let renamed = |op: &FileOp| matches!(op, FileOp::Unlink { file: gone, .. } | FileOp::Rename { file: gone, .. } if *gone == file);
     let later = run.trace.events[failed..].iter();
-    if later.take_while(|event| !is_outside(event)).filter_map(op).any(|op| renamed(&op)) {
+    if later.take_while(|event| !event.is_exchange()).filter_map(op).any(|op| renamed(&op)) {
         return None;
     }
     // What is done with it later is done with nothing.
@@ -82,11 +82,6 @@ pub(super) fn without_leftover(run: &Run, hit: &Hit) -> Option<Otherwise> {
     }
     trace.events.truncate(valid);
     Some((trace, EventNo(valid as u32)))
-}
-
-/// True if the program answers or is asked something.
-fn is_outside(event: &Event) -> bool {
-    event.is_answer() || matches!(event.kind, EventKind::Request { .. })
 }
 
 /// Moves the writes of a file from a place on, after an event; up to which event that is known, for the program may cut

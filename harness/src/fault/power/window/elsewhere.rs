@@ -36,9 +36,7 @@ impl InPlace {
             _ => false,
         };
         let rest = trace.events.iter().enumerate().skip(first.0 as usize);
-        let request = rest.take_while(|(_, event)| {
-            !event.is_answer() && !matches!(event.kind, EventKind::Request { .. })
-        });
+        let request = rest.take_while(|(_, event)| !event.is_exchange());
         let last = request.filter(|(_, event)| content_of(event) == Some(file)).last()?.0;
         Some(InPlace { file, anew, last: EventNo(last as u32) })
     }
