@@ -8,7 +8,9 @@ use super::{Explorer, Sorts, Visit, points};
 use crate::base::Rng;
 use crate::persistence::tests::random::{Step, script, steps};
 use crate::persistence::tests::script::Script;
-use crate::persistence::{CrashState, EffectKind, EffectNo, Loss, Model, Profile, ProfileSet};
+use crate::persistence::{
+    CrashState, EffectKind, EffectNo, Fill, Loss, Model, Profile, ProfileSet,
+};
 use crate::trace::{EventKind, EventNo, FileOp, Via, WriteSync};
 
 fn visits(script: &Script, model: &Model, seed: u64, most: usize) -> Vec<Visit> {
@@ -102,8 +104,12 @@ fn by_the_book(model: &Model, point: EventNo, profile: Profile, lost: &BTreeSet<
     let event = |no: u32| model.effects()[no as usize].event;
     let durable = |no: u32| model.is_durable(EffectNo(no), profile, point);
     let observed = profile != Profile::Strict;
+    // A page that is punched as a whole.
+    let punched =
+        |no: u32| matches!(kind(no), EffectKind::Data { start: 0, end: 4096, fill: Fill::Zeros, .. });
     let metadata = |no: u32| match kind(no) {
         EffectKind::Resize { .. } => true,
+        EffectKind::Data { .. } if punched(no) => true,
         EffectKind::Grow { in_block, .. } => profile == Profile::Ext4 && *in_block,
         EffectKind::Data { .. } => false,
         _ => true,
@@ -126,7 +132,7 @@ fn by_the_book(model: &Model, point: EventNo, profile: Profile, lost: &BTreeSet<
                 ) => (file, page) == (other_file, other_page),
                 _ => false,
             };
-            if after && (same_name || same_page) {
+            if after && (same_name || same_page && !punched(late)) {
                 return false;
             }
             // Metadata is a prefix, and growth needs the metadata before it.
@@ -164,7 +170,12 @@ fn by_the_book(model: &Model, point: EventNo, profile: Profile, lost: &BTreeSet<
                     EffectKind::Data { fresh: false, .. },
                     EffectKind::Data { fresh: false, .. },
                     Profile::Btrfs,
-                ) if event(early) == event(late) && joined(model, early, late) => return false,
+                ) if event(early) == event(late)
+                    && punched(early) == punched(late)
+                    && joined(model, early, late) =>
+                {
+                    return false;
+                }
                 // ext4: a rename over a file keeps a fresh source's length.
                 (
                     EffectKind::Grow { file, fresh: true, .. },

@@ -246,11 +246,7 @@ impl Breakdown {
         match self.chains.page(file, page).last() {
             None => self.initial.get(&file).is_some_and(|initial| page < initial.pages()),
             Some(&last) => match &self.effects[last as usize].kind {
-                EffectKind::Data { start: 0, end, fill: Fill::Zeros, .. }
-                    if u64::from(*end) == PAGE_BYTES =>
-                {
-                    false
-                }
+                kind if kind.frees_page() => false,
                 EffectKind::Data { fresh, .. } => !fresh || durable(last),
                 _ => false,
             },

@@ -6,6 +6,7 @@
 //! * Effects on the same name in the same directory keep program order in every profile.
 //! * ext4, xfs, btrfs: `Data` in a page that a shrink had discarded needs the shrink (the new bytes
 //!   went into new blocks, which the old file does not have).
+//! * A page that is punched as a whole needs none of the bytes that it takes away.
 //! * ext4, xfs: a shrink to an unaligned size needs its zeros (they reach the disk before the size
 //!   does; the reverse, zeros at the old size, may be seen). btrfs and strict: unordered.
 //! * ext4, xfs: a rename between directories is one step. btrfs, strict: both names may be there.
@@ -127,16 +128,18 @@ impl Chains {
         if let Some(discard) = discard {
             self.need(no, discard, observed(), false);
         }
-        if let Some(previous) = previous {
+        let frees = effects[no as usize].kind.frees_page();
+        if let Some(previous) = previous.filter(|_| !frees) {
             self.need(no, previous, ProfileSet::ALL, true);
         }
         // Pages of one overwrite come one after the other.
         let neighbour = no.checked_sub(1).map(|other| &effects[other as usize]);
         if !fresh
-            && let Some(Effect { event, kind: EffectKind::Data { file: other, fresh: false, .. } }) =
-                neighbour
+            && let Some(Effect { event, kind }) = neighbour
+            && let EffectKind::Data { file: other, fresh: false, .. } = kind
             && *event == effects[no as usize].event
             && *other == file
+            && kind.frees_page() == frees
         {
             self.need(no, no - 1, Profile::Btrfs.into(), false);
             self.need(no - 1, no, Profile::Btrfs.into(), false);

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | write family, stores into a mapping | one `Data` per page touched; a `Grow` where it extends the file |
 //! | ftruncate, O_TRUNC, fallocate | `Resize`; before a shrink to an unaligned size also `Data` of zeros for the rest of its last block |
-//! | punching, zeroing | `Data` of zeros, one per page that may hold anything else |
+//! | punching, zeroing | `Data` of zeros, one per page that may hold anything else; over a whole page it is metadata: the page's blocks go |
 //! | creating open, mkdir, symlink, link | `Link` |
 //! | unlink, rmdir | `Unlink` |
 //! | rename | `Rename`, atomic by itself |
@@ -18,6 +18,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::limits::PAGE_BYTES;
 use crate::trace::{EventNo, FileId, Place};
 
 /// The number of an effect in its trace, in program order.
@@ -171,11 +172,19 @@ impl EffectKind {
         self.places()[0].is_some()
     }
 
-    /// True for what the profiles call metadata: names, Resize, and growth inside the last block
-    /// where `in_block_grow` is asked for (ext4).
+    /// True for a page that was punched or zeroed as a whole: file systems take its blocks away, or
+    /// mark them unwritten, and write no zeros.
+    pub fn frees_page(&self) -> bool {
+        matches!(self, EffectKind::Data { start: 0, end, fill: Fill::Zeros, .. }
+            if u64::from(*end) == PAGE_BYTES)
+    }
+
+    /// True for what the profiles call metadata: names, Resize, whole pages punched or zeroed, and
+    /// growth inside the last block where `in_block_grow` is asked for (ext4).
     pub fn is_metadata(&self, in_block_grow: bool) -> bool {
         match self {
             EffectKind::Resize { .. } => true,
+            EffectKind::Data { .. } => self.frees_page(),
             EffectKind::Grow { in_block, .. } => *in_block && in_block_grow,
             _ => self.is_name(),
         }

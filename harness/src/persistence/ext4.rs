@@ -4,7 +4,7 @@
 //!   before its write; its own place in the journal is the write-back, later. Growth inside the
 //!   file's last allocated block is metadata at its write.
 //! * fsync(file) also makes durable all metadata up to the file's latest creation, growth, shrink,
-//!   link or rename; and all metadata before the fsync if that must allocate or convert blocks
+//!   punch, link or rename; and all metadata before the fsync if that must allocate or convert blocks
 //!   (append, hole, fallocated range). An overwrite does not count.
 //! * fdatasync(file) the same, but a rename or link of the file does not count: even its own new name
 //!   may be lost.

@@ -12,9 +12,9 @@ pub(super) type Position = u32;
 /// What is known of the files so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
-    /// Right after each file's latest creation, growth, shrink, link or rename.
+    /// Right after each file's latest creation, growth, shrink, punch, link or rename.
     pub(super) change: BTreeMap<FileId, Position>,
-    /// Right after its latest creation, growth or shrink.
+    /// Right after its latest creation, growth, shrink or punch.
     pub(super) data_change: BTreeMap<FileId, Position>,
     /// Right after the latest unlink of one of its names.
     pub(super) unlinked: BTreeMap<FileId, Position>,
@@ -66,6 +66,10 @@ impl Facts {
             self.dir_change.insert(place.dir, after);
         }
         match kind {
+            EffectKind::Data { file, .. } if kind.frees_page() => {
+                self.change.insert(*file, after);
+                self.data_change.insert(*file, after);
+            }
             EffectKind::Data { .. } => {}
             EffectKind::Grow { file, .. } | EffectKind::Resize { file, .. } => {
                 self.change.insert(*file, after);

@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use super::effect::{EffectKind, EffectNo, Fill};
+use super::effect::{EffectKind, EffectNo};
 use super::model::Model;
 use super::profile::{Profile, ProfileSet};
 use super::state::{Crash, CrashState, Form, Loss};
@@ -178,14 +178,13 @@ impl View<'_> {
         };
         let on_disk = match previous.map(|previous| self.model.kind(previous)) {
             None => page < self.model.initial_size(file).div_ceil(PAGE_BYTES),
-            Some(EffectKind::Data { start: 0, end, fill: Fill::Zeros, .. }) => {
-                u64::from(*end) != PAGE_BYTES
-            }
+            Some(kind) if kind.frees_page() => false,
             Some(EffectKind::Data { .. }) => true,
             Some(_) => false,
         };
         match profile {
             Profile::Strict => Ok(()),
+            _ if self.model.kind(no).frees_page() => breach("a hole is punched page by page", no),
             Profile::Btrfs => breach("btrfs never tears what it overwrites", no),
             Profile::Ext4 | Profile::Xfs if on_disk => Ok(()),
             Profile::Ext4 | Profile::Xfs => {

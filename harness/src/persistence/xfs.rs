@@ -3,7 +3,7 @@
 //! * Metadata is in total order: always a prefix of it survives. A Grow needs all metadata that came
 //!   before its write (the size is set when the bytes have arrived).
 //! * fsync(file) also makes durable all metadata up to the file's latest creation, growth, shrink,
-//!   link, unlink or rename; fdatasync(file) the same (any change but timestamps counts).
+//!   punch, link, unlink or rename; fdatasync(file) the same (any change but timestamps counts).
 //! * fsync(directory): all metadata up to the directory's latest change.
 //! * Lost part of an append: absent, or zeros where the size covers it; never garbage. A page that
 //!   had no blocks is wholly there or not at all.

@@ -103,8 +103,40 @@ fn a_punched_hole_is_zeros_page_by_page() {
     let mut script = Script::new().with_file("a", &[1; 16384]);
     let punch = script.punch("a", 4096, 8192);
     assert_eq!(effects(&script.model(), punch, What::Data).len(), 2);
-    only_in(&script, &[(punch, What::Page(1))], &[EXT4, XFS, STRICT]);
+    only_in(&script, &[(punch, What::Page(2))], &[EXT4, XFS, STRICT]);
+    only_in(&script, &[(punch, What::Page(1))], &[STRICT]);
     only_in(&script, &[(punch, What::All)], &ALL);
+    legal_only_in(&script, &torn(&script, punch, 0x0f, false), &[STRICT]);
+}
+
+#[test]
+fn punching_whole_pages_is_metadata_except_in_strict() {
+    // Measured on ext4: a rename, then a punch of eight blocks and of a part of a ninth.
+    let mut script = Script::new().with_file("a", &[1; 16384]).with_file("b", &[1; 10]);
+    let rename = script.rename("b", "c");
+    let punch = script.punch("a", 0, 8192 + 100);
+    only_in(&script, &[(rename, What::All)], &[STRICT]);
+    only_in(&script, &[(rename, What::All), (punch, What::Page(2))], &[STRICT]);
+    let whole = [(rename, What::All), (punch, What::Page(0)), (punch, What::Page(1))];
+    only_in(&script, &whole, &ALL);
+    only_in(&script, &[(punch, What::Page(2))], &ALL);
+    // A sync of the file confirms it, as any change of the file, with all metadata before it.
+    script.fdatasync("a");
+    only_in(&script, &[(rename, What::All)], &[BTRFS, STRICT]);
+    only_in(&script, &[(punch, What::Page(0))], &[]);
+}
+
+#[test]
+fn a_punched_page_needs_none_of_the_bytes_that_it_takes_away() {
+    let mut script = Script::new().with_file("a", &[1; 8192]);
+    let write = script.write("a", 0, &[2; 8192]);
+    let punch = script.punch("a", 0, 4096);
+    let again = script.write("a", 0, &[3; 10]);
+    only_in(&script, &[(write, What::Page(0))], &[EXT4, XFS, STRICT]);
+    only_in(&script, &[(write, What::Data)], &ALL);
+    // What is written there later goes into new blocks.
+    only_in(&script, &[(punch, What::All)], &[]);
+    only_in(&script, &[(punch, What::All), (again, What::All)], &ALL);
 }
 
 #[test]
