@@ -37,6 +37,11 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// The call that the guilty one comes before, or a sync of it is to.
+    pub fn comes_before(&self) -> Option<EventNo> {
+        self.behind.or_else(|| self.counterfactual.as_ref()?.late)
+    }
+
     /// True if the guilty call came before the request whose answer promised something: that rests on it, and
     /// is not it.
     pub fn rests_on_it(&self) -> bool {

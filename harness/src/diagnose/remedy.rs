@@ -51,6 +51,8 @@ pub struct Remedy {
     pub gone: String,
     /// The syncs that it adds; none where it adds something else.
     pub syncs: Vec<Added>,
+    /// The call that such a sync is to come before, where it is an order: the next one after what was lost.
+    pub late: Option<EventNo>,
     /// The file whose old contents it keeps until the new ones are durable, where that is the remedy.
     pub whole: Option<FileId>,
 }
@@ -357,7 +359,8 @@ impl Search<'_> {
         let path = sites.patterns.path(&sites.names.path(file, own));
         let sync = self.sync(fsync_of(&path));
         let place = format!("add {sync} before each {words}");
-        let detail = match self.comes_late(lost, late) {
+        let next = self.next_late(lost, late);
+        let detail = match next.is_some_and(|call| self.comes_late(lost, call)) {
             true => ", for the one that is there comes behind it,".to_owned(),
             false => String::new(),
         };
@@ -369,20 +372,24 @@ impl Search<'_> {
             is_rule: true,
             gone: self.all(),
             syncs,
+            late: next,
             ..Remedy::default()
         })
     }
 
+    /// The first late call after what was lost.
+    fn next_late(&self, lost: EffectNo, late: &dyn Fn(EffectNo) -> bool) -> Option<EventNo> {
+        let model = self.scene.model;
+        let after = lost.0 + 1..model.effects().len() as u32;
+        let next = after.map(EffectNo).find(|effect| late(*effect))?;
+        model.effect(next).map(|found| found.event)
+    }
+
     /// True if the sync that there is comes behind the late call, in the same request: it is at the wrong place.
-    fn comes_late(&self, lost: EffectNo, late: &dyn Fn(EffectNo) -> bool) -> bool {
+    fn comes_late(&self, lost: EffectNo, call: EventNo) -> bool {
         let model = self.scene.model;
         let Some(profile) = self.tried.first().map(|one| one.profile) else { return false };
         let Some(by) = model.durable_by(lost, profile) else { return false };
-        let call =
-            (lost.0 + 1..model.effects().len() as u32).map(EffectNo).find(|effect| late(*effect));
-        let Some(call) = call.and_then(|effect| Some(model.effect(effect)?.event)) else {
-            return false;
-        };
         let synced = self.scene.trace.events.get(by.0 as usize).and_then(Event::synced);
         if synced.is_none() || synced != self.sites.synced_by(lost) {
             return false;

@@ -105,8 +105,9 @@ fn by_the_book(model: &Model, point: EventNo, profile: Profile, lost: &BTreeSet<
     let durable = |no: u32| model.is_durable(EffectNo(no), profile, point);
     let observed = profile != Profile::Strict;
     // A page that is punched as a whole.
-    let punched =
-        |no: u32| matches!(kind(no), EffectKind::Data { start: 0, end: 4096, fill: Fill::Zeros, .. });
+    let punched = |no: u32| {
+        matches!(kind(no), EffectKind::Data { start: 0, end: 4096, fill: Fill::Zeros, .. })
+    };
     let metadata = |no: u32| match kind(no) {
         EffectKind::Resize { .. } => true,
         EffectKind::Data { .. } if punched(no) => true,

@@ -57,7 +57,7 @@ pub use plan::{Extent, Plan, Strike};
 pub use recorder::Recorder;
 pub use recording::Recording;
 pub use run::{record, record_workload};
-pub use source::{OwnLines, SourceLine, resolve};
+pub use source::{OwnLines, SourceLine, is_one_line, resolve};
 pub use stack::Stacks;
 pub use timeline::Watcher;
 pub use vigil::Stillness;

@@ -106,10 +106,17 @@ impl OwnLines {
 
     fn upto(&self, depth: usize) -> Option<String> {
         let told: Vec<&str> = self.0.iter().take(depth).map(String::as_str).collect();
-        (!told.is_empty()).then(|| told.join(", called at "))
+        (!told.is_empty()).then(|| told.join(CALLED_AT))
     }
 }
 
+/// True if two texts of [`OwnLines`] are of one line of the program, with the same callers as far as both are told.
+pub fn is_one_line(one: &str, other: &str) -> bool {
+    one.split(CALLED_AT).zip(other.split(CALLED_AT)).all(|(one, other)| one == other)
+}
+
+/// Between a line and the one that called it.
+const CALLED_AT: &str = ", called at ";
 /// So many of a call's lines are told, …
 const CALLERS: usize = 2;
 /// … and at most so many where fewer do not tell two calls apart.
@@ -158,6 +165,14 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_one_with_itself_told_with_more_callers() {
+        let line = "a.rs:1, called at b.rs:2";
+        assert!(is_one_line(line, "a.rs:1, called at b.rs:2, called at c.rs:3"));
+        assert!(!is_one_line(line, "a.rs:1, called at b.rs:22"));
+        assert!(!is_one_line("a.rs:1", "a.rs:12"));
+    }
 
     #[test]
     fn the_library_of_a_language_is_nobodys_own() {

@@ -645,8 +645,8 @@ impl Group {
         if let Some(old) = self.cause.counterfactual.take().filter(tried) {
             let gone = format!("{} in the recording of the whole workload", old.gone);
             let same = small.cause.counterfactual.filter(|new| new.place == old.place);
-            let detail = same.map_or(String::new(), |new| new.detail);
-            small.cause.counterfactual = Some(Remedy { gone, detail, ..old });
+            let (detail, late) = same.map_or_else(Default::default, |new| (new.detail, new.late));
+            small.cause.counterfactual = Some(Remedy { gone, detail, late, ..old });
         }
         self.spot = small.spot;
         self.violation = small.violation;

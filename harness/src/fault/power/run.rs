@@ -17,6 +17,7 @@ use crate::diagnose;
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, Finding, Progress, asked};
 use crate::oracle::{Kind, Loss, called_for};
+use crate::record::is_one_line;
 use crate::scenario::FaultName;
 
 /// The strategies have this part of the budget before crashes inside recovery are tried, …
@@ -196,17 +197,21 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         if confirmed.contains(&finding.kind) {
             finding.frequency = Some((1, 1));
         }
-        let wanted = outcome.findings.len() < SOURCES && !finding.note && !in_use;
+        let wanted = outcome.findings.len() < SOURCES && !in_use;
         if wanted && !ctx.budget.must_confirm() {
             let guilty = source::of(ctx, &group, group.cause.guilty)?;
-            let behind = source::of(ctx, &group, group.cause.behind)?;
+            let behind = source::of(ctx, &group, group.cause.comes_before())?;
             (finding.source, finding.behind) = guilty.told_apart(&behind);
         }
         // Recovery's loss, or that after it, by the same line of the program is the same flaw; and one remedy is
         // told once.
         let known = outcome.findings.iter_mut().find(|known| {
             let remedy = |of: &Finding| of.cause.parts.get("remedy").cloned();
-            let line = known.source.is_some() && known.source == finding.source;
+            let line = known
+                .source
+                .iter()
+                .zip(&finding.source)
+                .any(|(one, other)| is_one_line(one, other));
             let cured = remedy(known).is_some() && remedy(known) == remedy(&finding);
             (line || cured) && known.is_one_flaw(&finding)
         });

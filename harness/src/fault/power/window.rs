@@ -131,9 +131,10 @@ fn elsewhere(
 ) -> Result<Option<Remedy>> {
     let ground = &group.spot.ground;
     let trace = &ground.trace;
-    let Some(place) = InPlace::of(trace, order.last, order.first) else { return Ok(None) };
-    let Some((changed, around)) = place.switched(trace, &ground.model, &ground.overlay, order.last)
-    else {
+    let Some(place) = InPlace::of(trace, &ground.model, order.last, order.first) else {
+        return Ok(None);
+    };
+    let Some((changed, around)) = place.switched(trace, &ground.overlay, order.last) else {
         return Ok(None);
     };
     let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
@@ -141,7 +142,7 @@ fn elsewhere(
     };
     let sites = Sites::knowing(trace, &ground.model, &ground.patterns);
     let path = sites.patterns.path(&sites.names.path(place.file, order.last));
-    let how = match place.anew {
+    let how = match place.is_anew() {
         true => format!(
             "write the new {path} to a file of its own, sync that, and rename it over {path}"
         ),

@@ -2,7 +2,7 @@
 
 use super::changed::Changed;
 use crate::base::limits::PAGE_BYTES;
-use crate::image::Builder;
+use crate::image::{Builder, Image};
 use crate::persistence::{CrashState, Model, Overlay};
 use crate::trace::op::Via;
 use crate::trace::{
@@ -13,32 +13,39 @@ use crate::trace::{
 const COPIED: u64 = 4096 * PAGE_BYTES;
 
 /// Where a file was changed in place, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InPlace {
     /// The file.
     pub file: FileId,
-    /// True if it was emptied first: all of it was written anew.
-    pub anew: bool,
+    /// True if the first change emptied it: all of it was written anew.
+    emptied: bool,
     /// The last change of the same request.
     last: EventNo,
+    /// The files as they were before the first change.
+    before: Image,
 }
 
 impl InPlace {
     /// Nothing where the two events do not change the contents of one file, or that is still being created.
-    pub fn of(trace: &Trace, first: EventNo, closes: EventNo) -> Option<InPlace> {
+    pub fn of(trace: &Trace, model: &Model, first: EventNo, closes: EventNo) -> Option<InPlace> {
         let changed = |at: EventNo| content_of(trace.events.get(at.0 as usize)?);
         let file = changed(first)?;
         if changed(closes) != Some(file) {
             return None;
         }
-        let anew = match &trace.events[first.0 as usize].kind {
+        let emptied = match &trace.events[first.0 as usize].kind {
             EventKind::Call(call) => matches!(call.op, FileOp::Resize { to: 0, .. }),
             _ => false,
         };
         let rest = trace.events.iter().enumerate().skip(first.0 as usize);
         let request = rest.take_while(|(_, event)| !event.is_exchange());
         let last = request.filter(|(_, event)| content_of(event) == Some(file)).last()?.0;
-        Some(InPlace { file, anew, last: EventNo(last as u32) })
+        let before = Builder::new(model).image(&CrashState::kill(first));
+        Some(InPlace { file, emptied, last: EventNo(last as u32), before })
+    }
+
+    /// True if none of the old contents stays: the file was emptied, or is made in steps and was empty yet.
+    pub fn is_anew(&self) -> bool {
+        self.emptied || self.before.content(self.file).is_none_or(|old| old.size() == 0)
     }
 
     /// The recording that switches; with the range of events that it concerns. Nothing where the file has no name of
@@ -46,7 +53,6 @@ impl InPlace {
     pub fn switched(
         &self,
         trace: &Trace,
-        model: &Model,
         overlay: &Overlay,
         first: EventNo,
     ) -> Option<(Changed, std::ops::RangeInclusive<u32>)> {
@@ -56,7 +62,7 @@ impl InPlace {
         {
             return None;
         }
-        let before = Builder::new(model).image(&CrashState::kill(first));
+        let before = &self.before;
         let [place] = before.names_of(self.file) else { return None };
         let old = before.content(self.file)?;
         let initial = trace.initial.iter().map(|node| node.file.0);
@@ -90,7 +96,7 @@ impl InPlace {
             &mut events,
             FileOp::Create { at: beside.clone(), file: new, node: NodeKind::File, mode: 0o644 },
         );
-        if !self.anew {
+        if !self.is_anew() {
             if old.size() > COPIED {
                 return None;
             }
@@ -109,7 +115,7 @@ impl InPlace {
             if let EventKind::Call(call) = &mut event.kind {
                 redirect(&mut call.op, self.file, new);
                 // The new file is empty already.
-                if at == first.0 && self.anew {
+                if at == first.0 && self.emptied {
                     call.op = FileOp::Nothing { file: Some(new) };
                 }
             }
@@ -193,10 +199,9 @@ mod tests {
         let first = script.truncate("head", 0);
         let closes = script.write("head", 0, b"new");
         let model = script.model();
-        let place = InPlace::of(&script.trace, first, closes).unwrap();
-        assert!(place.anew);
-        let (changed, around) =
-            place.switched(&script.trace, &model, &Overlay::NONE, first).unwrap();
+        let place = InPlace::of(&script.trace, &model, first, closes).unwrap();
+        assert!(place.is_anew());
+        let (changed, around) = place.switched(&script.trace, &Overlay::NONE, first).unwrap();
         assert_eq!(changed.inserted.len(), 4);
         let changed_model = Model::with(&changed.trace, &changed.overlay, Default::default());
         let mut builder = Builder::new(&changed_model);
@@ -215,12 +220,32 @@ mod tests {
         let first = script.write("pages", 0, b"AA");
         let closes = script.write("pages", 4, b"CC");
         let model = script.model();
-        let place = InPlace::of(&script.trace, first, closes).unwrap();
-        assert!(!place.anew);
-        let (changed, _) = place.switched(&script.trace, &model, &Overlay::NONE, first).unwrap();
+        let place = InPlace::of(&script.trace, &model, first, closes).unwrap();
+        assert!(!place.is_anew());
+        let (changed, _) = place.switched(&script.trace, &Overlay::NONE, first).unwrap();
         let changed_model = Model::with(&changed.trace, &changed.overlay, Default::default());
         let end = changed_model.last_point();
         let image = Builder::new(&changed_model).image(&CrashState::kill(end));
         assert_eq!(image.bytes("pages").unwrap(), b"AAbbCC");
+    }
+
+    #[test]
+    fn a_file_that_is_made_in_steps_has_nothing_to_keep() {
+        let mut script = Script::new();
+        script.create("store");
+        let first = script.truncate("store", 8192);
+        let closes = script.write("store", 0, b"head");
+        let place = InPlace::of(&script.trace, &script.model(), first, closes).unwrap();
+        assert!(place.is_anew());
+        let (changed, around) = place.switched(&script.trace, &Overlay::NONE, first).unwrap();
+        let model = Model::with(&changed.trace, &changed.overlay, Default::default());
+        let mut builder = Builder::new(&model);
+        let sizes: Vec<usize> = around
+            .map(|at| {
+                builder.image(&CrashState::kill(EventNo(at + 1))).bytes("store").unwrap().len()
+            })
+            .collect();
+        assert!(sizes.iter().all(|size| [0, 8192].contains(size)), "{sizes:?}");
+        assert_eq!(sizes.last(), Some(&8192));
     }
 }
