@@ -117,7 +117,7 @@ mod tests {
     use crate::campaign::control_of;
     use crate::driver::{Capabilities, Target};
     use crate::fault::today::Today;
-    use crate::fault::{Budget, Cause, FaultOutcome, Rejudged, Silent};
+    use crate::fault::{Budget, Cause, FaultOutcome, Lines, Rejudged, Silent};
     use crate::scenario::{FaultName, Options, Strike};
     use std::path::Path;
     use std::sync::Mutex;
@@ -192,8 +192,7 @@ mod tests {
             states: 1,
             sentence: String::new(),
             cause: Cause::default(),
-            source: None,
-            behind: None,
+            lines: Lines::default(),
             case: Case { strike: Strike::None, ..Case::default() },
             trace: None,
             image: None,

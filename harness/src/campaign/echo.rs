@@ -99,7 +99,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::fault::Cause;
+    use crate::fault::{Cause, Lines};
     use crate::scenario::{Case, IoStrike, KillStrike, PowerStrike, Profile, Strike};
 
     fn finding(strike: Strike, kind: Kind, cause: &str) -> Finding {
@@ -113,8 +113,7 @@ mod tests {
             states: 3,
             sentence: String::new(),
             cause: Cause { sentence: cause.into(), ..Cause::default() },
-            source: None,
-            behind: None,
+            lines: Lines::default(),
             case: Case { strike, ..Case::default() },
             trace: None,
             image: None,

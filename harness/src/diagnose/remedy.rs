@@ -17,6 +17,7 @@ use super::cause::Lost;
 use super::group::{Failing, Scene};
 use super::promise::{Promise, barriers};
 use super::site::{During, Part, Site, Sites};
+use crate::base::limits::{PAGE_BYTES, SECTOR_BYTES};
 use crate::driver::PowerPromise;
 use crate::oracle::Kind;
 use crate::persistence::{CrashState, EffectNo};
@@ -300,9 +301,16 @@ impl Search<'_> {
                     .is_some_and(|at| heads.contains(&at))
         };
         let all = (0..self.scene.model.effects().len() as u32).map(EffectNo);
-        let again: BTreeSet<EventNo> =
+        let writes: BTreeSet<EventNo> =
             all.filter(|effect| at_head(*effect)).filter_map(event).collect();
-        if again.len() <= heads.len() || self.effects(first).any(at_head) {
+        let mut times: BTreeMap<u64, usize> = BTreeMap::new();
+        for at in writes.iter().filter_map(|event| self.sites.offset(*event)) {
+            *times.entry(at).or_default() += 1;
+        }
+        // The end of what is appended comes to one place by chance.
+        let is_head = |at: &u64| *at < PAGE_BYTES || at.is_multiple_of(SECTOR_BYTES);
+        let again = |at: &u64| times.get(at).is_some_and(|times| *times > 1);
+        if !heads.iter().all(|at| is_head(at) && again(at)) || self.effects(first).any(at_head) {
             return None;
         }
         let at: Vec<String> = heads.iter().map(u64::to_string).collect();

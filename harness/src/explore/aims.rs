@@ -177,6 +177,11 @@ impl Aims {
         self.left = left;
     }
 
+    /// True once all were given.
+    pub(super) fn is_over(&self) -> bool {
+        self.left.is_empty() && self.round + 1 >= ROUNDS
+    }
+
     /// The next one; nothing once each group had its turns.
     pub(super) fn next(&mut self) -> Option<Aim> {
         while self.left.is_empty() && self.round + 1 < ROUNDS {

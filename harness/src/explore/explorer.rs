@@ -190,6 +190,11 @@ impl<'m> Explorer<'m> {
         &self.visited
     }
 
+    /// True while the states of the groups are not all given.
+    pub fn is_choosing(&self) -> bool {
+        self.grouped.as_ref().is_some_and(|grouped| !grouped.aims.is_over())
+    }
+
     /// True once every strategy but the endless one has had its turn at every point.
     pub fn is_endless(&self) -> bool {
         self.strategy >= RANDOM

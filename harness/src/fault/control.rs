@@ -23,7 +23,7 @@ use crate::workload::{Answer, Contents, History, Request};
 
 use super::asked;
 use super::context::{Control, Timing};
-use super::finding::{Cause, Finding};
+use super::finding::{Cause, Finding, Lines};
 use super::outcome::{FaultOutcome, Rejudged};
 use copy::Original;
 use pace::Pace;
@@ -315,8 +315,7 @@ fn conclude(
             states: 1,
             sentence: violation.sentence,
             cause,
-            source: None,
-            behind: None,
+            lines: Lines::default(),
             case: Case { capabilities: capabilities.words().join(" "), ..Case::default() },
             trace: None,
             image: None,

@@ -45,6 +45,17 @@ pub struct Symptom {
     pub sentence: String,
 }
 
+/// Where in the program's source a finding happens, as far as lines are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// `file:line` of the guilty call.
+    pub at: Option<String>,
+    /// `file:line` of the call that the guilty one comes before, where their order is the cause.
+    pub before: Option<String>,
+    /// The calls by which recovery read and changed what the crash had left: `read of log at file:line`.
+    pub recovery: Vec<String>,
+}
+
 /// One flaw: failing cases with the same cause, and the evidence for the worst of them.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -65,10 +76,8 @@ pub struct Finding {
     pub sentence: String,
     /// Why.
     pub cause: Cause,
-    /// `file:line` of the guilty call, where known.
-    pub source: Option<String>,
-    /// `file:line` of the call that the guilty one comes before, where their order is the cause.
-    pub behind: Option<String>,
+    /// Where in the program's source it happens.
+    pub lines: Lines,
     /// One failing case, complete enough to judge again.
     pub case: Case,
     /// The failing case's trace as text, where there is one.

@@ -97,10 +97,14 @@ impl OwnLines {
         self.upto(CALLERS)
     }
 
-    /// Both, with as many callers as tell the one from the other.
+    /// Both, with as many callers as tell the one from the other; the first alone where none of those that are told
+    /// does.
     pub fn told_apart(&self, other: &OwnLines) -> (Option<String>, Option<String>) {
         let same = self.0.iter().zip(&other.0).take_while(|(one, other)| one == other).count();
-        let depth = (same + 1).clamp(CALLERS, CALLERS_APART);
+        if same >= CALLERS_APART || same == self.0.len().max(other.0.len()) {
+            return (self.told(), None);
+        }
+        let depth = (same + 1).max(CALLERS);
         (self.upto(depth), other.upto(depth))
     }
 
@@ -165,6 +169,17 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_calls_are_told_with_the_callers_that_tell_them_apart_and_one_call_twice_is_told_once() {
+        let lines = |all: &[&str]| OwnLines(all.iter().map(|line| (*line).to_owned()).collect());
+        let (put, other) = (lines(&["a", "b", "c", "d"]), lines(&["a", "b", "c", "e"]));
+        let whole = "a, called at b, called at c, called at";
+        let apart = (Some(format!("{whole} d")), Some(format!("{whole} e")));
+        assert_eq!(put.told_apart(&other), apart);
+        assert_eq!(put.told_apart(&put), (Some("a, called at b".into()), None));
+        assert_eq!(put.told_apart(&lines(&[])), (Some("a, called at b".into()), None));
+    }
 
     #[test]
     fn a_line_is_one_with_itself_told_with_more_callers() {

@@ -83,6 +83,10 @@ fn one(finding: &FindingTwin, trace: Option<String>) -> Markup {
                 }
                 @if let Some(source) = &finding.source { dt { "Source" } dd { code { (source) } } }
                 @if let Some(behind) = &finding.behind { dt { "Comes before" } dd { code { (behind) } } }
+                @if !finding.recovery.is_empty() {
+                    dt { "Recovery" }
+                    dd { @for one in &finding.recovery { p { code { (one) } } } }
+                }
                 @if !finding.profiles.is_empty() { dt { "Profiles that show it" } dd { (finding.profiles.join(", ")) } }
                 dt { "Failing cases" } dd { (finding.states) }
                 @if let Some([failed, of]) = finding.frequency {

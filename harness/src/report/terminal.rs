@@ -162,6 +162,9 @@ fn one(finding: &FindingTwin, folder: &str, in_full: bool) -> String {
     if let Some(behind) = &finding.behind {
         let _ = writeln!(text, "  before: {behind}");
     }
+    if !finding.recovery.is_empty() {
+        let _ = writeln!(text, "  recovery: {}", finding.recovery.join("; "));
+    }
     if finding.frequency == Some([0, 0]) {
         let _ = writeln!(text, "  unconfirmed: the time was over before it could be tried again");
     }

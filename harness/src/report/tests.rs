@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Report, folder, html, junit, terminal};
 use crate::campaign::Conclusion;
-use crate::fault::{Cause, FaultOutcome, Finding};
+use crate::fault::{Cause, FaultOutcome, Finding, Lines};
 use crate::image::Image;
 use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Options, Profile, TargetText};
@@ -22,8 +22,14 @@ fn finding(kind: Kind, profile: Profile) -> Finding {
         states: 312,
         sentence: "put <k1> & more is gone".into(),
         cause,
-        source: Some("src/x.rs:41".into()),
-        behind: None,
+        lines: Lines {
+            at: Some("src/x.rs:41".into()),
+            before: None,
+            recovery: vec![
+                "read of log at src/x.rs:9".into(),
+                "ftruncate of log at src/x.rs:12".into(),
+            ],
+        },
         case: Case::default(),
         trace: Some("1 write <log> 0 4096".into()),
         image: Some(image),
@@ -80,7 +86,7 @@ fn report_json_has_the_fields_that_others_rely_on() {
     let first = &report["findings"][0];
     assert_eq!((&first["kind"], &first["grade"]), (&"lost-ack".into(), &"xfs".into()));
     assert_eq!((&first["note"], &first["states"]), (&false.into(), &312.into()));
-    for field in ["id", "fault", "profiles", "sentence", "cause", "source", "scenario", "replay"] {
+    for field in ["id", "fault", "profiles", "sentence", "cause", "source", "recovery", "scenario", "replay"] {
         assert!(first.get(field).is_some(), "{field}");
     }
     assert_eq!(report["findings"][1]["note"], true, "only strict shows it");
@@ -95,6 +101,7 @@ fn the_terminal_says_finding_cause_frequency_replay_and_everything_not_done() {
         "VIOLATION lost-ack (power, fails on xfs, 312 cases): put <k1> & more is gone",
         "cause: fsync of <log> never came",
         "at: src/x.rs:41",
+        "recovery: read of log at src/x.rs:9; ftruncate of log at src/x.rs:12",
         "fails in 3 of 5 fresh tries",
         "replay: unplug replay reports/x/power-lost-ack-",
         "note hole (power, fails on strict",

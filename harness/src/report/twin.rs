@@ -155,6 +155,9 @@ pub struct FindingTwin {
     /// `file:line` of the call that the guilty one comes before, where their order is the cause.
     #[serde(default)]
     pub behind: Option<String>,
+    /// The calls by which recovery read and changed what the crash had left, each with its `file:line`.
+    #[serde(default)]
+    pub recovery: Vec<String>,
     /// In how many of how many fresh tries it failed again.
     pub frequency: Option<[u32; 2]>,
     /// The driver's words and standard error.
@@ -300,8 +303,9 @@ impl FindingTwin {
                 mechanism: finding.cause.mechanism.clone(),
                 parts: finding.cause.parts.clone(),
             },
-            source: finding.source.clone(),
-            behind: finding.behind.clone(),
+            source: finding.lines.at.clone(),
+            behind: finding.lines.before.clone(),
+            recovery: finding.lines.recovery.clone(),
             shows: finding.shows.iter().map(SymptomTwin::of).collect(),
             frequency: finding.frequency.map(|(failed, of)| [failed, of]),
             evidence: finding.evidence.clone(),

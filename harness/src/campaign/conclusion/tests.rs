@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::explore::{Covered, Part};
-use crate::fault::Cause;
+use crate::fault::{Cause, Lines};
 use crate::scenario::{Case, IoStrike, KillStrike, PowerStrike, Profile, Strike};
 
 fn finding(kind: Kind, profiles: &[Profile], note: bool) -> Finding {
@@ -15,8 +15,7 @@ fn finding(kind: Kind, profiles: &[Profile], note: bool) -> Finding {
         states: 1,
         sentence: String::new(),
         cause: Cause::default(),
-        source: None,
-        behind: None,
+        lines: Lines::default(),
         case: Case::default(),
         trace: None,
         image: None,

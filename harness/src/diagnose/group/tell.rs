@@ -23,11 +23,9 @@ pub fn explain(
     let of_it = lost.iter().filter_map(|site| what.sites.get(site)).flatten();
     let mut effects: Vec<EffectNo> = of_it.copied().collect();
     effects.sort_unstable();
+    let inside = matches!(one.state.crash, Crash::Kill { pages } if pages > 0);
     let mut cause = match lost.is_empty() {
-        true => {
-            let inside = matches!(one.state.crash, Crash::Kill { pages } if pages > 0);
-            of_moment(what.during.words(), &sites.around(one.state.point), inside)
-        }
+        true => of_moment(what.during.words(), &sites.around(one.state.point), inside),
         false => of_loss(one.kind, lost, torn, survivor(scene, sites, one, &effects)),
     };
     let event = |effect: &EffectNo| scene.model.effect(*effect).map(|found| found.event);
@@ -48,7 +46,7 @@ pub fn explain(
     });
     let latest = before.or(suspects.last()).copied();
     cause.promised = promised.filter(|_| before.is_some());
-    cause.guilty = latest.as_ref().and_then(event);
+    cause.guilty = latest.as_ref().and_then(event).or_else(|| inside.then_some(one.state.point));
     cause.detail = detail(scene, sites, one, &cause, latest);
     if !effects.is_empty() {
         cause.remedies = remedy::find(scene, sites, (lost, torn), members, one, latest);
@@ -99,7 +97,15 @@ fn detail(
     latest: Option<EffectNo>,
 ) -> String {
     let point = one.state.point.0;
-    let Some(effect) = latest else { return format!("stopped before event {point}") };
+    let Some(effect) = latest else {
+        return match one.state.crash {
+            Crash::Kill { pages } if pages > 0 => {
+                let all = scene.model.kill_cuts(one.state.point) + 1;
+                format!("{pages} of the {all} pages of event {point} are there")
+            }
+            _ => format!("stopped before event {point}"),
+        };
+    };
     let during = scene.model.effect(effect).map_or(During::Idle, |at| sites.during(at.event));
     let mut text =
         format!("stopped before event {point}; lost: {}, {}", sites.event(effect), during.words());

@@ -81,7 +81,7 @@ pub fn findings(
         } else if findings.len() < EXPLAINED {
             let stage = &scene.stages[group.stage];
             if let Some(hit) = &group.run.hit {
-                finding.source = rig.line(stage, &group.plan, hit)?;
+                finding.lines.at = rig.line(stage, &group.plan, hit)?;
             }
             if !finding.note {
                 finding.cause.counterfactual =
@@ -90,7 +90,7 @@ pub fn findings(
         }
         // One flaw shows in several kinds of failures, and in the workload as in a recovery; a call that two
         // places of the program make is none.
-        let one_line = |known: &Finding| match (&known.source, &finding.source) {
+        let one_line = |known: &Finding| match (&known.lines.at, &finding.lines.at) {
             (Some(one), Some(other)) => one == other,
             _ => true,
         };
@@ -119,8 +119,8 @@ fn is_one_mistake(one: &Finding, other: &Finding) -> bool {
     };
     let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
     let same = |name| part(one, name).is_some() && part(one, name) == part(other, name);
-    one.source.is_some()
-        && one.source == other.source
+    one.lines.at.is_some()
+        && one.lines.at == other.lines.at
         && same("call")
         && same("file")
         && remedy(one).is_some()

@@ -6,7 +6,7 @@ use super::case::case_of;
 use super::examined::{Failing, Place, alike};
 use super::run::{Hit, Run, Stage};
 use crate::driver::Capabilities;
-use crate::fault::{Cause, Finding};
+use crate::fault::{Cause, Finding, Lines};
 use crate::image::Builder;
 use crate::oracle::Kind;
 use crate::persistence::{Device, Model, Profile, ProfileSet};
@@ -191,8 +191,7 @@ impl Group {
             states: self.states,
             sentence: format!("{failure}{}", violation.sentence),
             cause,
-            source: None,
-            behind: None,
+            lines: Lines::default(),
             case: case_of(
                 &scene.stages[self.stage],
                 run,

@@ -10,7 +10,7 @@ use crate::workload::text::{print_request, print_value};
 use crate::workload::{History, Moment, Request};
 
 use super::super::context::Context;
-use super::super::finding::{Cause, Finding};
+use super::super::finding::{Cause, Finding, Lines};
 use super::super::in_use;
 use super::super::observer::Progress;
 use super::super::outcome::{FaultOutcome, FirstFailure};
@@ -96,8 +96,7 @@ impl<'a> Tally<'a> {
                 states: 1,
                 sentence: violation.sentence,
                 cause,
-                source: None,
-                behind: None,
+                lines: Lines::default(),
                 case: self.case(left),
                 trace: None,
                 image: Some(left.image.clone()),

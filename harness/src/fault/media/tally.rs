@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::context::Context;
-use crate::fault::finding::{Cause, Finding};
+use crate::fault::finding::{Cause, Finding, Lines};
 use crate::fault::outcome::{FaultOutcome, FirstFailure, Totals};
 use crate::fault::stored;
 use crate::image::Image;
@@ -212,8 +212,7 @@ impl<'a> Tally<'a> {
                 short(&group.struck.damage)
             ),
             cause: shown,
-            source: None,
-            behind: None,
+            lines: Lines::default(),
             case,
             trace: None,
             image: Some(group.struck.image.clone()),

@@ -11,7 +11,7 @@ use super::ground::{Ground, Spot};
 use super::memory::Memory;
 use super::prove::Prover;
 use crate::base::Result;
-use crate::fault::{Cause, Context, FaultOutcome, Finding, stored};
+use crate::fault::{Cause, Context, FaultOutcome, Finding, Lines, stored};
 use crate::image::{Builder, Image};
 use crate::oracle::{Kind, Loss, Verdict, Violation};
 use crate::persistence::CrashState;
@@ -197,8 +197,7 @@ impl Left {
             states: 1,
             sentence: violation.sentence.clone(),
             cause,
-            source: None,
-            behind: None,
+            lines: Lines::default(),
             case: Case {
                 capabilities: ctx.control.capabilities.words().join(" "),
                 control_warned: !ctx.control.warnings.is_empty(),

@@ -3,7 +3,7 @@
 use super::group::{Group, TORN, legal_profile};
 use super::marked::marked;
 use crate::diagnose::{self, Remedy};
-use crate::fault::{Cause, Context, Finding, Symptom, asked, in_use};
+use crate::fault::{Cause, Context, Finding, Lines, Symptom, asked, in_use};
 use crate::image::Builder;
 use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Strike};
@@ -107,8 +107,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         states: group.states,
         sentence: group.violation.sentence.clone(),
         cause,
-        source: None,
-        behind: None,
+        lines: Lines::default(),
         case,
         trace: Some(marked(&ground.trace, spot)),
         image: Some(Builder::new(&ground.model).image(&spot.state)),

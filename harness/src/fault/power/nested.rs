@@ -17,6 +17,7 @@ use super::record::Studio;
 use super::shape::Shape;
 use super::visit::{Ended, Share, Visitor};
 use crate::base::{Result, Rng};
+use crate::diagnose;
 use crate::explore::{Explorer, Part};
 use crate::fault::{FaultOutcome, unseen};
 use crate::image::Image;
@@ -31,6 +32,8 @@ const IMAGES: u64 = 80;
 /// The same, inside a recovery from a crash inside recovery.
 const DEEPER_IMAGES: u64 = 40;
 
+/// And when one recovery of each sort has its first turn.
+const FIRST_IMAGES: u64 = 40;
 /// How many recordings are made ahead of the visits.
 const AHEAD: usize = 2;
 
@@ -69,12 +72,33 @@ impl CutAgain {
     }
 }
 
+/// A recovery to cut again: its visit, its sort, and where it begins.
+type Turn = (u64, Like, Candidate<Spot>);
 /// A candidate: the how-many-th of its sort and which visit, and the sort.
 type Found<'v> = (usize, u64, &'v Like, &'v Candidate<Spot>);
 /// In which order candidates have their turn: by the first, then the second, then the visit.
 type Rank = (usize, usize, u64);
 
 impl Nesting<'_> {
+    /// Visits some crash states of one recovery of each sort that had no turn yet, until `upto` of the budget is
+    /// spent.
+    pub fn first_of_each(
+        &self,
+        visitor: &mut Visitor<'_, '_>,
+        outcome: &mut FaultOutcome,
+        done: &mut CutAgain,
+        upto: f64,
+    ) -> Result<()> {
+        visitor.bench.settle()?;
+        let candidates = self.candidates(visitor, 0, done, 1);
+        std::thread::scope(|scope| {
+            let images = candidates.iter().map(|(.., one)| one.image.clone()).collect();
+            let recordings = self.ahead(scope, images);
+            self.each(visitor, outcome, &candidates, &recordings, (done, upto, FIRST_IMAGES))
+        })?;
+        Ok(())
+    }
+
     /// Visits the crash states of recoveries until `upto` of the budget is spent; of those in `done`
     /// none is visited again.
     pub fn run(
@@ -87,12 +111,15 @@ impl Nesting<'_> {
         for depth in 0..DEPTH {
             visitor.bench.settle()?;
             let upto = upto - if depth + 1 < DEPTH { (upto - visitor.spent()) * 0.3 } else { 0.0 };
-            let candidates = self.candidates(visitor, depth, done);
+            let candidates = self.candidates(visitor, depth, done, usize::MAX);
+            let most = if depth + 1 < DEPTH { IMAGES } else { DEEPER_IMAGES };
             let left = std::thread::scope(|scope| {
-                let images = candidates.iter().map(|(_, one)| one.image.clone()).collect();
+                let images = candidates.iter().map(|(.., one)| one.image.clone()).collect();
                 let recordings = self.ahead(scope, images);
-                self.each(visitor, outcome, &candidates, &recordings, (done, upto))
+                self.each(visitor, outcome, &candidates, &recordings, (done, upto, most))
             })?;
+            // What had no turn now has none later.
+            done.visits.extend(candidates.iter().map(|(visit, ..)| *visit));
             outcome.totals.skip("recoveries not cut again: the budget", left);
         }
         Ok(())
@@ -122,14 +149,15 @@ impl Nesting<'_> {
         &self,
         visitor: &mut Visitor<'_, '_>,
         outcome: &mut FaultOutcome,
-        candidates: &[(Like, Candidate<Spot>)],
+        candidates: &[Turn],
         recordings: &Receiver<Result<Take>>,
-        (done, upto): (&mut CutAgain, f64),
+        (done, upto, images): (&mut CutAgain, f64, u64),
     ) -> Result<u64> {
-        for (nth, (sort, candidate)) in candidates.iter().enumerate() {
+        for (nth, (visit, sort, candidate)) in candidates.iter().enumerate() {
             let Ok(recording) = recordings.recv() else { break };
-            let ended = self.one(visitor, outcome, candidate, recording?, upto)?;
+            let ended = self.one(visitor, outcome, candidate, recording?, (upto, images))?;
             done.sorts.insert(sort.clone(), true);
+            done.visits.insert(*visit);
             match ended {
                 None => {}
                 Some(Ended::Exhausted | Ended::Share) if visitor.spent() < upto => {
@@ -142,13 +170,15 @@ impl Nesting<'_> {
     }
 
     /// The images of one depth whose recovery writes or reads what is volatile: one of each shape and one for each sort of thing
-    /// that was volatile, then a second of each, …; then further ones that are like these in both.
+    /// that was volatile, then a second of each, …; then further ones that are like these in both; at most `each` of one
+    /// sort.
     fn candidates(
         &self,
         visitor: &Visitor<'_, '_>,
         depth: usize,
         done: &mut CutAgain,
-    ) -> Vec<(Like, Candidate<Spot>)> {
+        each: usize,
+    ) -> Vec<Turn> {
         let mut found: Vec<Found<'_>> = Vec::new();
         for (sort @ (tag, ..), group) in &visitor.bench.candidates {
             if usize::from(tag >> 1) != depth {
@@ -160,7 +190,7 @@ impl Nesting<'_> {
                     && (one.ask.judged || is_sound(visitor, one))
             });
             let before = found.len();
-            let sound = sound.enumerate();
+            let sound = sound.enumerate().take(each);
             found.extend(sound.map(|(nth, (visit, one))| (nth, *visit, sort, one)));
             if found.len() > before {
                 done.sorts.entry(sort.clone()).or_default();
@@ -183,8 +213,10 @@ impl Nesting<'_> {
             ranked.push(((nth, rank, visit), sort, one));
         }
         ranked.sort_by_key(|(rank, ..)| *rank);
-        done.visits.extend(ranked.iter().map(|((.., visit), ..)| *visit));
-        ranked.into_iter().map(|(_, sort, one)| (sort.clone(), one.clone())).collect()
+        let turn = |((.., visit), sort, one): (Rank, &Like, &Candidate<Spot>)| {
+            (visit, sort.clone(), one.clone())
+        };
+        ranked.into_iter().map(turn).collect()
     }
 
     /// Visits the crash states of one recorded recovery; nothing if it changed no file.
@@ -194,7 +226,7 @@ impl Nesting<'_> {
         outcome: &mut FaultOutcome,
         candidate: &Candidate<Spot>,
         Take { mut recorded, mut recovery, is_used }: Take,
-        upto: f64,
+        (upto, images): (f64, u64),
     ) -> Result<Option<Ended>> {
         let spot = &candidate.ask.what;
         let known = visitor.bench.memory.recovery(candidate.recovery);
@@ -231,15 +263,14 @@ impl Nesting<'_> {
             return Ok(None);
         }
         ground.number = visitor.bench.seat(Rc::clone(&ground.court));
-        let deep = ground.depth() >= DEPTH;
         let ground = Rc::new(ground);
-        let images = if deep { DEEPER_IMAGES } else { IMAGES };
         let share = Share { upto, images, barren: BARREN };
         let mut states = Explorer::new(&ground.trace, &ground.model, self.profiles, &self.rng)
             .starting_at(EventNo(first + 1));
         if visitor.fault == FaultName::Kill {
             states = states.only_kills();
         }
+        let states = states.by_groups(diagnose::sorts(&ground.trace, &ground.model));
         outcome.totals.crash_points += u64::from(ground.model.last_point().0 - first);
         visitor.visit(&ground, states, share).map(Some)
     }

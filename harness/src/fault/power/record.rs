@@ -108,6 +108,18 @@ impl Studio<'_> {
         Ok(OwnLines::of(recording.source(EventNo(at as u32))))
     }
 
+    /// The recovery of `image` with the calls that only look, and the stacks of all.
+    pub fn looking(&self, image: &Image) -> Result<Recording> {
+        let folder = self.folder("looking-")?;
+        let dir = folder.path().join("store");
+        Workdir::new(&dir)?.become_image(image)?;
+        let mut options = self.options(&dir, folder.path());
+        (options.stacks, options.trace_reads) = (Stacks::All, true);
+        let capabilities = Some(self.capabilities);
+        let plan = Plan { dir: &dir, requests: &self.recovering(), threads: 1, capabilities };
+        Ok(record_workload(self.target, &options, &plan)?.0)
+    }
+
     fn recording(
         &self,
         dir: &Path,

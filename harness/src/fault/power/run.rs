@@ -20,6 +20,8 @@ use crate::oracle::{Kind, Loss, called_for};
 use crate::record::is_one_line;
 use crate::scenario::FaultName;
 
+/// After one state of each group, one recovery of each sort is cut again up to this part of the budget.
+const FIRST_NESTED: f64 = 0.4;
 /// The strategies have this part of the budget before crashes inside recovery are tried, …
 const STRATEGIES: f64 = 0.75;
 /// … which then have it up to here; the rest is for random states.
@@ -89,9 +91,14 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
         .only_kills()
         .by_groups(sorts);
     outcome.totals.crash_points += explorer.points().len() as u64;
+    let share = |upto| Share { upto, images: u64::MAX, barren: BARREN };
+    let chosen = std::iter::from_fn(|| if explorer.is_choosing() { explorer.next() } else { None });
+    stage.visitor.visit(&first, chosen, share(STRATEGIES))?;
+    explorer.give_back();
+    let again = &mut stage.cut_again;
+    nesting(ctx).first_of_each(&mut stage.visitor, &mut outcome, again, FIRST_NESTED)?;
     let kills = explorer.by_ref().take_while(|visit| visit.kill);
-    let share = Share { upto: STRATEGIES, images: u64::MAX, barren: BARREN };
-    stage.visitor.visit(&first, kills, share)?;
+    stage.visitor.visit(&first, kills, share(STRATEGIES))?;
     nesting(ctx).run(&mut stage.visitor, &mut outcome, &mut stage.cut_again, f64::INFINITY)?;
     told(&mut explorer, &mut outcome);
     conclude(stage, outcome)
@@ -108,6 +115,15 @@ fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome, is_last: bool)
     let spent = stage.visitor.spent();
     let share =
         |part: f64| Share { upto: spent + (1.0 - spent) * part, images: u64::MAX, barren: BARREN };
+    let chosen = std::iter::from_fn(|| if explorer.is_choosing() { explorer.next() } else { None });
+    stage.visitor.visit(&first, chosen, share(STRATEGIES))?;
+    explorer.give_back();
+    nesting(ctx).first_of_each(
+        &mut stage.visitor,
+        outcome,
+        &mut stage.cut_again,
+        share(FIRST_NESTED).upto,
+    )?;
     let ends = std::iter::from_fn(|| if explorer.is_endless() { None } else { explorer.next() });
     stage.visitor.visit(&first, ends, share(STRATEGIES))?;
     explorer.give_back();
@@ -201,17 +217,17 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         if wanted && !ctx.budget.must_confirm() {
             let guilty = source::of(ctx, &group, group.cause.guilty)?;
             let behind = source::of(ctx, &group, group.cause.comes_before())?;
-            (finding.source, finding.behind) = guilty.told_apart(&behind);
+            (finding.lines.at, finding.lines.before) = guilty.told_apart(&behind);
+            if is_of_recovery(group.kind) {
+                finding.lines.recovery = source::recovery(ctx, &group)?;
+            }
         }
         // Recovery's loss, or that after it, by the same line of the program is the same flaw; and one remedy is
         // told once.
         let known = outcome.findings.iter_mut().find(|known| {
             let remedy = |of: &Finding| of.cause.parts.get("remedy").cloned();
-            let line = known
-                .source
-                .iter()
-                .zip(&finding.source)
-                .any(|(one, other)| is_one_line(one, other));
+            let lines = known.lines.at.as_deref().zip(finding.lines.at.as_deref());
+            let line = lines.is_some_and(|(one, other)| is_one_line(one, other));
             let cured = remedy(known).is_some() && remedy(known) == remedy(&finding);
             (line || cured) && known.is_one_flaw(&finding)
         });
@@ -221,6 +237,18 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         }
     }
     Ok(outcome)
+}
+
+/// True if what recovery did with what the crash left is worth a word: not where it is gone, nor where recovery
+/// does not come to an end.
+fn is_of_recovery(kind: Kind) -> bool {
+    match kind {
+        Kind::LostAck | Kind::Vanished | Kind::LostBeforeDamage | Kind::SilentLoss => false,
+        Kind::RecoveryHung | Kind::DiedInUse | Kind::NotWritable | Kind::CrashedOnError => false,
+        Kind::CorruptValue | Kind::GhostKey | Kind::TornBatch | Kind::Hole => true,
+        Kind::Resurrected | Kind::Unstable | Kind::RecoveryCrashed => true,
+        Kind::Refused | Kind::RefusedUnborn => true,
+    }
 }
 
 /// Has the smallest recording that shows a group stand for it.

@@ -5,10 +5,17 @@ use super::ground::Ground;
 use super::group::Group;
 use super::studio;
 use crate::base::Result;
+use crate::diagnose::Sites;
 use crate::fault::{Context, asked};
 use crate::image::Builder;
+use crate::persistence::Model;
 use crate::record::OwnLines;
-use crate::trace::{Call, EventKind, EventNo};
+use crate::trace::{Call, EventKind, EventNo, FileOp};
+
+/// The calls that read a file.
+const READS: [&str; 5] = ["read", "pread64", "readv", "preadv", "preadv2"];
+/// So many of a recovery's calls are told.
+const TOLD: usize = 5;
 
 /// The source lines of a call of the timeline that a group stands on; none where there is no such call, or no line is
 /// known.
@@ -29,6 +36,46 @@ pub fn of(ctx: &Context<'_>, group: &Group, event: Option<EventNo>) -> Result<Ow
         None => asked::round(ctx.options, &ctx.control.capabilities, ground.round),
     };
     studio.source(None, &workload.requests, ctx.options.threads, call)
+}
+
+/// The calls by which recovery reads what the crash left of the guilty file, of any file where none is known, and
+/// those by which it changes the store, until `open` is answered; each once, with its line.
+pub fn recovery(ctx: &Context<'_>, group: &Group) -> Result<Vec<String>> {
+    let ground = &group.spot.ground;
+    let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
+    let guilty = group.cause.guilty.and_then(|event| sites.site_of(event)).map(|site| &site.file);
+    let image = Builder::new(&ground.model).image(&group.spot.state);
+    let recording = studio(ctx).looking(&image)?;
+    let trace = &recording.trace;
+    let model = Model::new(trace);
+    let recovering = Sites::knowing(trace, &model, &ground.patterns);
+    let mut told: Vec<String> = Vec::new();
+    let opening = trace.events.iter().take_while(|event| !event.is_answer());
+    for (at, event) in (0..).map(EventNo).zip(opening) {
+        let EventKind::Call(call) = &event.kind else { continue };
+        let what = match call.op {
+            FileOp::Nothing { file: Some(file) } if READS.contains(&&*call.name) => {
+                let path = ground.patterns.path(&recovering.names.path(file, at));
+                if call.result <= 0 || guilty.is_some_and(|guilty| *guilty != path) {
+                    continue;
+                }
+                format!("{} of {path}", call.name)
+            }
+            _ if model.effects_of(at).next().is_some() => recovering.named(at),
+            _ => continue,
+        };
+        let line = OwnLines::of(recording.source(at)).told();
+        let text = what + &line.map_or(String::new(), |line| format!(" at {line}"));
+        if !told.contains(&text) {
+            told.push(text);
+        }
+    }
+    let more = told.len().saturating_sub(TOLD);
+    told.truncate(TOLD);
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    Ok(told)
 }
 
 /// The ground whose own recording an event of a timeline is of, and its number there: after a kill a

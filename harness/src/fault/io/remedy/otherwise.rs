@@ -27,9 +27,14 @@ pub(super) fn with_the_rest(run: &Run, hit: &Hit, plain: &Run, stage: &Stage) ->
     };
     let (_, _, all) = written(plain.trace.events.get(whole.0 as usize)?)?;
     let (file, offset, part) = written(run.trace.events.get(hit.event.0 as usize)?)?;
-    let (end, missing) = (offset + part.len() as u64, all.len().saturating_sub(part.len()) as u64);
+    let rest = all.get(part.len()..)?;
+    let (end, missing) = (offset + part.len() as u64, rest.len() as u64);
+    // The next record begins there too: it is the bytes that tell.
     let goes_on = |event: &&Event| {
-        written(event).is_some_and(|(other, offset, _)| other == file && offset == end)
+        written(event).is_some_and(|(other, offset, bytes)| {
+            let known = bytes.len().min(rest.len());
+            other == file && offset == end && bytes[..known] == rest[..known]
+        })
     };
     let after = run.trace.events.iter().skip(hit.event.0 as usize + 1);
     let request = || after.clone().take_while(|event| !event.is_exchange());
@@ -41,7 +46,7 @@ pub(super) fn with_the_rest(run: &Run, hit: &Hit, plain: &Run, stage: &Stage) ->
     if let EventKind::Call(Call { op: FileOp::Write { bytes, .. }, .. }) =
         &mut trace.events[hit.event.0 as usize].kind
     {
-        *bytes = [&part[..], &all[part.len()..]].concat().into();
+        *bytes = [&part[..], rest].concat().into();
     }
     // What is appended later stands behind it.
     let valid = shift(&mut trace, hit.event, file, end, |at| at.checked_add(missing))?;
@@ -156,8 +161,8 @@ mod tests {
     use crate::persistence::tests::script::Script;
     use crate::workload::{Answer, OpNo};
 
-    /// A put whose frame is written in part, from this place on; then another put, by these calls.
-    fn half(at: u64, then: Option<&str>, goes_on: bool) -> (Run, FileId) {
+    /// A put whose frame is written in part, from this place on, and these bytes behind it; then another put.
+    fn half(at: u64, then: Option<&str>, goes_on: Option<&[u8]>) -> (Run, FileId) {
         let mut script = Script::new();
         script.create("log");
         script.write("log", 0, b"12345");
@@ -165,12 +170,13 @@ mod tests {
         let answer = |op| EventKind::Reply { op: OpNo(op), answer: Answer::Ack };
         script.event(ask(0));
         let event = script.write("log", at, b"fr");
-        if goes_on {
-            script.write("log", at + 2, b"ame");
+        let more = goes_on.unwrap_or_default();
+        if !more.is_empty() {
+            script.write("log", at + 2, more);
         }
         script.event(answer(0));
         script.event(ask(1));
-        script.write("log", at + 2, b"next!");
+        script.write("log", at + 2 + more.len() as u64, b"next!");
         script.event(answer(1));
         let mut run = testkit::run(&[], Vec::new(), End::Finished);
         run.hit = Some(Hit {
@@ -194,20 +200,20 @@ mod tests {
     #[test]
     fn a_record_that_was_left_half_written_at_the_end_of_a_file_can_be_cut_off() {
         let without = |run: &Run| without_half(run, run.hit.as_ref().unwrap(), Device::default());
-        let (run, _) = half(5, Some("EIO"), false);
+        let (run, _) = half(5, Some("EIO"), None);
         let (trace, valid) = without(&run).unwrap();
         assert_eq!(log(&run.trace), b"12345frnext!");
         assert_eq!(log(&trace), b"12345next!");
         assert_eq!(valid.0 as usize, trace.events.len());
-        assert!(without(&half(5, None, false).0).is_none(), "nothing failed");
-        assert!(without(&half(2, Some("EIO"), false).0).is_none(), "it was written over");
+        assert!(without(&half(5, None, None).0).is_none(), "nothing failed");
+        assert!(without(&half(2, Some("EIO"), None).0).is_none(), "it was written over");
     }
 
     #[test]
     fn the_rest_of_a_short_write_is_that_of_the_run_without_failures() {
         let stage = Stage::new(Vec::new(), 1);
         let plain = || {
-            let (mut plain, file) = half(5, None, false);
+            let (mut plain, file) = half(5, None, None);
             let EventKind::Call(call) = &mut plain.trace.events[3].kind else { panic!() };
             let bytes = Arc::from(*b"frame");
             call.op = FileOp::Write {
@@ -220,10 +226,13 @@ mod tests {
             plain
         };
         let rest = |run: &Run| with_the_rest(run, run.hit.as_ref().unwrap(), &plain(), &stage);
-        let (trace, _) = rest(&half(5, None, false).0).unwrap();
+        let (trace, _) = rest(&half(5, None, None).0).unwrap();
         assert_eq!(log(&trace), b"12345framenext!");
-        assert!(rest(&half(5, None, true).0).is_none(), "the program writes it itself");
-        assert!(rest(&half(5, Some("EIO"), false).0).is_none(), "a call failed");
+        assert!(rest(&half(5, None, Some(b"ame")).0).is_none(), "the program writes it itself");
+        assert!(rest(&half(5, Some("EIO"), None).0).is_none(), "a call failed");
+        // The next record of the same request is not the rest.
+        let (trace, _) = rest(&half(5, None, Some(b"ook")).0).unwrap();
+        assert_eq!(log(&trace), b"12345frameooknext!");
     }
 
     #[test]
