@@ -10,7 +10,7 @@ use serde_json::Value;
 use support::{Place, Ran};
 
 /// A sound store (the whole map to a new file, synced, renamed, its directory synced), with one flaw or
-/// none: `late` dies at the fourth change after an unclean end, `always` at the fourth in any life, and
+/// none: `reopen` dies when it is opened after a clean close, `late` dies at the fourth change after an unclean end, `always` at the fourth in any life, and
 /// `older` is closed right after a second checkpoint with the contents of the first.
 const STORE: &str = r#"
 import json, os, sys
@@ -36,6 +36,8 @@ for line in sys.stdin:
     n, word, *w = line.rstrip("\n").split(" ")
     out, more = [], ""
     if word == "open":
+        if flaw == "reopen" and os.path.exists(w[0] + "/db") and not os.path.exists(w[0] + "/open"):
+            raise IndexError("the free list is corrupt")
         d, table, older, fresh = w[0], {}, None, False
         if os.path.exists(d + "/db"):
             table = json.load(open(d + "/db"))
@@ -144,6 +146,21 @@ fn a_power_cut_alone_shows_a_death_in_use_too_and_its_case_replays() {
 fn a_store_that_dies_without_any_fault_is_a_broken_harness() {
     let (store, place) = (Store::new(), Place::new());
     store.torture(&place, "always", "kill", "20", &[]).exits(3).says("the free list is corrupt");
+}
+
+#[test]
+fn a_death_at_the_opening_after_a_clean_close_is_the_stores_and_no_faults() {
+    let (store, place) = (Store::new(), Place::new());
+    store
+        .torture(&place, "reopen", "kill,power", "40", &[])
+        .exits(1)
+        .says("the free list is corrupt")
+        .says("no fault at all");
+    assert_eq!(violations(&place), [("none".to_owned(), "recovery-crashed".to_owned())]);
+    let path = scenario(&place);
+    place.run(&["replay", path.to_str().unwrap()]).exits(0).says("recovery-crashed");
+    with_flaw(&path, "reopen", "none");
+    place.run(&["replay", path.to_str().unwrap()]).exits(1).says("fixed");
 }
 
 #[test]

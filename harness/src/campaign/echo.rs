@@ -56,6 +56,9 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
         (Some(FaultName::Power), Some(FaultName::Kill)) => {
             !plain.takes_two() && (is_moment(echo) || is_of_window(echo, plain))
         }
+        (Some(FaultName::Power), Some(FaultName::Power)) => {
+            !plain.takes_two() && is_moment(plain) && is_of_window(echo, plain)
+        }
         // Nothing that failed is to blame: it is a kill or a power cut like any other, or no fault at all.
         (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power) | None) => blameless,
         _ => false,
@@ -86,7 +89,8 @@ fn is_moment(finding: &Finding) -> bool {
     parts.contains_key("after") && parts.contains_key("before")
 }
 
-/// True if `echo` loses what opens or closes the window of the kill, and nothing that was tried helps it alone.
+/// True if `echo` loses what opens or closes the window of `kill`, in which nothing has to be lost, and nothing that was
+/// tried helps it alone.
 fn is_of_window(echo: &Finding, kill: &Finding) -> bool {
     let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
     let (Some(call), Some(file)) = (part(echo, "call"), part(echo, "file")) else { return false };
@@ -168,6 +172,8 @@ mod tests {
         let lost = |file| losing(power("c"), "write", file);
         assert_eq!(left(vec![early(kill("a")), lost("log")]), (1, 1));
         assert_eq!(left(vec![early(kill("a")), lost("head")]), (2, 0));
+        assert_eq!(left(vec![early(power("a")), lost("log")]), (1, 1));
+        assert_eq!(left(vec![early(power("a")), lost("head")]), (2, 0));
         let mut cured = lost("log");
         cured.cause.tried = true;
         assert_eq!(left(vec![early(kill("a")), cured]), (2, 0));

@@ -35,6 +35,9 @@ const HEADS: usize = 4;
 /// … as so many of the states show.
 const HEADS_LOOKED: usize = 200;
 
+/// A rule about some of the calls alone rests on at least so many failing states.
+const EXCEPTION: usize = 6;
+
 /// A sync that would have helped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remedy {
@@ -132,14 +135,22 @@ pub(super) fn find<'a>(
         found.extend(search.before(first).into_iter().filter_map(|rule| rule.in_recovery(killed)));
     } else if !is_late {
         // Of rules with as many syncs the one that is told most plainly.
-        let mut rules: Vec<Remedy> = search.everywhere(&Such::all()).into_iter().collect();
+        let everywhere = search.everywhere(&Such::all());
+        // A rule with an exception has to be worth it, and rest on more than some states. A hole lies between any two
+        // records.
+        let narrower = everywhere.as_ref().zip(guilty).map(|(all, effect)| {
+            let such = match first.kind {
+                Kind::Hole => Vec::new(),
+                _ if search.count < EXCEPTION => Vec::new(),
+                _ => search.narrower(effect),
+            };
+            let rules = such.iter().filter_map(|such| search.everywhere(such));
+            rules.filter(|rule| rule.syncs.len() <= all.syncs.len() / 2).collect::<Vec<_>>()
+        });
+        let mut rules: Vec<Remedy> = everywhere.into_iter().collect();
         rules.extend(search.before(first));
         rules.extend(search.before_the_head(first));
-        let narrower = guilty.map(|effect| search.narrower(effect)).unwrap_or_default();
-        let all = rules.first().map_or(usize::MAX, |rule| rule.syncs.len());
-        // A rule with an exception has to be worth it.
-        let narrower = narrower.iter().filter_map(|such| search.everywhere(such));
-        rules.extend(narrower.filter(|rule| rule.syncs.len() <= all / 2));
+        rules.extend(narrower.unwrap_or_default());
         // A sync that is there and comes too late is no further one.
         rules.sort_by_key(|rule| if rule.detail.is_empty() { rule.calls } else { 0 });
         rules.dedup_by(|one, other| one.syncs == other.syncs);

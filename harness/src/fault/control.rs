@@ -73,8 +73,7 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     let begun = Instant::now();
     let asked = ask(&dir, &requests, Some(&capabilities), &mut counter)?;
     let ran = begun.elapsed();
-    if let Some(verdict) = clean::refused(&asked.end, counter.history(), &capabilities) {
-        let (warnings, history) = (counter.warnings().to_vec(), counter.into_history());
+    let unopened = |verdict, warnings: Vec<String>, history: History| {
         let outcome = conclude(verdict, &capabilities, &history, started);
         let control = Control {
             clean: kinds(&outcome),
@@ -83,11 +82,14 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
             slowest: Some(slowest.get()),
             opens: false,
             forks: false,
-            capabilities,
+            capabilities: capabilities.clone(),
             history,
             warnings,
         };
-        return Ok((control, outcome));
+        Ok((control, outcome))
+    };
+    if let Some(verdict) = clean::unopened(&asked.end, counter.history(), &capabilities) {
+        return unopened(verdict, counter.warnings().to_vec(), counter.into_history());
     }
     finished(&asked, counter.history(), "the workload was run without any fault")?;
     let copy = Image::load(&dir)?;
@@ -103,8 +105,12 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     let begun = Instant::now();
     let shown = ask(&dir, &again, Some(&capabilities), &mut counter)?;
     let twice = begun.elapsed();
-    finished(&shown, counter.history(), "the store was opened again without any fault")?;
     warnings.extend_from_slice(counter.warnings());
+    if let Some(recovery) = clean::opening(&shown.end, counter.history()) {
+        let verdict = Judge::new(&history, &capabilities).at(END, Loss::None, &recovery);
+        return unopened(verdict, warnings, history);
+    }
+    finished(&shown, counter.history(), "the store was opened again without any fault")?;
     let [(_, first), (_, second)] = &shown.dumps[..] else {
         return Err(HarnessError::broken("the driver closed twice and dumped not twice"));
     };
@@ -127,8 +133,8 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     short.extend(asked::usage(options, &capabilities));
     let mut counter = Counter::default();
     let asked = ask(&store("sessions")?, &short, Some(&capabilities), &mut counter)?;
-    match clean::refused(&asked.end, counter.history(), &capabilities) {
-        Some(refused) => verdict.merge(refused),
+    match clean::unopened(&asked.end, counter.history(), &capabilities) {
+        Some(unopened) => verdict.merge(unopened),
         None => finished(&asked, counter.history(), "short sessions were run without any fault")?,
     }
     warnings.extend_from_slice(counter.warnings());

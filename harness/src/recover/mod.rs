@@ -7,7 +7,7 @@ mod patience;
 pub mod pool;
 pub mod worker;
 
-pub use converse::{REQUESTS, of_driven};
+pub use converse::{REQUESTS, failed, of_driven};
 pub use hangs::Hangs;
 pub use outcome::{Recovered, Recovery, Stage, Used};
 pub use pool::{Done, Extra, Pool};

@@ -86,7 +86,9 @@ fn report_json_has_the_fields_that_others_rely_on() {
     let first = &report["findings"][0];
     assert_eq!((&first["kind"], &first["grade"]), (&"lost-ack".into(), &"xfs".into()));
     assert_eq!((&first["note"], &first["states"]), (&false.into(), &312.into()));
-    for field in ["id", "fault", "profiles", "sentence", "cause", "source", "recovery", "scenario", "replay"] {
+    for field in
+        ["id", "fault", "profiles", "sentence", "cause", "source", "recovery", "scenario", "replay"]
+    {
         assert!(first.get(field).is_some(), "{field}");
     }
     assert_eq!(report["findings"][1]["note"], true, "only strict shows it");

@@ -3,23 +3,35 @@
 
 use std::collections::BTreeSet;
 
-use crate::driver::{Capabilities, Dump, End};
+use crate::driver::{Capabilities, DriverFault, Dump, End};
 use crate::oracle::{END, Judge, Kind, Loss, Verdict};
-use crate::recover::{Recovered, Recovery, Stage};
+use crate::recover::{Recovered, Recovery, Stage, failed};
 use crate::workload::{Answer, History, OpNo, Operation, Request};
+
+/// How an opening ended that came to nothing: refused, or the program died of it or hung; nothing where that is not how
+/// it ended.
+pub fn opening(end: &End, asked: &History) -> Option<Recovery> {
+    match end {
+        End::NotOpened(Answer::Refused(text) | Answer::Err(text)) => {
+            let (stage, text, warnings) = (Stage::Open, text.clone(), Vec::new());
+            Some(Recovery::Refused { stage, text, warnings })
+        }
+        End::Failed(fault @ (DriverFault::Died { .. } | DriverFault::Hung { .. })) => {
+            let last = asked.operations.last()?;
+            let opens = last.request == Request::Open && last.answered.is_none();
+            opens.then(|| failed(Stage::Open, fault.clone()))
+        }
+        _ => None,
+    }
+}
 
 /// The verdict on a store that had been opened and closed cleanly, and is then not opened; nothing where
 /// that is not how it ended. A store that never opened says nothing about its closings.
-pub fn refused(end: &End, history: &History, capabilities: &Capabilities) -> Option<Verdict> {
-    let End::NotOpened(Answer::Refused(text) | Answer::Err(text)) = end else { return None };
+pub fn unopened(end: &End, history: &History, capabilities: &Capabilities) -> Option<Verdict> {
     let closed = |operation: &Operation| {
         operation.request == Request::Close && operation.acknowledged().is_some()
     };
-    if !history.operations.iter().any(closed) {
-        return None;
-    }
-    let (stage, text, warnings) = (Stage::Open, text.clone(), Vec::new());
-    let recovery = Recovery::Refused { stage, text, warnings };
+    let recovery = opening(end, history).filter(|_| history.operations.iter().any(closed))?;
     Some(Judge::new(history, capabilities).at(END, Loss::None, &recovery))
 }
 
@@ -79,11 +91,21 @@ mod tests {
         let end = End::NotOpened(Answer::Refused("bad page".into()));
         let capabilities = Capabilities::default();
         let closed = history(&[open.clone(), put("a"), close.clone()]);
-        let verdict = refused(&end, &closed, &capabilities).unwrap();
+        let verdict = unopened(&end, &closed, &capabilities).unwrap();
         assert_eq!(verdict.worst().map(|worst| worst.kind), Some(Kind::Refused));
         assert!(verdict.violations[0].sentence.contains("clean close"), "{verdict:?}");
-        assert_eq!(refused(&end, &history(&[]), &capabilities), None);
-        assert_eq!(refused(&End::Finished, &closed, &capabilities), None);
+        assert_eq!(unopened(&end, &history(&[]), &capabilities), None);
+        assert_eq!(unopened(&End::Finished, &closed, &capabilities), None);
+        // It dies of the opening; of a request it dies in use, and shows nothing about closings.
+        let died = End::Failed(DriverFault::Died { how: "exit 1".into(), stderr: String::new() });
+        let dies_at = |request: Request| {
+            let mut history = history(&[open.clone(), put("a"), close.clone(), request]);
+            history.operations.last_mut().unwrap().answered = None;
+            unopened(&died, &history, &capabilities)
+        };
+        let worst = dies_at(open.clone()).unwrap().worst().map(|worst| worst.kind);
+        assert_eq!(worst, Some(Kind::RecoveryCrashed));
+        assert_eq!(dies_at(put("b")), None);
     }
 
     #[test]

@@ -8,14 +8,14 @@ use crate::base::Result;
 use crate::diagnose::Sites;
 use crate::fault::{Context, asked};
 use crate::image::Builder;
-use crate::persistence::Model;
+use crate::persistence::{EffectNo, Model};
 use crate::record::OwnLines;
 use crate::trace::{Call, EventKind, EventNo, FileOp};
 
 /// The calls that read a file.
 const READS: [&str; 5] = ["read", "pread64", "readv", "preadv", "preadv2"];
 /// So many of a recovery's calls are told.
-const TOLD: usize = 5;
+const TOLD: usize = 4;
 
 /// The source lines of a call of the timeline that a group stands on; none where there is no such call, or no line is
 /// known.
@@ -38,8 +38,8 @@ pub fn of(ctx: &Context<'_>, group: &Group, event: Option<EventNo>) -> Result<Ow
     studio.source(None, &workload.requests, ctx.options.threads, call)
 }
 
-/// The calls by which recovery reads what the crash left of the guilty file, of any file where none is known, and
-/// those by which it changes the store, until `open` is answered; each once, with its line.
+/// The calls by which recovery reads and changes what the crash left of the guilty file, of any file where none is
+/// known, until `open` is answered; each once, with its line.
 pub fn recovery(ctx: &Context<'_>, group: &Group) -> Result<Vec<String>> {
     let ground = &group.spot.ground;
     let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
@@ -53,17 +53,26 @@ pub fn recovery(ctx: &Context<'_>, group: &Group) -> Result<Vec<String>> {
     let opening = trace.events.iter().take_while(|event| !event.is_answer());
     for (at, event) in (0..).map(EventNo).zip(opening) {
         let EventKind::Call(call) = &event.kind else { continue };
-        let what = match call.op {
-            FileOp::Nothing { file: Some(file) } if READS.contains(&&*call.name) => {
-                let path = ground.patterns.path(&recovering.names.path(file, at));
-                if call.result <= 0 || guilty.is_some_and(|guilty| *guilty != path) {
-                    continue;
-                }
-                format!("{} of {path}", call.name)
+        let effect = model.effects_of(at).next().and_then(|effect| model.effect(EffectNo(effect)));
+        let (file, changes) = match (&call.op, effect) {
+            (FileOp::Nothing { file: Some(file) }, _)
+                if READS.contains(&&*call.name) && call.result > 0 =>
+            {
+                (*file, false)
             }
-            _ if model.effects_of(at).next().is_some() => recovering.named(at),
+            (_, Some(effect)) => (effect.kind.file(), true),
             _ => continue,
         };
+        if trace.initial.iter().all(|node| node.file != file) {
+            continue;
+        }
+        // By the name that it had until then.
+        let before = EventNo(at.0.saturating_sub(1));
+        let path = ground.patterns.path(&recovering.names.path(file, before));
+        if guilty.is_some_and(|guilty| *guilty != path) {
+            continue;
+        }
+        let what = if changes { recovering.named(at) } else { format!("{} of {path}", call.name) };
         let line = OwnLines::of(recording.source(at)).told();
         let text = what + &line.map_or(String::new(), |line| format!(" at {line}"));
         if !told.contains(&text) {
