@@ -136,15 +136,15 @@ pub(super) fn find<'a>(
     } else if !is_late {
         // Of rules with as many syncs the one that is told most plainly.
         let everywhere = search.everywhere(&Such::all());
-        // A rule with an exception has to be worth it, and rest on more than some states. A hole lies between any two
-        // records.
+        // A rule with an exception has to be worth it, and rests on more than some states where the exceptions have no
+        // sync of their own. A hole lies between any two records.
         let narrower = everywhere.as_ref().zip(guilty).map(|(all, effect)| {
             let such = match first.kind {
                 Kind::Hole => Vec::new(),
-                _ if search.count < EXCEPTION => Vec::new(),
                 _ => search.narrower(effect),
             };
-            let rules = such.iter().filter_map(|such| search.everywhere(such));
+            let known = |rule: &Remedy| search.count >= EXCEPTION || rule.count == all.count;
+            let rules = such.iter().filter_map(|such| search.everywhere(such)).filter(known);
             rules.filter(|rule| rule.syncs.len() <= all.syncs.len() / 2).collect::<Vec<_>>()
         });
         let mut rules: Vec<Remedy> = everywhere.into_iter().collect();
