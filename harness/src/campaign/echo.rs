@@ -2,8 +2,10 @@
 //! before any call failed needs no failing call. The plainest finding stands for the others, which are
 //! its symptoms: mend that one first, and see what is left. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::diagnose::AND;
+use crate::fault::io::LOSES;
 use crate::fault::{Finding, Symptom};
 use crate::oracle::Kind;
 use crate::scenario::FaultName;
@@ -45,7 +47,8 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     if (plain.note && !echo.note) || plain.grade() > echo.grade() {
         return false;
     }
-    let blameless = echo.fault == Some(FaultName::Io) && echo.cause.blameless;
+    let blameless =
+        echo.fault == Some(FaultName::Io) && (echo.cause.blameless || is_explained(echo, plain));
     if blameless && plain.fault == Some(FaultName::Power) && plain.is_one_flaw(echo) {
         return true;
     }
@@ -63,6 +66,15 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
         (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power) | None) => blameless,
         _ => false,
     }
+}
+
+/// True if there was no time to look for what is to blame for `echo`, and all that `plain` loses without a failure is
+/// lost there.
+fn is_explained(echo: &Finding, plain: &Finding) -> bool {
+    let Some(lost) = echo.cause.parts.get(LOSES) else { return false };
+    let lost: BTreeSet<&str> = lost.split(AND).collect();
+    let guilty = plain.cause.mechanism.as_deref().filter(|_| plain.fault == Some(FaultName::Power));
+    guilty.is_some_and(|guilty| guilty.split(AND).all(|site| lost.contains(site)))
 }
 
 /// True if `echo` is of a write that was cut short, and `plain` of the same call torn by a power cut.
@@ -100,8 +112,6 @@ fn is_of_window(echo: &Finding, kill: &Finding) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::fault::{Cause, Lines};
     use crate::scenario::{Case, IoStrike, KillStrike, PowerStrike, Profile, Strike};
@@ -213,6 +223,20 @@ mod tests {
         assert_eq!(left(vec![kill("a"), io("")]), (1, 1));
         assert_eq!(left(vec![power("a"), io("fail:3:EIO:once")]), (2, 0));
         assert_eq!(left(vec![io("")]), (1, 0), "it is all there is");
+    }
+
+    #[test]
+    fn what_was_not_looked_into_is_the_power_cuts_whose_loss_is_in_it() {
+        let cut = losing(power("a"), "rename", "db");
+        let io = |lost: &str| {
+            let mut failing = io("fail:3:EIO:once");
+            failing.cause.parts.insert(LOSES.into(), lost.into());
+            failing
+        };
+        assert_eq!(left(vec![cut.clone(), io("rename of db; write of tmp")]), (1, 1));
+        assert_eq!(left(vec![cut.clone(), io("write of tmp")]), (2, 0));
+        let refused = Finding { kind: Kind::Refused, ..io("rename of db") };
+        assert_eq!(left(vec![cut, refused]), (2, 0), "another kind");
     }
 
     #[test]

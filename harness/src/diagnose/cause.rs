@@ -52,17 +52,25 @@ impl Cause {
     /// Which calls' effects have to be lost, `rename of CURRENT (name)`, or what comes before what; nothing where
     /// neither is known.
     pub fn mechanism(&self) -> Option<String> {
-        let one = |site: &Site| {
-            let Site { call, file, part } = site;
-            format!("{call} of {file} ({part:?})").to_lowercase()
-        };
-        let all: Vec<String> = self.lost.iter().map(one).collect();
-        (!all.is_empty()).then(|| all.join("; ")).or_else(|| self.moment.clone())
+        let lost = (!self.lost.is_empty()).then(|| mechanism(&self.lost));
+        lost.or_else(|| self.moment.clone())
     }
 }
 
 /// What the failing states of one cause lost; nothing where they lost nothing.
 pub type Lost = BTreeSet<Site>;
+
+/// Between the sites of a mechanism.
+pub const AND: &str = "; ";
+
+/// What was lost as findings name it: `rename of CURRENT (name); write of log (bytes)`.
+pub fn mechanism(lost: &Lost) -> String {
+    let one = |site: &Site| {
+        let Site { call, file, part } = site;
+        format!("{call} of {file} ({part:?})").to_lowercase()
+    };
+    lost.iter().map(one).collect::<Vec<_>>().join(AND)
+}
 
 /// The sentence and the parts of a loss; `survivor` is what depends on it and survives.
 pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool, survivor: Option<String>) -> Cause {

@@ -12,7 +12,7 @@ use super::group::{Group, Key, Scene, cause};
 use super::remedy::remedy;
 use super::run::Run;
 use crate::base::Result;
-use crate::diagnose;
+use crate::diagnose::{self, Sites, lost_effects, mechanism};
 use crate::fault::power;
 use crate::fault::power::ground::{Ground, Spot, created};
 use crate::fault::power::group::Member;
@@ -21,10 +21,14 @@ use crate::fault::power::record::Studio;
 use crate::fault::{Context, Finding};
 use crate::image::Builder;
 use crate::oracle::Kind;
+use crate::persistence::Model;
 use crate::recover::Worker;
 
 /// How many findings get a source line and a remedy.
 const EXPLAINED: usize = 8;
+
+/// The part of a cause for which there was no time left that names what was lost, the guilty loss among it.
+pub const LOSES: &str = "loses";
 
 /// Said of a cause for which there was no time left.
 const UNTRIED: &str = " (not looked into: the time was over)";
@@ -46,6 +50,8 @@ pub fn findings(
             let mut finding = group.finding(&key, scene);
             finding.cause.blameless = group.run.hit.is_none();
             finding.cause.sentence.push_str(UNTRIED);
+            let loses = loses(&group, scene).filter(|loses| !loses.is_empty());
+            finding.cause.parts.extend(loses.map(|loses| (LOSES.to_owned(), loses)));
             findings.push(finding);
             continue;
         }
@@ -125,6 +131,16 @@ fn is_one_mistake(one: &Finding, other: &Finding) -> bool {
         && same("file")
         && remedy(one).is_some()
         && remedy(one) == remedy(other)
+}
+
+/// What the failing state of a group lost, whatever of it is to blame; nothing where the running store shows it.
+fn loses(group: &Group, scene: &Scene<'_>) -> Option<String> {
+    let Place::State(state) = &group.failing.place else { return None };
+    let trace = &group.run.trace;
+    let model = Model::with(trace, &created(trace), scene.device);
+    let sites = Sites::knowing(trace, &model, &scene.stages[group.stage].patterns);
+    let lost = lost_effects(state).into_iter().filter_map(|effect| sites.of(effect).cloned());
+    Some(mechanism(&lost.collect()))
 }
 
 /// Why a crash alone shows what is wrong with a group, no call having failed, as the power fault tells it,

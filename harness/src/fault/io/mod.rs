@@ -36,6 +36,8 @@ mod today;
 mod tries;
 mod twin;
 
+pub use findings::LOSES;
+
 use super::Fault;
 use super::context::Context;
 use super::outcome::{FaultOutcome, Rejudged};
