@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::persistence::tests::script::Script;
-use crate::persistence::{Form, Loss};
+use crate::persistence::{Crash, Form, Loss};
 use crate::trace::{EventKind, FileOp, SyncScope};
 use crate::workload::{Answer, Mutation, Request};
 
@@ -251,6 +251,24 @@ fn a_torn_page_and_a_lost_one_have_one_cause_if_both_fail_and_a_torn_one_its_own
         diagnose(&recording, &[torn.clone(), lost], |_, state| *state == torn, Kind::CorruptValue);
     assert_eq!(one.len(), 1);
     assert!(one[0].cause.sentence.contains("can be torn"), "{}", one[0].cause.sentence);
+}
+
+#[test]
+fn a_kill_inside_a_write_names_it_and_says_how_much_of_it_is_there() {
+    let mut recording = Recording::new();
+    let mut write = EventNo(0);
+    recording.put(|script| {
+        script.create("log");
+        write = script.write("log", 0, &[7; 5 * 4096]);
+    });
+    let states = [CrashState { point: write, crash: Crash::Kill { pages: 2 } }];
+    let [group] = &diagnose(&recording, &states, |_, _| true, Kind::CorruptValue)[..] else {
+        panic!("one group")
+    };
+    assert_eq!(group.cause.guilty, Some(write));
+    let detail = format!("2 of the 5 pages of event {} are there", write.0);
+    assert_eq!(group.cause.detail, detail);
+    assert!(group.cause.sentence.contains("inside call of log"), "{}", group.cause.sentence);
 }
 
 #[test]
