@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnose::AND;
+use crate::diagnose::{AND, TORN};
 use crate::fault::io::LOSES;
 use crate::fault::{Finding, Symptom};
 use crate::oracle::Kind;
@@ -84,7 +84,7 @@ fn is_tear(echo: &Finding, plain: &Finding) -> bool {
     echo.fault == Some(FaultName::Io)
         && plain.fault == Some(FaultName::Power)
         && part(echo, "error").is_some_and(|error| error.starts_with("cut short"))
-        && part(plain, "torn").is_some()
+        && part(plain, TORN).is_some()
         && same("call")
         && same("file")
 }
@@ -195,7 +195,7 @@ mod tests {
         let mut short = Finding { kind: Kind::Refused, ..losing(io("cut:3"), "write", "head") };
         short.cause.parts.insert("error".into(), "cut short, then EIO".into());
         assert_eq!(left(vec![torn.clone(), short.clone()]), (2, 0), "as a whole it is lost");
-        torn.cause.parts.insert("torn".into(), "yes".into());
+        torn.cause.parts.insert(TORN.into(), "yes".into());
         assert_eq!(left(vec![torn.clone(), short.clone()]), (1, 1));
         short.cause.parts.insert("error".into(), "EIO".into());
         assert_eq!(left(vec![torn, short]), (2, 0));

@@ -60,6 +60,9 @@ impl Cause {
 /// What the failing states of one cause lost; nothing where they lost nothing.
 pub type Lost = BTreeSet<Site>;
 
+/// The part of a cause that says that what was lost has to survive in part.
+pub const TORN: &str = "torn";
+
 /// Between the sites of a mechanism.
 pub const AND: &str = "; ";
 
@@ -95,7 +98,7 @@ pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool, survivor: Option<Stri
     part("file", &|site| site.file.clone());
     part("part", &|site| format!("{:?}", site.part).to_lowercase());
     if torn {
-        cause.parts.insert("torn".into(), "yes".into());
+        cause.parts.insert(TORN.into(), "yes".into());
     }
     cause
 }

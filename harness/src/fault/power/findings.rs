@@ -1,8 +1,8 @@
 //! Groups of failing states into findings: sentence, cause, the case that replays it.
 
-use super::group::{Group, TORN, legal_profile};
+use super::group::{Group, legal_profile};
 use super::marked::marked;
-use crate::diagnose::{self, Remedy};
+use crate::diagnose::{self, Remedy, TORN};
 use crate::fault::{Cause, Context, Finding, Lines, Symptom, asked, in_use};
 use crate::image::Builder;
 use crate::oracle::Kind;

@@ -14,7 +14,7 @@ use super::shrink::{self, Trier};
 use super::trial::Trial;
 use super::window;
 use crate::base::Result;
-use crate::diagnose::{self, Cause, During, Failing, Lost, Part, Remedy, Scene, Sites};
+use crate::diagnose::{self, Cause, During, Failing, Lost, Part, Remedy, Scene, Sites, TORN};
 use crate::driver::PowerPromise;
 use crate::fault::{Budget, Context};
 use crate::fault::{Symptom, in_use};
@@ -390,9 +390,6 @@ fn explain(
     group.cause = cause;
     Ok(())
 }
-
-/// The part of a cause that says that a call's effect has to survive in part.
-pub const TORN: &str = "torn";
 
 /// True if the state that stands for a group lost some pages of a call and not others, and holds where it loses all.
 fn is_torn(group: &Group, profile: Profile, trial: &mut dyn Trial) -> Result<bool> {
