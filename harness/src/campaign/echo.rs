@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnose::{AND, TORN};
+use crate::diagnose::{AND, INSIDE, TORN};
 use crate::fault::io::LOSES;
 use crate::fault::{Finding, Symptom};
 use crate::oracle::Kind;
@@ -33,6 +33,10 @@ pub fn fold(findings: &mut Vec<Finding>) {
     for (at, finding) in all.iter().enumerate() {
         let root = root(at);
         if let Some(plain) = kept.get_mut(&root).filter(|_| root != at) {
+            let cure = finding.cause.counterfactual.clone();
+            if plain.cause.counterfactual.is_none() && is_half(finding, plain) {
+                (plain.cause.counterfactual, plain.cause.tried) = (cure, finding.cause.tried);
+            }
             plain.stand_for(finding.clone());
         }
     }
@@ -57,7 +61,8 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     }
     match (echo.fault, plain.fault) {
         (Some(FaultName::Power), Some(FaultName::Kill)) => {
-            !plain.takes_two() && (is_moment(echo) || is_of_window(echo, plain))
+            !plain.takes_two()
+                && (is_moment(echo) || is_of_window(echo, plain) || is_half(echo, plain))
         }
         (Some(FaultName::Power), Some(FaultName::Power)) => {
             !plain.takes_two() && is_moment(plain) && is_of_window(echo, plain)
@@ -75,6 +80,15 @@ fn is_explained(echo: &Finding, plain: &Finding) -> bool {
     let lost: BTreeSet<&str> = lost.split(AND).collect();
     let guilty = plain.cause.mechanism.as_deref().filter(|_| plain.fault == Some(FaultName::Power));
     guilty.is_some_and(|guilty| guilty.split(AND).all(|site| lost.contains(site)))
+}
+
+/// True if a power cut tears in `echo` the call that a kill cuts in `plain`: what helps against the one helps against the
+/// other.
+fn is_half(echo: &Finding, plain: &Finding) -> bool {
+    let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
+    let torn = part(echo, "call").zip(part(echo, "file")).filter(|_| part(echo, TORN).is_some());
+    let torn = torn.map(|(call, file)| format!("{call} of {file}"));
+    torn.is_some() && torn == part(plain, INSIDE)
 }
 
 /// True if `echo` is of a write that was cut short, and `plain` of the same call torn by a power cut.
@@ -187,6 +201,23 @@ mod tests {
         let mut cured = lost("log");
         cured.cause.tried = true;
         assert_eq!(left(vec![early(kill("a")), cured]), (2, 0));
+    }
+
+    #[test]
+    fn a_write_that_a_kill_cuts_is_torn_by_power_cuts_and_one_remedy_cures_both() {
+        let mut cut = kill("a");
+        cut.cause.parts.insert(INSIDE.into(), "write of log".into());
+        let mut torn = losing(power("b"), "write", "log");
+        torn.cause.counterfactual = Some("a checksum".into());
+        assert_eq!(left(vec![cut.clone(), torn.clone()]), (2, 0), "it is lost as a whole");
+        torn.cause.parts.insert(TORN.into(), "yes".into());
+        let mut both = vec![cut.clone(), torn];
+        fold(&mut both);
+        assert_eq!((both.len(), both[0].shows.len()), (1, 1));
+        assert_eq!(both[0].cause.counterfactual.as_deref(), Some("a checksum"));
+        let mut other = losing(power("b"), "write", "head");
+        other.cause.parts.insert(TORN.into(), "yes".into());
+        assert_eq!(left(vec![cut, other]), (2, 0));
     }
 
     #[test]

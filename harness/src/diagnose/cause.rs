@@ -63,6 +63,9 @@ pub type Lost = BTreeSet<Site>;
 /// The part of a cause that says that what was lost has to survive in part.
 pub const TORN: &str = "torn";
 
+/// The part of a cause that names the call of which a kill leaves a part, `write of log`.
+pub const INSIDE: &str = "inside";
+
 /// Between the sites of a mechanism.
 pub const AND: &str = "; ";
 
@@ -107,10 +110,15 @@ pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool, survivor: Option<Stri
 /// before and after it, the second one under way if `inside`.
 pub(super) fn of_moment(during: &str, between: &(String, String), inside: bool) -> Cause {
     let (before, after) = between;
-    let sentence = match inside {
-        true => format!("the store is stopped {during}, inside {after}, after {before}"),
-        false => format!("the store is stopped {during}, between {before} and {after}"),
-    };
+    if inside {
+        return Cause {
+            sentence: format!("a kill can cut {after} short"),
+            parts: [(INSIDE.to_owned(), after.clone())].into(),
+            moment: Some(format!("{INSIDE} {after}")),
+            ..Cause::default()
+        };
+    }
+    let sentence = format!("the store is stopped {during}, between {before} and {after}");
     let parts = [("after", before.as_str()), ("before", after), ("during", during)];
     let parts = parts.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Cause { sentence, parts: parts.into(), ..Cause::default() }

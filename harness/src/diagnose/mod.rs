@@ -16,7 +16,7 @@ pub mod site;
 pub mod sorts;
 pub mod window;
 
-pub use cause::{AND, Cause, Lost, TORN, mechanism};
+pub use cause::{AND, Cause, INSIDE, Lost, TORN, mechanism};
 pub use group::{Failing, Group, Scene, explain, group};
 pub use names::Names;
 pub use patterns::{NamePatterns, plain};

@@ -358,6 +358,11 @@ fn explain(
         }
         return Ok(());
     }
+    if closely && let Some(cause) = window::without_the_loss(group, trial, terms, budget)? {
+        group.cause = cause;
+        group.is_explained = true;
+        return Ok(());
+    }
     let Some(profile) = legal_profile(group) else { return Ok(()) };
     let ground = Rc::clone(&group.spot.ground);
     let scene = scene(&ground, terms);

@@ -13,7 +13,7 @@ use super::{
     clean_close, device, fewer, findings, group, own_name, profiles, settle, source, studio,
 };
 use crate::base::{HarnessError, Result};
-use crate::diagnose;
+use crate::diagnose::{self, INSIDE};
 use crate::explore::Explorer;
 use crate::fault::{Context, FaultOutcome, Finding, Progress, asked};
 use crate::oracle::{Kind, Loss, called_for};
@@ -229,7 +229,8 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
             let lines = known.lines.at.as_deref().zip(finding.lines.at.as_deref());
             let line = lines.is_some_and(|(one, other)| is_one_line(one, other));
             let cured = remedy(known).is_some() && remedy(known) == remedy(&finding);
-            (line || cured) && known.is_one_flaw(&finding)
+            let half = finding.cause.parts.contains_key(INSIDE);
+            (line || cured || half) && known.is_one_flaw(&finding)
         });
         match known {
             Some(known) => known.stand_for(finding),

@@ -60,6 +60,42 @@ pub fn cause(
     Ok(Some(cause))
 }
 
+/// The same of a store that does not open, or dies of it, where the crash right before the guilty call has that for the
+/// same reason with nothing lost: then it is no loss that does it.
+pub fn without_the_loss(
+    group: &Group,
+    trial: &mut dyn Trial,
+    terms: Terms,
+    budget: &Budget,
+) -> Result<Option<Cause>> {
+    let ground = &group.spot.ground;
+    let guilty = group.cause.guilty.filter(|guilty| guilty.0 >= ground.offset);
+    let Some(guilty) =
+        guilty.filter(|_| matches!(group.kind, Kind::Refused | Kind::RecoveryCrashed))
+    else {
+        return Ok(None);
+    };
+    let mut before = group.clone();
+    before.spot.state = CrashState::kill(guilty);
+    let mut builder = Builder::new(&ground.model);
+    let state = before.spot.state.clone();
+    let found = trial::of_state(trial, &mut builder, &before.spot, state, group.kind)?;
+    let same = |found: &Violation| {
+        found.kind == group.kind
+            && reason(found).is_some()
+            && reason(found) == reason(&group.violation)
+    };
+    match found.iter().any(same) {
+        true => cause(&before, trial, terms, budget),
+        false => Ok(None),
+    }
+}
+
+/// What the store said of why it does not open: the end of the sentence.
+fn reason(violation: &Violation) -> Option<&str> {
+    violation.sentence.split_once(": ").map(|(_, reason)| reason)
+}
+
 /// The guilty call moved behind the one that makes up for it, if no crash fails then.
 fn reordered(
     group: &Group,
