@@ -9,6 +9,7 @@ pub mod place;
 pub mod replay;
 pub mod share;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,6 +17,7 @@ use std::time::Instant;
 
 use crate::base::{HarnessError, Result, Rng, limits};
 use crate::driver::Target;
+use crate::driver::protocol::word;
 use crate::fault::asked;
 use crate::fault::{
     self, Budget, Context, Control, Fault, FaultOutcome, Finding, Observer, Progress, Timing,
@@ -23,7 +25,7 @@ use crate::fault::{
 };
 use crate::oracle::Kind;
 use crate::scenario::{Extent, FaultName, Options, Strike, TargetText};
-use crate::workload::Request;
+use crate::workload::{Answer, History, Request};
 
 pub use conclusion::Conclusion;
 use confirm::Confirmed;
@@ -81,6 +83,7 @@ impl Campaign<'_> {
         let timing = control.timing;
         self.observer.on(Progress::ControlPassed { timing });
         conclusion.timing = timing;
+        conclusion.notes.extend(refused_always(&control.history));
         let shares =
             Shares::new(self.options.extent, Arc::clone(&self.interrupted), timing.recovery);
         if !control.opens {
@@ -282,4 +285,49 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
 /// The faults that this build has.
 pub fn available() -> Vec<FaultName> {
     FaultName::ALL.into_iter().filter(|name| fault::find(*name).is_some()).collect()
+}
+/// A line for each sort of request that the control asked and that was answered with `err` each time: what it does is
+/// tested by no crash.
+fn refused_always(history: &History) -> Vec<String> {
+    let mut asked: BTreeMap<&str, (u64, Vec<&str>)> = BTreeMap::new();
+    for operation in &history.operations {
+        let (all, refused) = asked.entry(word(&operation.request)).or_default();
+        *all += 1;
+        if let Some((_, Answer::Err(text))) = &operation.answered {
+            refused.push(text);
+        }
+    }
+    let always = asked.into_iter().filter(|(_, (all, refused))| refused.len() as u64 == *all);
+    let told = |(word, (all, refused)): (&str, (u64, Vec<&str>))| {
+        let text = refused.first().copied().unwrap_or_default();
+        format!(
+            "not tested: `{word}`: it was answered with `err` {all} of {all} times, without any fault: {text}"
+        )
+    };
+    always.map(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Moment, Operation};
+
+    #[test]
+    fn what_was_answered_with_an_error_each_time_is_not_tested_and_what_was_once_is() {
+        let answered = |request: Request, answer: Answer| Operation {
+            request,
+            begun: Moment(0),
+            answered: Some((Moment(1), answer)),
+        };
+        let full = || Answer::Err("not empty".into());
+        let operations = vec![
+            answered(Request::Checkpoint, full()),
+            answered(Request::Sync, full()),
+            answered(Request::Checkpoint, full()),
+            answered(Request::Sync, Answer::Ack),
+        ];
+        let told = refused_always(&History { operations, ..History::default() });
+        let all = "not tested: `checkpoint`: it was answered with `err` 2 of 2 times, without any fault: not empty";
+        assert_eq!(told, [all]);
+    }
 }

@@ -43,7 +43,8 @@ pub fn points(trace: &Trace, model: &Model) -> Vec<Point> {
                 last.telling = false;
             }
             points.push(Point { at: EventNo(no + 1), telling: true });
-            same = true;
+            // A write that carries its own sync is under way there, and durable at the next.
+            same = !model.is_own_sync(EventNo(no));
         }
     }
     points

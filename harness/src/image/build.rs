@@ -49,8 +49,8 @@ impl<'m> Builder<'m> {
         let base = Base { image, beyond: BTreeMap::new() };
         let mut barriers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for effect in 0..model.effects().len() as u32 {
-            if let Some(by) = model.durable_by(EffectNo(effect), Profile::Strict) {
-                barriers.entry(by.0).or_default().push(effect);
+            if let Some(from) = model.durable_from(EffectNo(effect), Profile::Strict) {
+                barriers.entry(from.0 - 1).or_default().push(effect);
             }
         }
         Builder {

@@ -14,7 +14,9 @@ use super::overlay::Overlay;
 use super::profile::{Profile, ProfileSet};
 use super::snapshot::PageBytes;
 use crate::base::limits::PAGE_BYTES;
-use crate::trace::{Event, EventKind, EventNo, FileId, FileOp, NodeKind, Place, Trace, Tree, Via};
+use crate::trace::{
+    Event, EventKind, EventNo, FileId, FileOp, NodeKind, Place, Trace, Tree, Via, WriteSync,
+};
 
 /// Properties of the device that a profile does not fix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +45,9 @@ pub struct Model {
     pub(super) breakdown: Breakdown,
     /// By profile and effect: the event that made it durable.
     durable_at: [Vec<u32>; 4],
-    /// By profile: the events that made something durable.
+    /// Writes that carry their own sync: until they return, what they sync is pending.
+    own_syncs: BTreeSet<u32>,
+    /// By profile: the events after which something new is durable.
     barriers: [BTreeSet<u32>; 4],
     /// By event number: how many effects came before it; one more entry than events.
     starts: Vec<u32>,
@@ -77,10 +81,14 @@ impl Model {
         let mut nodes = Vec::new();
         let mut cuts = BTreeMap::new();
         let mut amid_stores = BTreeSet::new();
+        let mut own_syncs = BTreeSet::new();
         for (now, event) in (0u32..).zip(&trace.events) {
             starts.push(work.breakdown.effects.len() as u32);
             changes.push(work.event(now, event));
             if let EventKind::Call(call) = &event.kind {
+                if matches!(call.op, FileOp::Write { sync, .. } if sync != WriteSync::None) {
+                    own_syncs.insert(now);
+                }
                 match &call.op {
                     FileOp::Create { file, node, mode, .. } => {
                         nodes.push(NewNode { file: *file, node: node.clone(), mode: *mode });
@@ -115,13 +123,15 @@ impl Model {
         }
         let durable_at = work.durable.map(|durable| durable.at);
         let barriers = Profile::ALL.map(|profile| {
-            durable_at[profile.index()].iter().copied().filter(|at| *at != NEVER).collect()
+            let known = durable_at[profile.index()].iter().copied().filter(|at| *at != NEVER);
+            known.map(|at| at + u32::from(own_syncs.contains(&at))).collect()
         });
         Model {
             device,
             tree: trace.initial.clone(),
             breakdown: work.breakdown,
             durable_at,
+            own_syncs,
             barriers,
             starts,
             changes,
@@ -194,9 +204,22 @@ impl Model {
         (at != NEVER).then_some(EventNo(at))
     }
 
+    /// The first crash point at which an effect is durable under a profile, if there is one: after the sync that made
+    /// it durable. A write that carries its own sync is still under way at the point right after it, for nothing
+    /// else has happened by then.
+    pub fn durable_from(&self, effect: EffectNo, profile: Profile) -> Option<EventNo> {
+        let by = self.durable_by(effect, profile)?;
+        Some(EventNo(by.0 + 1 + u32::from(self.is_own_sync(by))))
+    }
+
+    /// True if the event is a write that carries its own sync.
+    pub fn is_own_sync(&self, event: EventNo) -> bool {
+        self.own_syncs.contains(&event.0)
+    }
+
     /// True if an effect was durable under a profile when the crash came.
     pub fn is_durable(&self, effect: EffectNo, profile: Profile, point: EventNo) -> bool {
-        self.durable_by(effect, profile).is_some_and(|by| by < point)
+        self.durable_from(effect, profile).is_some_and(|from| from <= point)
     }
 
     /// The profiles under which an effect was durable when the crash came.
@@ -205,10 +228,6 @@ impl Model {
             .into_iter()
             .filter(|profile| self.is_durable(effect, *profile, point))
             .collect()
-    }
-
-    pub(super) fn durable_at(&self, profile: Profile) -> &[u32] {
-        &self.durable_at[profile.index()]
     }
 
     /// The effects without which this one cannot survive under a profile; the order of metadata is

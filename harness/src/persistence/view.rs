@@ -40,8 +40,7 @@ impl<'m> View<'m> {
         }
         let end = self.model.effects_before(point);
         for profile in Profile::ALL {
-            let at = self.model.durable_at(profile);
-            let live = |effect: u32| at[effect as usize] >= point.0;
+            let live = |effect: u32| !self.model.is_durable(EffectNo(effect), profile, point);
             if self.model.became_durable(profile, self.point, point) {
                 for list in [&mut self.pending, &mut self.metadata, &mut self.grows] {
                     list[profile.index()].retain(|effect| live(*effect));

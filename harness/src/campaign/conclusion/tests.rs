@@ -40,6 +40,22 @@ fn concluded(change: impl FnOnce(&mut FaultOutcome, &mut Options)) -> Conclusion
 }
 
 #[test]
+fn one_flaw_that_two_faults_show_is_told_once() {
+    let moment = |fault| {
+        let mut one = finding(Kind::LostAck, &[], false);
+        let parts = [("after", "an acknowledgement"), ("before", "write of log")];
+        one.cause.parts = parts.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Finding { id: format!("{fault}"), fault: Some(fault), frequency: Some((1, 1)), ..one }
+    };
+    let conclusion = concluded(|outcome, _| {
+        outcome.findings = vec![moment(FaultName::Power), moment(FaultName::Kill)];
+    });
+    let found: Vec<_> = conclusion.findings.iter().map(|one| one.fault).collect();
+    assert_eq!(found, [Some(FaultName::Kill)]);
+    assert_eq!(conclusion.findings[0].shows.len(), 1);
+}
+
+#[test]
 fn a_run_without_findings_that_judged_what_it_should_held() {
     let conclusion = concluded(|_, _| {});
     assert_eq!(conclusion.outcome, Outcome::Held);

@@ -165,7 +165,9 @@ impl Search<'_> {
     pub(super) fn is_promised(&self, one: &Failing<'_>) -> bool {
         let event = |effect| self.scene.model.effect(effect).map(|found| found.event);
         promised(self.scene, one).is_some_and(|promised| {
-            let asked_for = |at: EventNo| promised.asked <= at && at < promised.answered;
+            // A `sync` or a close promises what was written before it was asked for.
+            let since = if promised.barrier.is_some() { EventNo(0) } else { promised.asked };
+            let asked_for = |at: EventNo| since <= at && at < promised.answered;
             self.effects(one).filter_map(event).all(asked_for)
         })
     }

@@ -24,13 +24,13 @@ pub fn stages(model: &Model) -> Vec<u64> {
         }
         for effect in next..model.effects_before(EventNo(point)) {
             let Some(found) = model.effect(EffectNo(effect)) else { continue };
-            let durable = model.durable_by(EffectNo(effect), Profile::Strict);
-            if durable.is_some_and(|event| event.0 < point) {
+            let durable = model.durable_from(EffectNo(effect), Profile::Strict);
+            if durable.is_some_and(|from| from.0 <= point) {
                 continue;
             }
             let sort = sort(found);
-            if let Some(event) = durable {
-                ends.entry(event.0).or_default().push(sort.clone());
+            if let Some(from) = durable {
+                ends.entry(from.0 - 1).or_default().push(sort.clone());
             }
             *pending.entry(sort).or_default() += 1;
             changed = true;

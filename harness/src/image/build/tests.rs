@@ -274,6 +274,7 @@ fn a_size_that_a_later_durable_one_replaced_is_part_of_no_image() {
     script.truncate("d/a", 12_975);
     script.fsync("d");
     script.write_with("d/a", 1, b"y", crate::trace::WriteSync::Data);
+    script.event(crate::trace::EventKind::Warn("it returned".into()));
     let model = script.model();
     let grow = effects(&model, grown, What::Grow);
     assert!(!grow.is_empty());

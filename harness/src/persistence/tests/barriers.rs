@@ -1,7 +1,7 @@
 //! The barriers: what each call makes durable in every profile, and what each profile adds.
 
 use super::script::{ALL, BTRFS, EXT4, STRICT, Script, What, XFS, durable_in, only_in};
-use crate::trace::WriteSync;
+use crate::trace::{EventKind, WriteSync};
 
 #[test]
 fn nothing_is_durable_without_a_barrier() {
@@ -76,6 +76,10 @@ fn a_write_with_o_dsync_carries_its_bytes_and_the_size_and_not_the_pages_below()
     let mut script = Script::new().with_file("a", &[0; 4096]);
     let below = script.write("a", 4096, &[1; 4096]);
     let synced = script.write_with("a", 8192, &[2; 100], WriteSync::Data);
+    // Power may be cut before the call returns.
+    durable_in(&script, synced, What::Data, &[]);
+    only_in(&script, &[(below, What::All), (synced, What::All)], &ALL);
+    script.event(EventKind::Warn("it returned".into()));
     durable_in(&script, synced, What::All, &ALL);
     // btrfs flushes the whole file; elsewhere the page below may read as zeros.
     durable_in(&script, below, What::Data, &[BTRFS]);

@@ -2,7 +2,7 @@
 
 use super::script::{STRICT, Script};
 use crate::persistence::{AddedSync, Device, EffectNo, Model, Overlay};
-use crate::trace::{FileId, SyncScope, WriteSync};
+use crate::trace::{EventKind, FileId, SyncScope, WriteSync};
 
 fn with(script: &Script, overlay: &Overlay) -> Model {
     Model::with(&script.trace, overlay, Device::default())
@@ -30,6 +30,7 @@ fn a_removed_sync_makes_nothing_durable() {
     script.write("a", 0, &[1; 10]);
     let sync = script.fsync("a");
     let carried = script.write_with("a", 0, &[2; 10], WriteSync::Data);
+    script.event(EventKind::Warn("it returned".into()));
     assert!(script.model().is_durable(EffectNo(1), STRICT, script.end()));
     let mut overlay = Overlay::without(sync);
     assert!(with(&script, &overlay).is_durable(EffectNo(0), STRICT, script.end()));

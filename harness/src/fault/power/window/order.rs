@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::changed::Changed;
 use crate::diagnose::{Order, with_syncs};
 use crate::persistence::Overlay;
-use crate::trace::{Event, EventKind, EventNo, FileId, FileOp, Place, Trace};
+use crate::trace::{Event, EventKind, EventNo, FileId, FileOp, NodeKind, Place, Trace};
 
 /// The recording with the one call, and what rests on it, right behind the other; in between a sync of `synced`. With
 /// the calls that moved besides the first, by their old numbers. Nothing where the other rests on it.
@@ -66,6 +66,15 @@ pub(super) fn without_removal(trace: &Trace, overlay: &Overlay, order: Order) ->
     match op(order.first)? {
         FileOp::Rename { to, replaced: None, .. } if to == gone => {}
         _ => return None,
+    }
+    // A rename replaces no directory that has something in it.
+    let made = |event: &Event| {
+        matches!(&event.kind, EventKind::Call(call)
+            if matches!(call.op, FileOp::Create { file, node: NodeKind::Dir, .. } if file == old))
+    };
+    let was = trace.initial.iter().any(|node| node.file == old && node.node == NodeKind::Dir);
+    if was || trace.events.iter().any(made) {
+        return None;
     }
     let mut changed = trace.clone();
     for (at, event) in (0u32..).zip(&mut changed.events).skip(order.last.0 as usize) {
