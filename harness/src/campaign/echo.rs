@@ -82,13 +82,14 @@ fn is_explained(echo: &Finding, plain: &Finding) -> bool {
     guilty.is_some_and(|guilty| guilty.split(AND).all(|site| lost.contains(site)))
 }
 
-/// True if a power cut tears in `echo` the call that a kill cuts in `plain`: what helps against the one helps against the
-/// other.
+/// True if a power cut tears in `echo` the call that a kill cuts in `plain`, or a kill before a recovery cuts it there: what
+/// helps against the one helps against the other.
 fn is_half(echo: &Finding, plain: &Finding) -> bool {
     let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
     let torn = part(echo, "call").zip(part(echo, "file")).filter(|_| part(echo, TORN).is_some());
     let torn = torn.map(|(call, file)| format!("{call} of {file}"));
-    torn.is_some() && torn == part(plain, INSIDE)
+    let half = torn.or_else(|| part(echo, INSIDE));
+    half.is_some() && half == part(plain, INSIDE)
 }
 
 /// True if `echo` is of a write that was cut short, and `plain` of the same call torn by a power cut.
@@ -215,6 +216,9 @@ mod tests {
         fold(&mut both);
         assert_eq!((both.len(), both[0].shows.len()), (1, 1));
         assert_eq!(both[0].cause.counterfactual.as_deref(), Some("a checksum"));
+        let mut nested = power("b");
+        nested.cause.parts.insert(INSIDE.into(), "write of log".into());
+        assert_eq!(left(vec![cut.clone(), nested]), (1, 1));
         let mut other = losing(power("b"), "write", "head");
         other.cause.parts.insert(TORN.into(), "yes".into());
         assert_eq!(left(vec![cut, other]), (2, 0));

@@ -85,9 +85,10 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
                 format!("with {fewer} requests: ")
             }
         };
-        let untried = match group.untried.filter(|_| told.counterfactual.is_none()) {
-            None => String::new(),
-            Some(why) => format!("; no remedy was tried: {why}"),
+        let untried = match (&told.counterfactual, group.untried) {
+            (Some(_), _) => String::new(),
+            (None, Some(why)) => format!("; no remedy was tried: {why}"),
+            (None, None) => "; no remedy was found".into(),
         };
         cause.sentence.push_str(&format!(" ({fewer}{}{echoes}{untried})", told.detail));
     }
