@@ -88,6 +88,9 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
         let untried = match (&told.counterfactual, group.untried) {
             (Some(_), _) => String::new(),
             (None, Some(why)) => format!("; no remedy was tried: {why}"),
+            (None, None) if ctx.budget.must_confirm() => {
+                "; no remedy was found before the time was over".into()
+            }
             (None, None) => "; no remedy was found".into(),
         };
         cause.sentence.push_str(&format!(" ({fewer}{}{echoes}{untried})", told.detail));
