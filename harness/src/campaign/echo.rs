@@ -85,16 +85,14 @@ fn is_explained(echo: &Finding, plain: &Finding) -> bool {
 /// True if a power cut tears in `echo` the call that a kill cuts in `plain`, or a kill before a recovery cuts it there: what
 /// helps against the one helps against the other.
 fn is_half(echo: &Finding, plain: &Finding) -> bool {
-    let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
     let torn = part(echo, "call").zip(part(echo, "file")).filter(|_| part(echo, TORN).is_some());
     let torn = torn.map(|(call, file)| format!("{call} of {file}"));
-    let half = torn.or_else(|| part(echo, INSIDE));
+    let half = torn.as_deref().or_else(|| part(echo, INSIDE));
     half.is_some() && half == part(plain, INSIDE)
 }
 
 /// True if `echo` is of a write that was cut short, and `plain` of the same call torn by a power cut.
 fn is_tear(echo: &Finding, plain: &Finding) -> bool {
-    let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
     let same = |name| part(echo, name).is_some() && part(echo, name) == part(plain, name);
     echo.fault == Some(FaultName::Io)
         && plain.fault == Some(FaultName::Power)
@@ -102,6 +100,11 @@ fn is_tear(echo: &Finding, plain: &Finding) -> bool {
         && part(plain, TORN).is_some()
         && same("call")
         && same("file")
+}
+
+/// A part of a finding's cause.
+fn part<'f>(of: &'f Finding, name: &str) -> Option<&'f str> {
+    of.cause.parts.get(name).map(String::as_str)
 }
 
 /// True if a finding or one of its symptoms is of this kind; an alarm, where one is asked for.
@@ -119,9 +122,9 @@ fn is_moment(finding: &Finding) -> bool {
 /// True if `echo` loses what opens or closes the window of `kill`, in which nothing has to be lost, and nothing that was
 /// tried helps it alone.
 fn is_of_window(echo: &Finding, kill: &Finding) -> bool {
-    let part = |of: &Finding, name: &str| of.cause.parts.get(name).cloned();
     let (Some(call), Some(file)) = (part(echo, "call"), part(echo, "file")) else { return false };
-    let lost = Some(format!("{call} of {file}"));
+    let lost = format!("{call} of {file}");
+    let lost = Some(&*lost);
     !echo.cause.tried && (part(kill, "after") == lost || part(kill, "before") == lost)
 }
 

@@ -289,19 +289,20 @@ pub fn available() -> Vec<FaultName> {
 /// A line for each sort of request that the control asked and that was answered with `err` each time: what it does is
 /// tested by no crash.
 fn refused_always(history: &History) -> Vec<String> {
-    let mut asked: BTreeMap<&str, (u64, Vec<&str>)> = BTreeMap::new();
+    // By the word of the request: how many there were, how many failed, and what the last of these said.
+    let mut asked: BTreeMap<&str, (u64, u64, &str)> = BTreeMap::new();
     for operation in &history.operations {
-        let (all, refused) = asked.entry(word(&operation.request)).or_default();
+        let (all, failed, said) = asked.entry(word(&operation.request)).or_default();
         *all += 1;
         if let Some((_, Answer::Err(text))) = &operation.answered {
-            refused.push(text);
+            *failed += 1;
+            *said = text;
         }
     }
-    let always = asked.into_iter().filter(|(_, (all, refused))| refused.len() as u64 == *all);
-    let told = |(word, (all, refused)): (&str, (u64, Vec<&str>))| {
-        let text = refused.first().copied().unwrap_or_default();
+    let always = asked.into_iter().filter(|(_, (all, failed, _))| failed == all);
+    let told = |(word, (all, _, said)): (&str, (u64, u64, &str))| {
         format!(
-            "not tested: `{word}`: it was answered with `err` {all} of {all} times, without any fault: {text}"
+            "not tested: `{word}`: it was answered with `err` {all} of {all} times, without any fault: {said}"
         )
     };
     always.map(told).collect()

@@ -91,12 +91,7 @@ impl Nesting<'_> {
     ) -> Result<()> {
         visitor.bench.settle()?;
         let candidates = self.candidates(visitor, 0, done, 1);
-        std::thread::scope(|scope| {
-            let images = candidates.iter().map(|(.., one)| one.image.clone()).collect();
-            let recordings = self.ahead(scope, images);
-            self.each(visitor, outcome, &candidates, &recordings, (done, upto, FIRST_IMAGES))
-        })?;
-        Ok(())
+        self.turns(visitor, outcome, &candidates, (done, upto, FIRST_IMAGES)).map(|_| ())
     }
 
     /// Visits the crash states of recoveries until `upto` of the budget is spent; of those in `done`
@@ -113,16 +108,27 @@ impl Nesting<'_> {
             let upto = upto - if depth + 1 < DEPTH { (upto - visitor.spent()) * 0.3 } else { 0.0 };
             let candidates = self.candidates(visitor, depth, done, usize::MAX);
             let most = if depth + 1 < DEPTH { IMAGES } else { DEEPER_IMAGES };
-            let left = std::thread::scope(|scope| {
-                let images = candidates.iter().map(|(.., one)| one.image.clone()).collect();
-                let recordings = self.ahead(scope, images);
-                self.each(visitor, outcome, &candidates, &recordings, (done, upto, most))
-            })?;
+            let left = self.turns(visitor, outcome, &candidates, (done, upto, most))?;
             // What had no turn now has none later.
             done.visits.extend(candidates.iter().map(|(visit, ..)| *visit));
             outcome.totals.skip("recoveries not cut again: the budget", left);
         }
         Ok(())
+    }
+
+    /// Gives each of these its turn, as far as the budget goes; how many had none.
+    fn turns(
+        &self,
+        visitor: &mut Visitor<'_, '_>,
+        outcome: &mut FaultOutcome,
+        candidates: &[Turn],
+        share: (&mut CutAgain, f64, u64),
+    ) -> Result<u64> {
+        std::thread::scope(|scope| {
+            let images = candidates.iter().map(|(.., one)| one.image.clone()).collect();
+            let recordings = self.ahead(scope, images);
+            self.each(visitor, outcome, candidates, &recordings, share)
+        })
     }
 
     /// Records the recoveries of these images, one after the other, a little ahead of who visits their

@@ -81,8 +81,8 @@ impl Studio<'_> {
     ) -> Result<Recorded> {
         let folder = self.folder("record-")?;
         let dir = folder.path().join("store");
-        let stacks = Stacks::None;
-        let (recording, driven) = self.recording(&dir, image, requests, threads, stacks)?;
+        let look = (Stacks::None, false);
+        let (recording, driven) = self.recording(&dir, image, requests, threads, look)?;
         Ok(Recorded::new(recording, driven, Image::load(&dir)?))
     }
 
@@ -97,7 +97,8 @@ impl Studio<'_> {
     ) -> Result<OwnLines> {
         let folder = self.folder("source-")?;
         let dir = folder.path().join("store");
-        let (recording, _) = self.recording(&dir, image, requests, threads, Stacks::At(call.no))?;
+        let (recording, _) =
+            self.recording(&dir, image, requests, threads, (Stacks::At(call.no), false))?;
         let same = |event: &crate::trace::Event| match &event.kind {
             EventKind::Call(other) => other.no == call.no && other.name == call.name,
             _ => false,
@@ -112,21 +113,18 @@ impl Studio<'_> {
     pub fn looking(&self, image: &Image) -> Result<Recording> {
         let folder = self.folder("looking-")?;
         let dir = folder.path().join("store");
-        Workdir::new(&dir)?.become_image(image)?;
-        let mut options = self.options(&dir, folder.path());
-        (options.stacks, options.trace_reads) = (Stacks::All, true);
-        let capabilities = Some(self.capabilities);
-        let plan = Plan { dir: &dir, requests: &self.recovering(), threads: 1, capabilities };
-        Ok(record_workload(self.target, &options, &plan)?.0)
+        let look = (Stacks::All, true);
+        Ok(self.recording(&dir, Some(image), &self.recovering(), 1, look)?.0)
     }
 
+    /// Records with these stacks, and with the calls that only look where `trace_reads`.
     fn recording(
         &self,
         dir: &Path,
         image: Option<&Image>,
         requests: &[Request],
         threads: u32,
-        stacks: Stacks,
+        (stacks, trace_reads): (Stacks, bool),
     ) -> Result<(Recording, Driven)> {
         match image {
             Some(image) => drop(Workdir::new(dir)?.become_image(image)?),
@@ -135,7 +133,7 @@ impl Studio<'_> {
             }
         }
         let run_root = dir.parent().unwrap_or(self.root);
-        let options = RecordOptions { stacks, ..self.options(dir, run_root) };
+        let options = RecordOptions { stacks, trace_reads, ..self.options(dir, run_root) };
         let plan = Plan { dir, requests, threads, capabilities: Some(self.capabilities) };
         record_workload(self.target, &options, &plan)
     }

@@ -92,11 +92,7 @@ pub fn kills(ctx: &Context<'_>) -> Result<FaultOutcome> {
         .by_groups(sorts);
     outcome.totals.crash_points += explorer.points().len() as u64;
     let share = |upto| Share { upto, images: u64::MAX, barren: BARREN };
-    let chosen = std::iter::from_fn(|| if explorer.is_choosing() { explorer.next() } else { None });
-    stage.visitor.visit(&first, chosen, share(STRATEGIES))?;
-    explorer.give_back();
-    let again = &mut stage.cut_again;
-    nesting(ctx).first_of_each(&mut stage.visitor, &mut outcome, again, FIRST_NESTED)?;
+    groups_first(&mut stage, &mut explorer, &mut outcome, share)?;
     let kills = explorer.by_ref().take_while(|visit| visit.kill);
     stage.visitor.visit(&first, kills, share(STRATEGIES))?;
     nesting(ctx).run(&mut stage.visitor, &mut outcome, &mut stage.cut_again, f64::INFINITY)?;
@@ -115,15 +111,7 @@ fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome, is_last: bool)
     let spent = stage.visitor.spent();
     let share =
         |part: f64| Share { upto: spent + (1.0 - spent) * part, images: u64::MAX, barren: BARREN };
-    let chosen = std::iter::from_fn(|| if explorer.is_choosing() { explorer.next() } else { None });
-    stage.visitor.visit(&first, chosen, share(STRATEGIES))?;
-    explorer.give_back();
-    nesting(ctx).first_of_each(
-        &mut stage.visitor,
-        outcome,
-        &mut stage.cut_again,
-        share(FIRST_NESTED).upto,
-    )?;
+    groups_first(stage, &mut explorer, outcome, share)?;
     let ends = std::iter::from_fn(|| if explorer.is_endless() { None } else { explorer.next() });
     stage.visitor.visit(&first, ends, share(STRATEGIES))?;
     explorer.give_back();
@@ -140,6 +128,21 @@ fn explore(stage: &mut Stage<'_, '_>, outcome: &mut FaultOutcome, is_last: bool)
     let ended = stage.visitor.visit(&first, explorer.by_ref(), Share { upto, ..share(1.0) })?;
     told(&mut explorer, outcome);
     Ok(ended)
+}
+
+/// Visits the states of the groups of the latest recording, then some of one recovery of each sort.
+fn groups_first(
+    stage: &mut Stage<'_, '_>,
+    explorer: &mut Explorer<'_>,
+    outcome: &mut FaultOutcome,
+    share: impl Fn(f64) -> Share,
+) -> Result<()> {
+    let first = Rc::clone(&stage.first);
+    let chosen = std::iter::from_fn(|| if explorer.is_choosing() { explorer.next() } else { None });
+    stage.visitor.visit(&first, chosen, share(STRATEGIES))?;
+    explorer.give_back();
+    let (visitor, again) = (&mut stage.visitor, &mut stage.cut_again);
+    nesting(visitor.ctx).first_of_each(visitor, outcome, again, share(FIRST_NESTED).upto)
 }
 
 fn nesting<'a>(ctx: &'a Context<'_>) -> Nesting<'a> {

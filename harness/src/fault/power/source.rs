@@ -1,6 +1,8 @@
 //! Where in the program's source the call stands whose effect was lost: the recording that it is of is made
 //! once more, with call stacks.
 
+use std::collections::BTreeSet;
+
 use super::ground::Ground;
 use super::group::Group;
 use super::studio;
@@ -10,7 +12,7 @@ use crate::fault::{Context, asked};
 use crate::image::Builder;
 use crate::persistence::{EffectNo, Model};
 use crate::record::OwnLines;
-use crate::trace::{Call, EventKind, EventNo, FileOp};
+use crate::trace::{Call, EventKind, EventNo, FileId, FileOp};
 
 /// The calls that read a file.
 const READS: [&str; 5] = ["read", "pread64", "readv", "preadv", "preadv2"];
@@ -49,6 +51,7 @@ pub fn recovery(ctx: &Context<'_>, group: &Group) -> Result<Vec<String>> {
     let trace = &recording.trace;
     let model = Model::new(trace);
     let recovering = Sites::knowing(trace, &model, &ground.patterns);
+    let left: BTreeSet<FileId> = trace.initial.iter().map(|node| node.file).collect();
     let mut told: Vec<String> = Vec::new();
     let opening = trace.events.iter().take_while(|event| !event.is_answer());
     for (at, event) in (0..).map(EventNo).zip(opening) {
@@ -63,13 +66,10 @@ pub fn recovery(ctx: &Context<'_>, group: &Group) -> Result<Vec<String>> {
             (_, Some(effect)) => (effect.kind.file(), true),
             _ => continue,
         };
-        if trace.initial.iter().all(|node| node.file != file) {
-            continue;
-        }
         // By the name that it had until then.
         let before = EventNo(at.0.saturating_sub(1));
         let path = ground.patterns.path(&recovering.names.path(file, before));
-        if guilty.is_some_and(|guilty| *guilty != path) {
+        if !left.contains(&file) || guilty.is_some_and(|guilty| *guilty != path) {
             continue;
         }
         let what = if changes { recovering.named(at) } else { format!("{} of {path}", call.name) };

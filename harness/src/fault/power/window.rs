@@ -80,11 +80,9 @@ pub fn without_the_loss(
     let mut builder = Builder::new(&ground.model);
     let state = before.spot.state.clone();
     let found = trial::of_state(trial, &mut builder, &before.spot, state, group.kind)?;
-    let same = |found: &Violation| {
-        found.kind == group.kind
-            && reason(found).is_some()
-            && reason(found) == reason(&group.violation)
-    };
+    let why = reason(&group.violation);
+    let same =
+        |found: &Violation| found.kind == group.kind && why.is_some() && reason(found) == why;
     match found.iter().any(same) {
         true => cause(&before, trial, terms, budget),
         false => Ok(None),
