@@ -4,14 +4,15 @@
 // library's own call has. There is no `reopen`: these libraries have no close, so every store is opened
 // by a process of its own.
 import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 
 // A package from the folder that the driver's first argument names (`npm install --prefix FOLDER`).
 // `file` is the module inside the package, for a package that `require` cannot load.
 export const load = (name, file) => {
-  const folder = process.argv[2]
-  if (!folder) throw new Error('usage: node DRIVER FOLDER, where npm has installed ' + name)
+  if (!process.argv[2]) throw new Error('usage: node DRIVER FOLDER, where npm has installed ' + name)
+  const folder = resolve(process.argv[2])
   return file ? import(pathToFileURL(`${folder}/node_modules/${name}/${file}`)) : createRequire(`${folder}/`)(name)
 }
 

@@ -115,7 +115,7 @@ impl Observer for Terminal {
                 self.now(|elapsed| working(fault, totals, findings, budget, elapsed));
             }
             Progress::Concluding(fault) => {
-                self.now(|_| format!("{fault}: all its cases are judged; working out the causes"));
+                self.now(|_| format!("{fault}: working out the causes"));
             }
             Progress::Confirming { fault, number, count } => self.now(|_| {
                 format!("{fault}: confirming finding {} of {count} in fresh processes", number + 1)

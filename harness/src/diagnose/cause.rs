@@ -78,13 +78,27 @@ pub fn mechanism(lost: &Lost) -> String {
     lost.iter().map(one).collect::<Vec<_>>().join(AND)
 }
 
+/// How what was lost was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// All of it.
+    Whole,
+    /// Some sectors or pages arrived.
+    Torn,
+    /// The sectors that did not arrive hold neither the old bytes nor the new ones, in every failing state.
+    Garbage,
+}
+
 /// The sentence and the parts of a loss; `survivor` is what depends on it and survives.
-pub(super) fn of_loss(kind: Kind, lost: &Lost, torn: bool, survivor: Option<String>) -> Cause {
+pub(super) fn of_loss(kind: Kind, lost: &Lost, manner: Manner, survivor: Option<String>) -> Cause {
     let words: Vec<String> = lost.iter().map(Site::words).collect();
-    let can = match (torn, lost.iter().all(|site| site.part == Part::Bytes)) {
-        (true, true) => "can be torn",
-        _ => "can be lost",
+    let can = match manner {
+        _ if lost.iter().any(|site| site.part != Part::Bytes) => "can be lost",
+        Manner::Whole => "can be lost",
+        Manner::Torn => "can be torn",
+        Manner::Garbage => "can be left as garbage",
     };
+    let torn = manner != Manner::Whole;
     let when = match (kind, survivor) {
         (Kind::LostAck, _) => " after it was promised".into(),
         (_, Some(survivor)) => format!(" while {survivor} survives"),

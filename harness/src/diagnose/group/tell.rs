@@ -1,12 +1,12 @@
 //! A group in words: the state that stands for it, what it lost, what had been promised, and what
 //! would help.
 
-use super::super::cause::{Cause, Lost, of_loss, of_moment};
+use super::super::cause::{Cause, Lost, Manner, of_loss, of_moment};
 use super::super::promise::promise;
 use super::super::remedy;
 use super::super::site::{During, Part, Site, Sites};
 use super::{Failing, Found, Group, Scene, Seen};
-use crate::persistence::{Crash, EffectKind, EffectNo};
+use crate::persistence::{Crash, EffectKind, EffectNo, Form};
 use crate::trace::EventNo;
 
 /// Why states of one kind and one cause fail, told of the state that stands for them: `cures` are lost
@@ -26,7 +26,10 @@ pub fn explain(
     let inside = matches!(one.state.crash, Crash::Kill { pages } if pages > 0);
     let mut cause = match lost.is_empty() {
         true => of_moment(what.during.words(), &sites.around(one.state.point), inside),
-        false => of_loss(one.kind, lost, torn, survivor(scene, sites, one, &effects)),
+        false => {
+            let survivor = survivor(scene, sites, one, &effects);
+            of_loss(one.kind, lost, manner(torn, members), survivor)
+        }
     };
     let event = |effect: &EffectNo| scene.model.effect(*effect).map(|found| found.event);
     let promised = one
@@ -67,6 +70,20 @@ pub(super) fn tell(
     let loss = (&found.lost, found.torn);
     let cause = explain(scene, sites, loss, &members, &failing[first], &[]);
     Group { kind: found.kind, members: found.members, cause }
+}
+
+/// How failing states lost what they did, some of it in part if `torn`.
+fn manner(torn: bool, members: &[&Failing<'_>]) -> Manner {
+    let garbage = |form: &Form| matches!(form, Form::Sectors { garbage: true, .. });
+    let only = |one: &&Failing<'_>| {
+        let forms = one.state.loss().map_or(&[][..], |loss| loss.forms());
+        !forms.is_empty() && forms.iter().all(|(_, form)| garbage(form))
+    };
+    match torn {
+        false => Manner::Whole,
+        true if members.iter().all(only) => Manner::Garbage,
+        true => Manner::Torn,
+    }
 }
 
 /// A name that a lost file has and that survives, though it came later.

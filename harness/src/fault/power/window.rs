@@ -3,6 +3,7 @@
 //! the recording with the first of them behind the second is tried as well, and one that writes elsewhere what is
 //! written over in place.
 
+mod beside;
 mod changed;
 mod elsewhere;
 mod order;
@@ -49,13 +50,13 @@ pub fn cause(
         window.order(&ground.trace).filter(|_| !window.is_on_one_page(&sites))
     {
         // What was not tried, or does not help, is not offered.
-        cause.counterfactual = match reordered(group, &window, order, trial, terms, budget)? {
-            Some(remedy) => Some(remedy),
-            None => match replaced(group, order, trial, terms, budget)? {
-                Some(remedy) => Some(remedy),
-                None => elsewhere(group, order, trial, terms, budget)?,
-            },
-        };
+        let mut remedy = reordered(group, &window, order, trial, terms, budget)?;
+        for another in [replaced, beside, elsewhere] {
+            if remedy.is_none() {
+                remedy = another(group, order, trial, terms, budget)?;
+            }
+        }
+        cause.counterfactual = remedy;
     }
     Ok(Some(cause))
 }
@@ -152,6 +153,31 @@ fn replaced(
     let (removal, rename) = (sites.named(order.last), sites.named(order.first));
     let place = format!("leave out {removal}: {rename} replaces the old file at once");
     let gone = format!("; without it none of {points} crashes around them fails so");
+    Ok(Some(Remedy { gone, ..Remedy::untried(&place) }))
+}
+
+/// The name made anew under another name, which is renamed over it when it is durable, if no crash fails then.
+fn beside(
+    group: &Group,
+    order: Order,
+    trial: &mut dyn Trial,
+    terms: Terms,
+    budget: &Budget,
+) -> Result<Option<Remedy>> {
+    let ground = &group.spot.ground;
+    let (trace, model) = (&ground.trace, &ground.model);
+    let Some((changed, around)) = beside::renamed_over(trace, model, &ground.overlay, order) else {
+        return Ok(None);
+    };
+    let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
+        return Ok(None);
+    };
+    let sites = Sites::knowing(trace, model, &ground.patterns);
+    let removal = sites.named(order.last);
+    let place = format!(
+        "leave out {removal}: make the new one under another name, sync it, and rename it over the old"
+    );
+    let gone = format!("; with that none of {points} crashes around them fails so");
     Ok(Some(Remedy { gone, ..Remedy::untried(&place) }))
 }
 

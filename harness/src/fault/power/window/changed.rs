@@ -10,10 +10,10 @@ use super::super::trial::{self, Trial};
 use crate::base::Result;
 use crate::diagnose::Sites;
 use crate::fault::Budget;
-use crate::image::Builder;
+use crate::image::{Builder, Image};
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, EffectNo, Model, Overlay, Profile, View};
-use crate::trace::{Event, EventNo, Trace};
+use crate::trace::{Call, Event, EventKind, EventNo, FileOp, Place, Trace};
 
 /// So many crash points after the change are tried.
 const AFTER: u32 = 40;
@@ -29,6 +29,56 @@ pub(super) struct Changed {
     pub overlay: Overlay,
     /// The events that the program did not make before, in order.
     pub inserted: Vec<EventNo>,
+}
+
+/// A changed recording as it is put together, event by event.
+pub(super) struct Rewritten {
+    thread: u32,
+    events: Vec<Event>,
+    inserted: Vec<EventNo>,
+}
+
+impl Rewritten {
+    /// True if an overlay stays what it is where the recording gets more events: none of its numbers means one.
+    pub fn keeps(overlay: &Overlay) -> bool {
+        let names = overlay.durable_names_before;
+        *overlay == Overlay { durable_names_before: names, ..Overlay::NONE }
+    }
+
+    /// All that came before an event; nothing where there is no such event.
+    pub fn from(trace: &Trace, first: EventNo) -> Option<Rewritten> {
+        let thread = trace.events.get(first.0 as usize)?.thread;
+        let events = trace.events[..first.0 as usize].to_vec();
+        Some(Rewritten { thread, events, inserted: Vec::new() })
+    }
+
+    /// The next event of the recording, as it is now.
+    pub fn keep(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// A call that the program did not make before.
+    pub fn make(&mut self, op: FileOp) {
+        self.inserted.push(EventNo(self.events.len() as u32));
+        let call = Call { no: 0, name: "switch".into(), result: 0, injected: false, op };
+        let (thread, kind) = (self.thread, EventKind::Call(call));
+        self.events.push(Event { thread, kind, stack: [].into() });
+    }
+
+    /// The whole of it.
+    pub fn done(self, trace: &Trace, overlay: &Overlay) -> Changed {
+        let Rewritten { events, inserted, .. } = self;
+        let trace = Trace { events, ..trace.clone() };
+        Changed { trace, overlay: overlay.clone(), inserted }
+    }
+}
+
+/// A name beside another that nothing has.
+pub(super) fn spare(image: &Image, place: &Place) -> Option<Place> {
+    let mut name = place.name.to_vec();
+    name.extend_from_slice(b".tmp");
+    let beside = Place { dir: place.dir, name: name.into() };
+    image.lookup(beside.dir, &beside.name).is_none().then_some(beside)
 }
 
 impl Changed {

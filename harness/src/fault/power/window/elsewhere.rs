@@ -1,12 +1,12 @@
 //! The recording with a file's new contents written to a file of their own, synced, and renamed over the old ones. Pure.
 
-use super::changed::Changed;
+use super::changed::{Changed, Rewritten, spare};
 use crate::base::limits::PAGE_BYTES;
 use crate::image::{Builder, Image};
 use crate::persistence::{CrashState, Model, Overlay};
 use crate::trace::op::Via;
 use crate::trace::{
-    Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, Place, SyncScope, Trace, WriteSync,
+    Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope, Trace, WriteSync,
 };
 
 /// The largest old contents that are copied, in bytes.
@@ -56,10 +56,7 @@ impl InPlace {
         overlay: &Overlay,
         first: EventNo,
     ) -> Option<(Changed, std::ops::RangeInclusive<u32>)> {
-        // The numbers in it mean events of this recording.
-        if *overlay
-            != (Overlay { durable_names_before: overlay.durable_names_before, ..Overlay::NONE })
-        {
+        if !Rewritten::keeps(overlay) {
             return None;
         }
         let before = &self.before;
@@ -68,47 +65,21 @@ impl InPlace {
         let initial = trace.initial.iter().map(|node| node.file.0);
         let made = trace.events.iter().filter_map(made);
         let new = FileId(1 + initial.chain(made).max()?.max(self.file.0));
-        let mut name = place.name.to_vec();
-        name.extend_from_slice(b".tmp");
-        let beside = Place { dir: place.dir, name: name.into() };
-        if before.lookup(beside.dir, &beside.name).is_some() {
-            return None;
-        }
-        let thread = trace.events.get(first.0 as usize)?.thread;
-        let call = |op| Event {
-            thread,
-            kind: EventKind::Call(Call {
-                no: 0,
-                name: "switch".into(),
-                result: 0,
-                injected: false,
-                op,
-            }),
-            stack: [].into(),
-        };
-        let mut events: Vec<Event> = trace.events[..first.0 as usize].to_vec();
-        let mut inserted = Vec::new();
-        let mut insert = |events: &mut Vec<Event>, op| {
-            inserted.push(EventNo(events.len() as u32));
-            events.push(call(op));
-        };
-        insert(
-            &mut events,
-            FileOp::Create { at: beside.clone(), file: new, node: NodeKind::File, mode: 0o644 },
-        );
+        let beside = spare(before, place)?;
+        let mut events = Rewritten::from(trace, first)?;
+        events.make(FileOp::Create {
+            at: beside.clone(),
+            file: new,
+            node: NodeKind::File,
+            mode: 0o644,
+        });
         if !self.is_anew() {
             if old.size() > COPIED {
                 return None;
             }
             let bytes = old.bytes().into();
-            let write = FileOp::Write {
-                file: new,
-                offset: 0,
-                bytes,
-                sync: WriteSync::None,
-                via: Via::Call,
-            };
-            insert(&mut events, write);
+            let (sync, via) = (WriteSync::None, Via::Call);
+            events.make(FileOp::Write { file: new, offset: 0, bytes, sync, via });
         }
         for (at, event) in (0u32..).zip(&trace.events).skip(first.0 as usize) {
             let mut event = event.clone();
@@ -119,23 +90,23 @@ impl InPlace {
                     call.op = FileOp::Nothing { file: Some(new) };
                 }
             }
-            events.push(event);
+            events.keep(event);
             if at == self.last.0 {
                 let sync = |file| FileOp::Sync { file, scope: SyncScope::Full };
-                insert(&mut events, sync(new));
+                events.make(sync(new));
                 let (from, to, replaced) = (beside.clone(), place.clone(), Some(self.file));
-                insert(&mut events, FileOp::Rename { from, to, file: new, replaced });
-                insert(&mut events, sync(place.dir));
+                events.make(FileOp::Rename { from, to, file: new, replaced });
+                events.make(sync(place.dir));
             }
         }
-        let end = self.last.0 + inserted.len() as u32;
-        let trace = Trace { events, ..trace.clone() };
-        Some((Changed { trace, overlay: overlay.clone(), inserted }, first.0..=end))
+        let changed = events.done(trace, overlay);
+        let end = self.last.0 + changed.inserted.len() as u32;
+        Some((changed, first.0..=end))
     }
 }
 
 /// The file whose contents an event changes.
-fn content_of(event: &Event) -> Option<FileId> {
+pub(super) fn content_of(event: &Event) -> Option<FileId> {
     let EventKind::Call(call) = &event.kind else { return None };
     match &call.op {
         FileOp::Write { file, .. } | FileOp::Resize { file, .. } | FileOp::Zero { file, .. } => {
