@@ -223,7 +223,7 @@ fn each_flaw_is_told_by_its_calls_and_gone_once_it_is_mended() {
 }
 
 /// Drivers in Python: the bug, the switch that mends it, the fault, and how the remedy begins.
-const PROGRAMS: [(&str, &str, &str, &str, &str); 4] = [
+const PROGRAMS: [(&str, &str, &str, &str, &str); 7] = [
     ("kv.py", "nosync", "none", "power", "add fsync of log after each such pwrite64"),
     ("kv.py", "early", "none", "kill", "acknowledge only after pwrite64 of log"),
     (
@@ -240,6 +240,21 @@ const PROGRAMS: [(&str, &str, &str, &str, &str); 4] = [
         "power",
         "add fsync of wal after each such pwrite64 in a checkpoint",
     ),
+    (
+        "named.py",
+        "recreate",
+        "none",
+        "power",
+        "leave out unlink of all: make the new one under another name",
+    ),
+    (
+        "named.py",
+        "link",
+        "linked",
+        "power",
+        "leave out unlink of current: make the new one under another name",
+    ),
+    ("segments.py", "last", "none", "power", "add fsync of #.seg before each openat of #.seg"),
 ];
 
 #[test]
@@ -250,20 +265,29 @@ fn a_remedy_that_is_made_in_a_program_cures_it() {
         return;
     };
     let python = String::from_utf8(asked.stdout).unwrap();
-    for (program, bug, mended, fault, remedy) in PROGRAMS {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(program);
-        let start = ["--", python.trim(), path.to_str().unwrap()];
-        let options = ["--faults", fault, "--cases", "400", "--ops", "120"];
-        let place = Place::new();
-        place.torture(&[&options[..], &start, &[bug]].concat()).exits(1);
-        let report = place.report();
-        let findings = report["findings"].as_array().unwrap();
-        let told = |one: &&Value| {
-            let told = one["cause"]["counterfactual"].as_str();
-            one["note"] == false && told.is_some_and(|told| told.starts_with(remedy))
-        };
-        assert!(findings.iter().any(|one| told(&one)), "{program} {bug}: {findings:#?}");
-        let place = Place::new();
-        place.torture(&[&options[..], &start, &[mended]].concat()).exits(0);
-    }
+    let next = Mutex::new(PROGRAMS.iter());
+    let one = || {
+        loop {
+            let row = next.lock().unwrap().next();
+            let Some((program, bug, mended, fault, remedy)) = row else { break };
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(program);
+            let start = ["--", python.trim(), path.to_str().unwrap()];
+            let options = ["--faults", fault, "--cases", "400", "--ops", "120"];
+            let place = Place::new();
+            place.torture(&[&options[..], &start, &[bug]].concat()).exits(1);
+            let report = place.report();
+            let findings = report["findings"].as_array().unwrap();
+            let told = |one: &&Value| {
+                let told = one["cause"]["counterfactual"].as_str();
+                one["note"] == false && told.is_some_and(|told| told.starts_with(remedy))
+            };
+            assert!(findings.iter().any(|one| told(&one)), "{program} {bug}: {findings:#?}");
+            let place = Place::new();
+            place.torture(&[&options[..], &start, &[mended]].concat()).exits(0);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = [scope.spawn(one), scope.spawn(one)];
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
 }

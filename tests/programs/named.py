@@ -81,6 +81,9 @@ class Store:
             self.remove()
             os.symlink(target, self.name)
         else:
+            # A crash may have left one.
+            if os.path.lexists(self.path("current.new")):
+                os.unlink(self.path("current.new"))
             os.symlink(target, self.path("current.new"))
             os.rename(self.path("current.new"), self.name)
 

@@ -2,11 +2,12 @@
 //! before any call failed needs no failing call. The plainest finding stands for the others, which are
 //! its symptoms: mend that one first, and see what is left. Pure.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnose::{AND, INSIDE, TORN};
-use crate::fault::io::LOSES;
-use crate::fault::{Finding, Symptom};
+use crate::fault::io::{BESIDES, LOSES, REOPENED};
+use crate::fault::{Finding, Symptom, reason};
 use crate::oracle::Kind;
 use crate::scenario::FaultName;
 
@@ -56,6 +57,9 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     if blameless && plain.fault == Some(FaultName::Power) && plain.is_one_flaw(echo) {
         return true;
     }
+    if is_same_refusal(echo, plain) || is_of_recovery(echo, plain) {
+        return true;
+    }
     if !shows(plain, echo.kind, echo.note) {
         return false;
     }
@@ -69,8 +73,51 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
         }
         // Nothing that failed is to blame: it is a kill or a power cut like any other, or no fault at all.
         (Some(FaultName::Io), Some(FaultName::Kill | FaultName::Power) | None) => blameless,
+        (Some(FaultName::Io), Some(FaultName::Io)) => is_of_a_later_call(echo, plain),
         _ => false,
     }
+}
+
+/// True if a store does not open for a reason that it gives in `plain` too, and nothing that was tried tells the two
+/// apart. What takes no fault is plainer than any, and a crash plainer than a failing call.
+fn is_same_refusal(echo: &Finding, plain: &Finding) -> bool {
+    let why = |of: &Finding| reason(of.kind, &of.sentence);
+    let untold = |of: &Finding| of.cause.counterfactual.is_none();
+    let crash = |of: &Finding| matches!(of.fault, Some(FaultName::Kill | FaultName::Power));
+    let plainer = plain.fault.is_none()
+        || crash(echo) && crash(plain) && untold(plain) && plain.order(echo) == Ordering::Less;
+    echo.kind == plain.kind
+        && echo.fault.is_some()
+        && plainer
+        && untold(echo)
+        && why(echo).is_some()
+        && why(echo) == why(plain)
+}
+
+/// True if `plain` is of a recovery that leaves a store which loses or changes what it holds once it is closed, where a crash
+/// alone shows that, and nothing that was tried tells `echo` apart: that shows the same, or a store that was opened again
+/// after a call failed and lost something then.
+fn is_of_recovery(echo: &Finding, plain: &Finding) -> bool {
+    let of_recovery = |kind| matches!(kind, Kind::NotWritable | Kind::Unstable);
+    let crash = |of: &Finding| matches!(of.fault, Some(FaultName::Kill | FaultName::Power));
+    let lost_later = part(echo, REOPENED).is_some()
+        && matches!(echo.kind, Kind::LostAck | Kind::Vanished | Kind::Resurrected);
+    of_recovery(plain.kind)
+        && crash(plain)
+        && plain.cause.counterfactual.is_none()
+        && echo.fault.is_some()
+        && echo.cause.counterfactual.is_none()
+        && (echo.kind == plain.kind && plain.order(echo) == Ordering::Less || lost_later)
+}
+
+/// True if the call that fails alone in `plain` failed in `echo` too, after the one that `echo` is told by, and nothing
+/// that was tried helps `echo`.
+fn is_of_a_later_call(echo: &Finding, plain: &Finding) -> bool {
+    let besides = part(echo, BESIDES).into_iter().flat_map(|calls| calls.split(AND));
+    let alone = part(plain, BESIDES).is_none();
+    let told = plain.cause.mechanism.as_deref();
+    let mut same = besides.map(|call| format!("{call} failed"));
+    alone && echo.cause.counterfactual.is_none() && same.any(|call| Some(&*call) == told)
 }
 
 /// True if there was no time to look for what is to blame for `echo`, and all that `plain` loses without a failure is
@@ -275,6 +322,61 @@ mod tests {
         assert_eq!(left(vec![cut.clone(), io("write of tmp")]), (2, 0));
         let refused = Finding { kind: Kind::Refused, ..io("rename of db") };
         assert_eq!(left(vec![cut, refused]), (2, 0), "another kind");
+    }
+
+    #[test]
+    fn a_store_that_does_not_open_for_one_reason_is_told_once_where_nothing_tells_it_apart() {
+        let refused = |one: Finding, why: &str| {
+            let sentence = format!("the store does not open: {why}");
+            Finding { id: sentence.clone(), kind: Kind::Refused, sentence, ..one }
+        };
+        let ended = |one: Finding, at| refused(one, &format!("the log ends at frame {at}"));
+        let lost = |file| losing(power("a"), "write", file);
+        let none = finding(Strike::None, Kind::Refused, "no fault at all");
+        let io = || losing(io("fail:3:EIO:once"), "write", "log");
+        assert_eq!(left(vec![ended(lost("log"), 3), ended(lost("head"), 4)]), (1, 0));
+        assert_eq!(left(vec![ended(kill("a"), 3), ended(lost("head"), 4)]), (1, 1));
+        assert_eq!(left(vec![ended(none.clone(), 3), ended(io(), 4)]), (1, 1));
+        assert_eq!(left(vec![ended(lost("log"), 3), ended(io(), 4)]), (2, 0), "a call failed");
+        let other = refused(lost("head"), "no slot of the head checks out");
+        assert_eq!(left(vec![ended(lost("log"), 3), other]), (2, 0));
+        let mut cured = ended(lost("head"), 4);
+        cured.cause.counterfactual = Some("add fsync of head".into());
+        assert_eq!(left(vec![ended(lost("log"), 3), cured]), (2, 0));
+    }
+
+    #[test]
+    fn a_recovery_that_leaves_a_bad_store_is_told_once_whatever_came_before_it() {
+        let bad =
+            |one: Finding, id: &str| Finding { id: id.into(), kind: Kind::NotWritable, ..one };
+        let mut lost = losing(io("fail:3:EIO:once"), "fdatasync", "log");
+        assert_eq!(left(vec![bad(kill("a"), "a"), bad(power("b"), "b"), lost.clone()]), (2, 1));
+        assert_eq!(left(vec![bad(kill("a"), "a"), bad(lost.clone(), "b")]), (1, 1));
+        lost.cause.parts.insert(REOPENED.into(), "yes".into());
+        assert_eq!(left(vec![bad(kill("a"), "a"), lost.clone()]), (1, 1));
+        let torn = Finding { kind: Kind::TornBatch, ..lost.clone() };
+        assert_eq!(left(vec![bad(kill("a"), "a"), torn]), (2, 0), "another kind of loss");
+        lost.cause.counterfactual = Some("answer the write".into());
+        assert_eq!(left(vec![bad(kill("a"), "a"), lost]), (2, 0), "it has a remedy of its own");
+    }
+
+    #[test]
+    fn a_call_that_fails_alone_is_told_and_not_the_one_that_failed_before_it() {
+        let failed = |call: &str, file: &str| {
+            let mut one = losing(io("fail:3:ENOSPC:on"), call, file);
+            one.cause.mechanism = Some(format!("{call} of {file} failed"));
+            one
+        };
+        let mut first = failed("rename", "snap");
+        first.cause.parts.insert(BESIDES.into(), "write of head; write of log".into());
+        let alone = failed("write", "log");
+        assert_eq!(left(vec![first.clone(), alone.clone()]), (1, 0));
+        assert_eq!(left(vec![first.clone(), failed("write", "db")]), (2, 0), "another call");
+        let mut both = alone.clone();
+        both.cause.parts.insert(BESIDES.into(), "rename of snap".into());
+        assert_eq!(left(vec![first.clone(), both]), (2, 0), "neither fails alone");
+        first.cause.counterfactual = Some("answer the write".into());
+        assert_eq!(left(vec![first, alone]), (2, 0), "it has a remedy of its own");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod observer;
 pub mod outcome;
 pub mod power;
 pub mod program;
+pub mod reason;
 pub mod recordings;
 pub mod second;
 pub mod stored;
@@ -27,6 +28,7 @@ pub use context::{Context, Control, Timing};
 pub use finding::{Cause, Finding, Lines, Symptom};
 pub use observer::{Observer, Progress, Silent};
 pub use outcome::{FaultOutcome, FirstFailure, Rejudged, Totals};
+pub use reason::reason;
 pub use recordings::Recordings;
 
 use crate::base::Result;

@@ -174,7 +174,7 @@ impl Search<'_> {
 }
 
 /// What promised the first operation that a failing state violates.
-fn promised(scene: &Scene<'_>, one: &Failing<'_>) -> Option<Promise> {
+pub(super) fn promised(scene: &Scene<'_>, one: &Failing<'_>) -> Option<Promise> {
     promise(scene.trace, scene.durable, *one.operations.first()?, one.state.point)
 }
 

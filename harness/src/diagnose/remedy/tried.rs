@@ -1,6 +1,8 @@
 //! Trying a remedy in the model: the states are looked at again with syncs that were not made.
 
+use super::other::promised;
 use super::{Added, Search, lost_effects};
+use crate::diagnose::group::Failing;
 use crate::persistence::{AddedSync, EffectNo, Model, Overlay};
 use crate::trace::{EventNo, SyncScope};
 
@@ -9,7 +11,7 @@ impl Search<'_> {
     /// state lost of it was durable then, as far as it counts. A state of which less is lost would fail for what
     /// is left. A power cut between a call and the sync that is added after it loses as much as before. What the
     /// last call alone did is in flight then, and no remedy's matter; where there is nothing but that, none are
-    /// gone.
+    /// gone. Where a `sync` or a close promised, what was written after it was not promised, and its loss is no failure.
     pub(super) fn gone(&self, counts: &dyn Fn(EffectNo) -> bool, syncs: &[Added]) -> usize {
         let Self { scene, sites, lost, .. } = self;
         let overlay = with_syncs(scene.overlay, syncs);
@@ -17,7 +19,7 @@ impl Search<'_> {
         let (mut gone, mut in_flight) = (0, 0);
         for failing in &self.tried {
             let (point, profile) = (failing.state.point, failing.profile);
-            let effects = lost_effects(failing.state);
+            let effects = self.promised_of(failing, lost_effects(failing.state));
             let last = point.0.checked_sub(1).map(EventNo);
             let unreturned = syncs.iter().any(|(after, _)| Some(*after) == last);
             let synced = last.filter(|_| unreturned).unwrap_or(point);
@@ -44,6 +46,18 @@ impl Search<'_> {
                 usize::from(all_in_flight && unreturned && own.any(|site| lost.contains(site)));
         }
         if gone == 0 { 0 } else { gone + in_flight }
+    }
+}
+
+impl Search<'_> {
+    /// What a state lost of what a barrier had promised; all of it where none did, or that was all written later.
+    fn promised_of(&self, failing: &Failing<'_>, effects: Vec<EffectNo>) -> Vec<EffectNo> {
+        let promised = promised(self.scene, failing).filter(|promised| promised.barrier.is_some());
+        let Some(promised) = promised else { return effects };
+        let event = |effect: &EffectNo| self.scene.model.effect(*effect).map(|found| found.event);
+        let before = |effect: &&EffectNo| event(effect).is_some_and(|at| at < promised.answered);
+        let old: Vec<EffectNo> = effects.iter().filter(before).copied().collect();
+        if old.is_empty() { effects } else { old }
     }
 }
 

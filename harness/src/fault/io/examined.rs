@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnose::plain;
+use crate::fault::reason;
 use crate::oracle::{Kind, Verdict, Violation};
 use crate::persistence::{CrashState, ProfileSet};
 
@@ -46,19 +46,8 @@ impl Failing {
 /// True if two violations are the same but for numbers: of one kind, and where the store itself said
 /// why, for the same reason.
 pub fn alike(one: &Violation, other: &Violation) -> bool {
-    one.kind == other.kind && reason(one) == reason(other)
-}
-
-/// Why a store did not open, without numbers and without paths, which differ from one directory to the
-/// next; nothing for other kinds, whose sentences tell of requests.
-fn reason(violation: &Violation) -> String {
-    use Kind::{RecoveryCrashed, Refused, RefusedUnborn};
-    if !matches!(violation.kind, Refused | RefusedUnborn | RecoveryCrashed) {
-        return String::new();
-    }
-    let text = violation.sentence.split_once(": ").map_or("", |(_, text)| text);
-    let words = text.split_whitespace().filter(|word| !word.contains('/'));
-    plain(&words.collect::<Vec<_>>().join(" "))
+    let why = |of: &Violation| reason(of.kind, &of.sentence);
+    one.kind == other.kind && why(one) == why(other)
 }
 
 /// What came of one run.

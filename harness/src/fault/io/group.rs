@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::case::case_of;
 use super::examined::{Failing, Place, alike};
-use super::run::{Hit, Run, Stage};
+use super::run::{Hit, Run, Stage, failed_besides};
+use crate::diagnose::AND;
 use crate::driver::Capabilities;
 use crate::fault::{Cause, Finding, Lines};
 use crate::image::Builder;
@@ -12,6 +13,14 @@ use crate::oracle::Kind;
 use crate::persistence::{Device, Model, Profile, ProfileSet};
 use crate::record::Plan;
 use crate::scenario::FaultName;
+use crate::trace::{Event, EventKind, EventNo};
+use crate::workload::Request;
+
+/// The part of a cause that names the calls which failed besides the one that it is told by.
+pub const BESIDES: &str = "failed-besides";
+
+/// The part of a cause that says that the store was opened again after the call failed, before it showed what is wrong.
+pub const REOPENED: &str = "reopened";
 
 /// What the findings need besides.
 #[derive(Clone, Copy, Debug)]
@@ -104,9 +113,12 @@ impl Group {
         (self.states, self.profiles, self.always, self.how) = (states, profiles, always, how);
     }
 
-    /// How little it takes to show it: the less the plainer.
-    fn plainness(&self) -> (u8, Option<Profile>) {
-        (rank(&self.failing.place), self.failing.profiles.mildest())
+    /// How little it takes to show it: the less the plainer. One call that fails is plainer than all from then on.
+    fn plainness(&self) -> (u8, Option<Profile>, usize) {
+        let injected =
+            |event: &&Event| matches!(&event.kind, EventKind::Call(call) if call.injected);
+        let failed = self.run.trace.events.iter().filter(injected).count();
+        (rank(&self.failing.place), self.failing.profiles.mildest(), failed)
     }
 
     /// True if this one rather than `other` stands for both: it is of a milder grade, or else more states
@@ -177,6 +189,16 @@ impl Group {
             cause.parts.insert("state".into(), state.to_string());
             (image, at) = (Some(Builder::new(&model).image(state)), Some(state.point));
         }
+        let end = at.unwrap_or(EventNo(run.trace.events.len() as u32));
+        let patterns = &scene.stages[self.stage].patterns;
+        let besides: Vec<String> = failed_besides(&run.trace, patterns, end).into_iter().collect();
+        if !besides.is_empty() {
+            cause.parts.insert(BESIDES.into(), besides.join(AND));
+        }
+        if failing.place == Place::Running && run.hit.as_ref().is_some_and(|hit| reopens(run, hit))
+        {
+            cause.parts.insert(REOPENED.into(), "yes".into());
+        }
         let mut trace = crate::trace::text::text(&run.trace);
         if let Some(at) = at {
             trace.push_str(&format!("the power or the process ends before event {}\n", at.0));
@@ -206,6 +228,14 @@ impl Group {
             frequency: None,
         }
     }
+}
+
+/// True if the store was opened again after the call failed.
+fn reopens(run: &Run, hit: &Hit) -> bool {
+    let later = run.trace.events.iter().skip(hit.event.0 as usize);
+    let mut opens = later
+        .filter(|event| matches!(event.kind, EventKind::Request { request: Request::Open, .. }));
+    opens.next().is_some()
 }
 
 /// How plainly a place shows what is wrong, the plainest first.

@@ -37,6 +37,7 @@ mod tries;
 mod twin;
 
 pub use findings::LOSES;
+pub use group::{BESIDES, REOPENED};
 
 use super::Fault;
 use super::context::Context;

@@ -1,6 +1,6 @@
 //! One run with a planned failure, recorded: what is asked of which store, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -185,6 +185,26 @@ pub(super) fn first_hit(trace: &Trace, patterns: &NamePatterns) -> Option<Hit> {
         paths.apply(&call.op);
     }
     None
+}
+
+/// The calls that failed before an event, by name and file, besides the call that was struck first.
+pub(super) fn failed_besides(
+    trace: &Trace,
+    patterns: &NamePatterns,
+    before: EventNo,
+) -> BTreeSet<String> {
+    let mut paths = Paths::new(trace);
+    let mut struck = None;
+    let mut failed = BTreeSet::new();
+    for event in trace.events.iter().take(before.0 as usize) {
+        let EventKind::Call(call) = &event.kind else { continue };
+        if call.injected && *struck.get_or_insert(call.no) != call.no && call.result < 0 {
+            let path = about(&call.op, &paths);
+            failed.insert(format!("{} of {}", call.name, patterns.path(&path)));
+        }
+        paths.apply(&call.op);
+    }
+    failed
 }
 
 /// The file that a call is about.

@@ -18,7 +18,7 @@ use super::trial::{self, Trial};
 use crate::base::Result;
 use crate::diagnose::{Cause, Order, Remedy, Sites, Window};
 use crate::driver::PowerPromise;
-use crate::fault::Budget;
+use crate::fault::{Budget, reason};
 use crate::image::Builder;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, EffectNo};
@@ -81,18 +81,14 @@ pub fn without_the_loss(
     let mut builder = Builder::new(&ground.model);
     let state = before.spot.state.clone();
     let found = trial::of_state(trial, &mut builder, &before.spot, state, group.kind)?;
-    let why = reason(&group.violation);
-    let same =
-        |found: &Violation| found.kind == group.kind && why.is_some() && reason(found) == why;
+    let why = reason(group.kind, &group.violation.sentence);
+    let same = |found: &Violation| {
+        found.kind == group.kind && why.is_some() && reason(found.kind, &found.sentence) == why
+    };
     match found.iter().any(same) {
         true => cause(&before, trial, terms, budget),
         false => Ok(None),
     }
-}
-
-/// What the store said of why it does not open: the end of the sentence.
-fn reason(violation: &Violation) -> Option<&str> {
-    violation.sentence.split_once(": ").map(|(_, reason)| reason)
 }
 
 /// The guilty call moved behind the one that makes up for it, if no crash fails then.

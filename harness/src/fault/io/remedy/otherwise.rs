@@ -12,6 +12,7 @@ use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, Tr
 
 /// A run as it would have left the files otherwise, and up to which event that is known.
 pub(super) type Otherwise = (Trace, EventNo);
+
 /// The run with the whole of a write that was cut short, as the run without failures wrote it. Nothing where the
 /// program went on to write there itself.
 pub(super) fn with_the_rest(run: &Run, hit: &Hit, plain: &Run, stage: &Stage) -> Option<Otherwise> {
@@ -115,42 +116,76 @@ fn shift(
     }
     Some(end)
 }
-/// The run without the record that the failing write left half-written: from where the request under way first
-/// wrote to the file up to the failure, with what was written behind that moved up; and up to which event that
-/// is known, for the program may cut the file itself. Nothing where it wrote nothing of the record.
+/// The run without what failing writes left behind: the half of a record from where the request first wrote to the file up
+/// to the failure, or a gap, with what was written behind that moved up; and up to which event that is known, for the
+/// program may cut the file itself. Nothing where they left nothing, or wrote over what was there before.
 pub(super) fn without_half(run: &Run, hit: &Hit, device: Device) -> Option<Otherwise> {
-    let wrote = |event: &Event| match &event.kind {
+    let events = &run.trace.events;
+    let first = events.get(hit.event.0 as usize)?;
+    // A short write that no failure followed wrote what it said.
+    if wrote(first).is_some() {
+        hit.then.as_ref()?;
+    }
+    let file = wrote(first).map(|(file, ..)| file).or_else(|| failed_write(first))?;
+    let later = (hit.event.0..).zip(&events[hit.event.0 as usize..]).skip(1);
+    let later = later.filter(|(_, event)| failed_write(event) == Some(file)).map(|(at, _)| at);
+    let of_it = move |event: &Event| wrote(event).filter(|(other, ..)| *other == file);
+    let model = Model::with(&run.trace, &created(&run.trace), device);
+    let mut builder = Builder::new(&model);
+    let mut trace = run.trace.clone();
+    let mut valid = EventNo(events.len() as u32);
+    let mut moved_up = 0;
+    let mut found = false;
+    for failed in std::iter::once(hit.event.0).chain(later) {
+        if EventNo(failed) >= valid {
+            break;
+        }
+        let request = |event: &Event| matches!(event.kind, EventKind::Request { .. });
+        let asked = events[..failed as usize].iter().rposition(request)?;
+        let own = asked..=failed as usize;
+        let before = builder.image(&CrashState::kill(EventNo(asked as u32)));
+        let size = before.content(file).map_or(0, Content::size);
+        let begin = events[own.clone()].iter().filter_map(of_it).map(|(_, at, _)| at).min();
+        // What was there before is not cut off.
+        if begin.is_some_and(|begin| begin < size) {
+            return None;
+        }
+        let here = begin.unwrap_or(size).checked_sub(moved_up)?;
+        for event in trace.events[own].iter_mut().filter(|event| of_it(event).is_some()) {
+            if let EventKind::Call(call) = &mut event.kind {
+                call.op = FileOp::Nothing { file: Some(file) };
+            }
+        }
+        let next = trace.events[failed as usize + 1..].iter().find_map(of_it);
+        let left = next.and_then(|(_, at, _)| at.checked_sub(here)).unwrap_or(0);
+        found |= begin.is_some() || left > 0;
+        let known =
+            shift(&mut trace, EventNo(failed), file, here + left, |at| at.checked_sub(left))?;
+        (moved_up, valid) = (moved_up + left, valid.min(known));
+    }
+    found.then_some((trace, valid))
+}
+
+/// Which file an event writes to, from where on, and how many bytes.
+fn wrote(event: &Event) -> Option<(FileId, u64, u64)> {
+    match &event.kind {
         EventKind::Call(Call { op: FileOp::Write { file, offset, bytes, .. }, .. }) => {
             Some((*file, *offset, bytes.len() as u64))
         }
         _ => None,
-    };
-    let failed = hit.event.0 as usize;
-    let (file, at, len) = wrote(run.trace.events.get(failed)?)?;
-    hit.then.as_ref()?;
-    let end = at.checked_add(len)?;
-    let asked = |event: &Event| matches!(event.kind, EventKind::Request { .. });
-    let asked = run.trace.events[..failed].iter().rposition(asked)?;
-    let model = Model::with(&run.trace, &created(&run.trace), device);
-    let before = Builder::new(&model).image(&CrashState::kill(EventNo(asked as u32)));
-    let size = before.content(file).map_or(0, Content::size);
-    let mut trace = run.trace.clone();
-    let mut begin = at;
-    for event in &mut trace.events[asked..=failed] {
-        let Some((_, offset, _)) = wrote(event).filter(|(other, ..)| *other == file) else {
-            continue;
-        };
-        begin = begin.min(offset);
-        if let EventKind::Call(call) = &mut event.kind {
-            call.op = FileOp::Nothing { file: Some(file) };
+    }
+}
+
+/// The file to which a write was made to fail.
+fn failed_write(event: &Event) -> Option<FileId> {
+    match &event.kind {
+        EventKind::Call(Call { name, injected: true, op: FileOp::Failed { file }, .. })
+            if name.contains("write") =>
+        {
+            *file
         }
+        _ => None,
     }
-    // What was there before is not cut off.
-    if begin < size {
-        return None;
-    }
-    let valid = shift(&mut trace, hit.event, file, end, |at| at.checked_sub(end - begin))?;
-    Some((trace, valid))
 }
 
 #[cfg(test)]
@@ -207,6 +242,38 @@ mod tests {
         assert_eq!(valid.0 as usize, trace.events.len());
         assert!(without(&half(5, None, None).0).is_none(), "nothing failed");
         assert!(without(&half(2, Some("EIO"), None).0).is_none(), "it was written over");
+    }
+
+    #[test]
+    fn all_records_that_failing_writes_left_half_written_are_cut_off() {
+        let mut script = Script::new();
+        script.create("log");
+        script.write("log", 0, b"12345");
+        let ask = |op| EventKind::Request { op: OpNo(op), request: put("a", "1") };
+        let answer = |op| EventKind::Reply { op: OpNo(op), answer: Answer::Err("no".into()) };
+        let file = script.id("log");
+        let mut fails = Vec::new();
+        for (op, at) in [(0, 5), (1, 8)] {
+            script.event(ask(op));
+            script.write("log", at, b"fr");
+            fails.push(script.op(FileOp::Failed { file: Some(file) }));
+            script.event(answer(op));
+        }
+        script.event(ask(2));
+        script.write("log", 10, b"next!");
+        script.event(EventKind::Reply { op: OpNo(2), answer: Answer::Ack });
+        for failed in &fails {
+            let EventKind::Call(call) = &mut script.trace.events[failed.0 as usize].kind else {
+                panic!()
+            };
+            (call.name, call.injected) = ("pwrite64".into(), true);
+        }
+        let mut run = testkit::run(&[], Vec::new(), End::Finished);
+        run.hit = Some(Hit { event: fails[0], name: "pwrite64".into(), ..hit(0) });
+        run.trace = script.trace;
+        let (trace, _) = without_half(&run, run.hit.as_ref().unwrap(), Device::default()).unwrap();
+        assert_eq!(log(&run.trace), b"12345fr\0frnext!", "a gap is left too");
+        assert_eq!(log(&trace), b"12345next!");
     }
 
     #[test]
