@@ -103,7 +103,8 @@ const ROWS: &[Row] = rows! {
         "answer the write during which the call failed", (202, 12);
     "short-write" = "canary", "io" "lost-ack": "pwrite64 of log-# was cut short",
         "answer the write during which the call failed", (202, 0);
-    "half-frame" = "canary", "io" "lost-ack": "pwrite64 of log-# failed", "", (202, 0);
+    "half-frame" = "canary", "io" "lost-ack": "pwrite64 of log-# failed", "cut log-# back to where it ended",
+        (202, 0);
     "failed-write-kept" = "canary", "io" "lost-ack": "pwrite64 of log-# failed", "", (202, 0);
     "read-error-is-end" = "canary", "io" "lost-ack": "read of log-# failed",
         "pass the error on: answer the open", (202, 0);
