@@ -3,6 +3,7 @@
 //! the recording with the first of them behind the second is tried as well, and one that writes elsewhere what is
 //! written over in place.
 
+mod attempts;
 mod beside;
 mod changed;
 mod elsewhere;
@@ -10,25 +11,23 @@ mod order;
 
 use std::rc::Rc;
 
-use elsewhere::InPlace;
+use attempts::attempts;
 
 use super::ground::Ground;
 use super::group::{Group, Terms};
 use super::trial::{self, Trial};
 use crate::base::Result;
-use crate::diagnose::{Cause, Order, Remedy, Sites, Window};
+use crate::diagnose::{Cause, Sites, Window};
 use crate::driver::PowerPromise;
 use crate::fault::{Budget, reason};
 use crate::image::Builder;
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, EffectNo};
-use crate::trace::{Event, EventKind, EventNo, FileId};
+use crate::trace::{Event, EventNo};
 use crate::workload::OpNo;
 
 /// So many crash points on either side are recovered from one by one; farther ones at longer steps.
 const NEAR: usize = 24;
-/// So many syncs are tried as what the guilty call has to wait for.
-const SYNCS: usize = 3;
 
 /// Why the state that stands for a group fails, if every crash around it does, up to a certain event on either
 /// side; nothing where a crash at its point holds, or no end was found before it.
@@ -50,13 +49,14 @@ pub fn cause(
         window.order(&ground.trace).filter(|_| !window.is_on_one_page(&sites))
     {
         // What was not tried, or does not help, is not offered.
-        let mut remedy = reordered(group, &window, order, trial, terms, budget)?;
-        for another in [replaced, beside, elsewhere] {
-            if remedy.is_none() {
-                remedy = another(group, order, trial, terms, budget)?;
+        cause.counterfactual = None;
+        for attempt in attempts(&ground, &sites, &window, order, terms) {
+            let around = (order.last, attempt.around.clone());
+            if let Some(points) = attempt.changed.holds(group, around, trial, terms, budget)? {
+                cause.counterfactual = Some(attempt.remedy(points));
+                break;
             }
         }
-        cause.counterfactual = remedy;
     }
     Ok(Some(cause))
 }
@@ -91,128 +91,6 @@ pub fn without_the_loss(
     }
 }
 
-/// The guilty call moved behind the one that makes up for it, if no crash fails then.
-fn reordered(
-    group: &Group,
-    window: &Window,
-    order: Order,
-    trial: &mut dyn Trial,
-    terms: Terms,
-    budget: &Budget,
-) -> Result<Option<Remedy>> {
-    let ground = &group.spot.ground;
-    let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
-    for (first, synced) in behind(ground, &sites, order, terms) {
-        let order = Order { first, ..order };
-        let Some((changed, with)) = order::swapped(&ground.trace, &ground.overlay, order, synced)
-        else {
-            continue;
-        };
-        let around = order.last.0..=first.0;
-        let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
-            continue;
-        };
-        let follows = match (sites.call(first), synced) {
-            (_, Some(file)) => {
-                let path = sites.patterns.path(&sites.names.path(file, first));
-                format!(", with a sync of {path} in between")
-            }
-            (Some(call), None) if Some(first) != window.closes => {
-                format!(", and behind the {call} that follows that")
-            }
-            _ => String::new(),
-        };
-        let gone = format!("; in that order none of {points} crashes around them fails so");
-        let place = format!("{}{follows}", window.moved(&sites, &with));
-        return Ok(Some(Remedy { gone, ..Remedy::untried(&place) }));
-    }
-    Ok(None)
-}
-
-/// The name not taken away before the rename that makes it anew, if no crash fails then.
-fn replaced(
-    group: &Group,
-    order: Order,
-    trial: &mut dyn Trial,
-    terms: Terms,
-    budget: &Budget,
-) -> Result<Option<Remedy>> {
-    let ground = &group.spot.ground;
-    let Some(changed) = order::without_removal(&ground.trace, &ground.overlay, order) else {
-        return Ok(None);
-    };
-    let around = order.last.0..=order.first.0;
-    let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
-        return Ok(None);
-    };
-    let sites = Sites::knowing(&ground.trace, &ground.model, &ground.patterns);
-    let (removal, rename) = (sites.named(order.last), sites.named(order.first));
-    let place = format!("leave out {removal}: {rename} replaces the old file at once");
-    let gone = format!("; without it none of {points} crashes around them fails so");
-    Ok(Some(Remedy { gone, ..Remedy::untried(&place) }))
-}
-
-/// The name made anew under another name, which is renamed over it when it is durable, if no crash fails then.
-fn beside(
-    group: &Group,
-    order: Order,
-    trial: &mut dyn Trial,
-    terms: Terms,
-    budget: &Budget,
-) -> Result<Option<Remedy>> {
-    let ground = &group.spot.ground;
-    let (trace, model) = (&ground.trace, &ground.model);
-    let Some((changed, around)) = beside::renamed_over(trace, model, &ground.overlay, order) else {
-        return Ok(None);
-    };
-    let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
-        return Ok(None);
-    };
-    let sites = Sites::knowing(trace, model, &ground.patterns);
-    let removal = sites.named(order.last);
-    let place = format!(
-        "leave out {removal}: make the new one under another name, sync it, and rename it over the old"
-    );
-    let gone = format!("; with that none of {points} crashes around them fails so");
-    Ok(Some(Remedy { gone, ..Remedy::untried(&place) }))
-}
-
-/// The file that is changed in place written elsewhere, and switched to when it is durable, if no crash fails then.
-fn elsewhere(
-    group: &Group,
-    order: Order,
-    trial: &mut dyn Trial,
-    terms: Terms,
-    budget: &Budget,
-) -> Result<Option<Remedy>> {
-    let ground = &group.spot.ground;
-    let trace = &ground.trace;
-    let Some(place) = InPlace::of(trace, &ground.model, order.last, order.first) else {
-        return Ok(None);
-    };
-    let Some((changed, around)) = place.switched(trace, &ground.overlay, order.last) else {
-        return Ok(None);
-    };
-    let Some(points) = changed.holds(group, (order.last, around), trial, terms, budget)? else {
-        return Ok(None);
-    };
-    let sites = Sites::knowing(trace, &ground.model, &ground.patterns);
-    let path = sites.patterns.path(&sites.names.path(place.file, order.last));
-    let how = match place.is_anew() {
-        true => format!(
-            "write the new {path} to a file of its own, sync that, and rename it over {path}"
-        ),
-        false => format!(
-            "keep what is written over in {path} until the new is durable: write it elsewhere and switch, or log the \
-             change first"
-        ),
-    };
-    let gone = format!(
-        "; with the new contents renamed over the old, none of {points} crashes around it fails so"
-    );
-    Ok(Some(Remedy { gone, ..Remedy::untried(&how) }))
-}
-
 /// What an answer has to wait for besides, where the promise is one against power cuts too.
 fn durable_too(ground: &Ground, sites: &Sites<'_>, closes: EventNo, terms: Terms) -> String {
     if terms.durable != PowerPromise::Ack {
@@ -228,35 +106,6 @@ fn durable_too(ground: &Ground, sites: &Sites<'_>, closes: EventNo, terms: Terms
         Some(_) => String::new(),
         None => " and a sync of it".into(),
     }
-}
-
-/// Behind which calls the guilty one may have to come: the sync of the same request that makes up for it for good, where
-/// power cuts count; the call that makes up for it; the other syncs behind that; and that call with a sync of its file.
-fn behind(
-    ground: &Ground,
-    sites: &Sites<'_>,
-    order: Order,
-    terms: Terms,
-) -> Vec<(EventNo, Option<FileId>)> {
-    let model = &ground.model;
-    let events = ground.trace.events.iter().enumerate().skip(order.first.0 as usize + 1);
-    let calls = events.take_while(|(_, event)| matches!(event.kind, EventKind::Call(_)));
-    let syncs: Vec<EventNo> = calls
-        .map(|(at, _)| EventNo(at as u32))
-        .filter(|at| model.changes_files(*at) && model.effects_of(*at).next().is_none())
-        .collect();
-    let last = model.effects_of(order.first).next_back().map(EffectNo);
-    let file = last.and_then(|effect| sites.synced_by(effect));
-    let for_good = last
-        .filter(|_| terms.durable != PowerPromise::None)
-        .and_then(|effect| model.durable_by(effect, terms.fail_on))
-        .filter(|by| syncs.contains(by));
-    let mut all: Vec<_> = for_good.into_iter().map(|at| (at, None)).collect();
-    all.push((order.first, None));
-    let others = syncs.into_iter().filter(|at| Some(*at) != for_good);
-    all.extend(others.take(SYNCS).map(|at| (at, None)));
-    all.extend(file.map(|file| (order.first, Some(file))));
-    all
 }
 
 /// The window around the state that stands for a group.
