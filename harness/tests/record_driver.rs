@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{assert_true, calls, compile};
-use unplug_harness::driver::{End, Plan as Workload, Target, drive};
+use unplug_harness::driver::{DriverFault, End, Plan as Workload, Target, drive};
 use unplug_harness::record::{
     Plan, RecordOptions, Recorder, Recording, errors_of, record_whole, record_workload, shell,
 };
@@ -382,6 +382,24 @@ fn nothing_is_left_when_the_talk_fails_or_panics() {
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(true)));
     assert!(caught.is_err());
     assert_eq!(common::running(bench.temp.path(), "driver"), Vec::<String>::new());
+}
+
+#[test]
+fn a_program_that_fills_its_directory_is_stopped_before_the_disk_is_full() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    let script = "read -r number word dir; while :; do head -c 1000000 /dev/zero >>$dir/all; done";
+    let mut options = RecordOptions::new(&root).pinned();
+    options.room_bytes = 20 << 20;
+    let requests = [Request::Open];
+    let workload = Workload { dir: &root, requests: &requests, threads: 1, capabilities: None };
+    let target = Target::new("grows", ["sh", "-c", script]);
+    let (_, driven) = record_workload(&target, &options, &workload).expect("recorded");
+    let End::Failed(DriverFault::TookRoom { taken_bytes, limit_bytes }) = driven.end else {
+        panic!("{:?}", driven.end);
+    };
+    assert!(limit_bytes == 20 << 20 && taken_bytes > limit_bytes && taken_bytes < 1 << 30);
 }
 
 #[test]

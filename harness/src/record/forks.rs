@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use libc::{c_int, c_long, pid_t};
 
 use super::arch::{self, Entered};
+use super::memory;
 use super::ptrace::{AtCall, Stopped};
 use super::vigil::tree;
 use crate::base::{Result, interrupt};
@@ -323,9 +324,8 @@ fn read_word(pid: pid_t, at: u64) -> Option<u64> {
 }
 
 fn write_bytes(pid: pid_t, at: u64, bytes: &[u8]) -> Option<()> {
-    use std::os::unix::fs::FileExt;
-    let memory = fs::OpenOptions::new().write(true).open(format!("/proc/{pid}/mem")).ok()?;
-    memory.write_all_at(bytes, at).ok()
+    let written = memory::write(pid, at, bytes).ok()?;
+    (written == bytes.len()).then_some(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::plan::Plan;
 use super::stack::Stacks;
+use crate::base::limits::IMAGE_BYTES;
 use crate::driver::Timeouts;
 
 /// How a recording is made. Start from [`RecordOptions::new`].
@@ -29,6 +30,8 @@ pub struct RecordOptions {
     pub stacks: Stacks,
     /// Where each process gets a private folder, named by UNPLUG_RUN; none where there is none.
     pub run_root: Option<PathBuf>,
+    /// The most bytes that the directory may take on disk: a program that takes more is stopped.
+    pub room_bytes: u64,
     /// The program's working directory; this process's where there is none.
     pub cwd: Option<PathBuf>,
 }
@@ -46,6 +49,7 @@ impl RecordOptions {
             trace_reads: false,
             stacks: Stacks::None,
             run_root: None,
+            room_bytes: IMAGE_BYTES,
             cwd: None,
         }
     }

@@ -11,4 +11,4 @@ pub use converse::{REQUESTS, failed, of_driven};
 pub use hangs::Hangs;
 pub use outcome::{Recovered, Recovery, Stage, Used};
 pub use pool::{Done, Extra, Pool};
-pub use worker::{Setup, Tried, Worker};
+pub use worker::{Setup, Tried, Worker, room_bytes};

@@ -196,8 +196,7 @@ impl Worker {
         }
         self.workdir.become_image(image)?;
         self.workdir.lend();
-        self.room_bytes =
-            RECOVERY_ROOM_BYTES.max(image.file_bytes().saturating_mul(RECOVERY_ROOM_FACTOR));
+        self.room_bytes = room_bytes(image);
         Ok(())
     }
 
@@ -378,6 +377,11 @@ fn usual(shown: &Contents) -> usize {
 }
 
 mod used;
+
+/// The most bytes that the recovery of an image may make its directory take on disk.
+pub fn room_bytes(image: &Image) -> u64 {
+    RECOVERY_ROOM_BYTES.max(image.file_bytes().saturating_mul(RECOVERY_ROOM_FACTOR))
+}
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! does not stay, or that does with its second store otherwise than with its first.
 
 use crate::base::Result;
+use crate::base::limits::RECOVERY_ROOM_BYTES;
 use crate::driver::{End, Plan, drive};
 use crate::image::{Image, Workdir};
 use crate::persistence::files_of;
@@ -107,7 +108,8 @@ impl Kept {
         let mut workdir = Workdir::new(folder.path().join("store"))?;
         // What it holds now is what the recording begins with.
         workdir.become_image(image)?;
-        let options = studio.options(workdir.path(), folder.path());
+        let mut options = studio.options(workdir.path(), folder.path());
+        options.room_bytes = RECOVERY_ROOM_BYTES;
         let recorder = Recorder::new(studio.target, &options)?.keeping();
         Ok(Self { recorder, workdir, _folder: folder })
     }

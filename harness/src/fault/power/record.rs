@@ -8,7 +8,7 @@ use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, Driven, Plan, Target, Timeouts};
 use crate::image::{Image, Workdir};
 use crate::record::{OwnLines, RecordOptions, Recording, Stacks, record_workload};
-use crate::recover::{REQUESTS, Recovery, of_driven};
+use crate::recover::{REQUESTS, Recovery, of_driven, room_bytes};
 use crate::trace::{Call, EventKind, EventNo, Trace};
 use crate::workload::{Answer, History, Key, Mutation, Request, Value};
 
@@ -133,7 +133,8 @@ impl Studio<'_> {
             }
         }
         let run_root = dir.parent().unwrap_or(self.root);
-        let options = RecordOptions { stacks, trace_reads, ..self.options(dir, run_root) };
+        let mut options = RecordOptions { stacks, trace_reads, ..self.options(dir, run_root) };
+        options.room_bytes = image.map_or(options.room_bytes, room_bytes);
         let plan = Plan { dir, requests, threads, capabilities: Some(self.capabilities) };
         record_workload(self.target, &options, &plan)
     }

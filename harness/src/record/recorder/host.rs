@@ -7,7 +7,7 @@ use nix::unistd::pipe2;
 
 use super::Recorder;
 use crate::base::{HarnessError, Result};
-use crate::driver::{DriverFault, Hang, Host, Session};
+use crate::driver::{DriverFault, Hang, Host, Room, Session};
 
 /// How long a program that closed its output may take to die of what ails it.
 const DYING: Duration = Duration::from_secs(1);
@@ -31,6 +31,8 @@ impl Host for Recorder {
         let death = self.spawn(stdin, stdout)?;
         let mut session = Session::new(to, from, Some(death), self.options.timeouts)
             .map_err(|error| HarnessError::machine(format!("talking to {name}"), error))?;
+        let (dir, limit_bytes) = (self.options.root.clone(), self.options.room_bytes);
+        session.limit_room(Room { dir, limit_bytes });
         if let Some(brief) = self.options.brief {
             session.wait_briefly(brief);
         }
