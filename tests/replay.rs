@@ -304,3 +304,28 @@ fn a_report_folder_replays_elsewhere_by_its_own_command() {
     std::fs::write(&scenario, json.to_string()).unwrap();
     here(&[]).exits(0).says("./kv is asked").says("still fails");
 }
+
+#[test]
+fn what_is_replayed_writes_to_its_own_folders_alone() {
+    let place = Place::new();
+    let Some(path) =
+        found(&place, "nosync", ["--faults", "power", "--cases", "150"], ["lost-ack", "write"])
+    else {
+        return;
+    };
+    let python = python().unwrap();
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/kv.py");
+    let (stray, path) = (place.out().with_file_name("stray"), path.to_str().unwrap());
+    let script = format!(
+        "(echo x >{}) 2>/dev/null; echo y >$TMPDIR/own || exit 9; exec {python} {program} nosync",
+        stray.display()
+    );
+    let asked = ["replay", "--cases", "20", path];
+    let driver = ["--", "sh", "-c", &script];
+    place.run(&[&asked[..], &driver].concat()).exits(0).says("still fails");
+    assert!(!stray.exists(), "it wrote outside");
+    let script = script.replace("echo y >$TMPDIR/own || exit 9; ", "");
+    let driver = ["--unconfined", "--", "sh", "-c", &script];
+    place.run(&[&asked[..], &driver].concat()).exits(0).says("still fails");
+    assert!(stray.exists(), "confined though nobody asked");
+}

@@ -143,3 +143,109 @@ fn input_that_cannot_be_used_exits_2_and_is_named() {
     }
     assert!(!nowhere.exists());
 }
+
+/// A store with a file of each sort in it, and their names.
+fn whole_store(dir: &Path) -> Vec<String> {
+    let large = "v".repeat(70_000);
+    expect(&["put", text(dir), "a", "1"], 0);
+    expect(&["put", text(dir), "large", &large], 0);
+    expect(&["checkpoint", text(dir)], 0);
+    expect(&["put", text(dir), "b", "2"], 0);
+    let names = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    for sort in ["MARK", "log-", "checkpoint-", "value-"] {
+        assert!(names.iter().any(|name| name.starts_with(sort)), "{names:?}");
+    }
+    names
+}
+
+/// What may be done with a store, by the arguments behind its directory.
+const ACTIONS: [(&str, &[&str]); 8] = [
+    ("put", &["k", "v"]),
+    ("get", &["large"]),
+    ("del", &["large"]),
+    ("scan", &[]),
+    ("checkpoint", &[]),
+    ("stats", &[]),
+    ("verify", &[]),
+    ("frames", &[]),
+];
+
+#[test]
+fn what_is_no_file_of_the_store_itself_is_refused_by_name_and_nothing_outside_changes() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("s");
+    let names = whole_store(&dir);
+    let outside = place.path().join("outside");
+    for name in &names {
+        let path = dir.join(name);
+        let bytes = std::fs::read(&path).unwrap();
+        let aside = place.path().join("aside");
+        std::fs::rename(&path, &aside).unwrap();
+        for kind in ["a link", "a second name", "a folder", "a fifo"] {
+            std::fs::write(&outside, &bytes).unwrap();
+            match kind {
+                "a link" => std::os::unix::fs::symlink(&outside, &path).unwrap(),
+                "a second name" => std::fs::hard_link(&outside, &path).unwrap(),
+                "a folder" => std::fs::create_dir(&path).unwrap(),
+                _ => {
+                    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+                    assert!(made.success());
+                }
+            }
+            let mut refused = false;
+            for (action, rest) in ACTIONS {
+                let output = store(&[&[action, text(&dir)], rest].concat());
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                let about = format!("{name} as {kind}, {action}: {said}");
+                assert!(matches!(output.status.code(), Some(0..=2)), "{about}");
+                assert_eq!(std::fs::read(&outside).unwrap(), bytes, "{about}");
+                refused |= output.status.code() == Some(2) && said.contains(&**name);
+            }
+            assert!(refused, "{name} as {kind} is never refused");
+            match kind {
+                "a folder" => std::fs::remove_dir(&path).unwrap(),
+                _ => std::fs::remove_file(&path).unwrap(),
+            }
+        }
+        std::fs::rename(&aside, &path).unwrap();
+    }
+    assert_eq!(expect(&["get", text(&dir), "b"], 0), "2");
+}
+
+#[test]
+fn a_size_that_no_store_has_is_refused_and_takes_no_memory() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("s");
+    for name in whole_store(&dir).into_iter().filter(|name| name != "MARK") {
+        let path = dir.join(&name);
+        let size = std::fs::metadata(&path).unwrap().len();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let output = store(&["scan", text(&dir)]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() != Some(0) {
+            assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+            assert!(said.contains(&name) && said.contains("1099511627776 bytes"), "{said}");
+        }
+        file.set_len(size).unwrap();
+    }
+    assert_eq!(expect(&["get", text(&dir), "b"], 0), "2");
+}
+
+#[test]
+fn a_full_standard_output_is_said() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("s");
+    whole_store(&dir);
+    for action in ["scan", "stats", "verify", "frames"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_unplug"));
+        let output = command.args(["store", action, text(&dir)]).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{action}: {said}");
+        assert!(said.contains("standard output"), "{said}");
+    }
+}

@@ -77,8 +77,32 @@ fn an_output_that_cannot_be_written_is_an_error_and_no_panic() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let ran = place.unplug(&["list", "engines"]).stdout(full).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(ran.status.code(), Some(70), "{said}");
-    assert!(said.contains("writing to standard output") && !said.contains("panicked"), "{said}");
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("standard output: cannot be written to") && !said.contains("panicked"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_report_is_written_and_read_through_no_link() {
+    let place = Place::new();
+    place.torture(&["--faults", "power", "--cases", "20", "--ops", "9"]).exits(0);
+    let run = place.only_run();
+    let outside = place.out().with_file_name("outside");
+    for name in ["index.html", "junit.xml"] {
+        std::fs::write(&outside, "precious").unwrap();
+        std::fs::remove_file(run.join(name)).unwrap();
+        std::os::unix::fs::symlink(&outside, run.join(name)).unwrap();
+        place.run(&["report", run.to_str().unwrap()]).exits(0);
+        assert_eq!(std::fs::read_to_string(&outside).unwrap(), "precious", "{name}");
+        assert!(std::fs::symlink_metadata(run.join(name)).unwrap().is_file(), "{name}");
+    }
+    std::fs::rename(run.join("report.json"), &outside).unwrap();
+    std::os::unix::fs::symlink(&outside, run.join("report.json")).unwrap();
+    place.run(&["report", run.to_str().unwrap()]).exits(2).says("`report.json` leads through");
+    std::fs::remove_file(run.join("report.json")).unwrap();
+    place.run(&["report", run.to_str().unwrap()]).exits(2).says("the file `report.json`: No such");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod audit;
+mod confine;
 mod doctor;
 pub mod driver;
 pub mod driver_check;

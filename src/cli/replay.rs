@@ -34,6 +34,10 @@ pub struct ReplayCommand {
     /// a program that is not at hand in the version that made them
     #[arg(long)]
     recorded: bool,
+    /// Let the programs write wherever you can. Without this they can write to the store's directory, to that of
+    /// UNPLUG_RUN and to TMPDIR alone, for nobody vouches for what a scenario holds
+    #[arg(long)]
+    unconfined: bool,
     /// Judge at most this many states of each case (runs, where a call fails)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     cases: Option<u64>,
@@ -70,9 +74,13 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
         tasks.push((path, scenario, target));
     }
     let how = How { recorded: command.recorded, cases: command.cases, expect: command.expect };
-    let setting = Setting::make()?;
+    let setting = match command.unconfined {
+        true => Setting::make()?,
+        false => Setting::confined(&[])?,
+    };
     let (mut wrong, mut unmeasured) = (0, 0);
-    for (path, scenario, target) in &tasks {
+    for (path, scenario, target) in &mut tasks {
+        setting.give_temporary(target);
         if setting.is_interrupted() {
             return Err(HarnessError::Interrupted.into());
         }

@@ -165,7 +165,9 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let code = conclusion.exit_code();
     match say::whole(&terminal::render(&report, &folder.display().to_string())) {
         // What was found is not lost with it.
-        Err(error) if code != 0 => eprintln!("unplug: {error}; see {}", folder.display()),
+        Err(error) if code != 0 => {
+            say::aside(&format!("unplug: {error}; see {}", folder.display()))
+        }
         said => said?,
     }
     Ok(ExitCode::from(code))

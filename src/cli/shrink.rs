@@ -33,9 +33,12 @@ pub fn run(command: ShrinkCommand) -> anyhow::Result<ExitCode> {
     if scenario.expect.outcome != Outcome::Violated {
         return Err(bad("expect.outcome: expected `violated`").into());
     }
-    let target = target::resolve(&scenario.target, scenario.options.threads)?;
+    let mut target = target::resolve(&scenario.target, scenario.options.threads)?;
     let options = Options { workers: run::cores(), ..scenario.options.clone() };
-    let setting = Setting::make()?;
+    let out = command.out.unwrap_or_else(|| command.path.with_extension("smaller"));
+    std::fs::create_dir_all(&out).map_err(|error| HarnessError::at("creating", &out, error))?;
+    let setting = Setting::confined(&[&out])?;
+    setting.give_temporary(&mut target);
     let campaign = setting.campaign(&target, &scenario.target, &options, &Silent);
     let first = replay::judge(&campaign, &case)?.verdict;
     let wanted = match scenario.expect.kind.as_deref() {
@@ -55,8 +58,6 @@ pub fn run(command: ShrinkCommand) -> anyhow::Result<ExitCode> {
     let after = size(&case);
     scenario.case = Some(case);
     scenario.expect.kind = Some(kind.to_string());
-    let out = command.out.unwrap_or_else(|| command.path.with_extension("smaller"));
-    std::fs::create_dir_all(&out).map_err(|error| HarnessError::at("creating", &out, error))?;
     let path = folder::write(&out, "scenario.json", &scenario)?;
     say::line(format_args!(
         "{kind}: {before} to {after} bytes of scenario in {tries} tries: {}",

@@ -14,6 +14,7 @@ use unplug_harness::base::HarnessError;
 use failure::Failure;
 use print::{check, print_flat, print_frame};
 
+use super::say;
 use crate::store::{Batch, DirShelf, OnDamage, Options, ReadError, Shelf, Store, read_frames};
 
 /// What can be said to `unplug store`.
@@ -121,11 +122,11 @@ pub fn run(command: StoreCommand) -> anyhow::Result<ExitCode> {
         }
         Err(Failure::Damaged(text)) => {
             drop(out);
-            eprintln!("unplug: {text}");
+            say::aside(&format!("unplug: {text}"));
             Ok(ExitCode::from(1))
         }
         Err(Failure::Input(text)) => Err(HarnessError::input(text).into()),
-        Err(Failure::Output(error)) => Err(HarnessError::machine("printing", error).into()),
+        Err(Failure::Output(error)) => Err(say::unwritten(&error).into()),
         Err(Failure::Machine(text)) => Err(anyhow::anyhow!(text)),
     }
 }
@@ -138,7 +139,7 @@ fn open(dir: &Path, create: bool, salvage: bool) -> Result<Store, Failure> {
     let on_damage = if salvage { OnDamage::OpenToLastGood } else { OnDamage::Refuse };
     let (store, recovery) = Store::open(dir, Options { on_damage, ..Options::default() })?;
     for notice in &recovery.notices {
-        eprintln!("unplug: {notice}");
+        say::aside(&format!("unplug: {notice}"));
     }
     Ok(store)
 }

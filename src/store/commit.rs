@@ -17,7 +17,7 @@ use super::error::WriteError;
 use super::frame::{Body, Status};
 use super::log::Log;
 use super::op::Op;
-use super::options::{Durability, Options};
+use super::options::{Durability, MAX_FILE_BYTES, Options};
 use super::table::Table;
 
 /// What a writer wants.
@@ -228,7 +228,7 @@ fn write<'a>(
         // So that the barrier's own frame proves that what came before was synced.
         log.sync(disk)?;
     }
-    if log.segment_bytes() >= options.segment_bytes {
+    if log.segment_bytes() >= options.segment_bytes.min(MAX_FILE_BYTES / 2) {
         log.rotate(disk)?;
     }
     let mut draft = log.draft();

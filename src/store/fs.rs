@@ -1,15 +1,21 @@
 //! The store's only way to the disk: one directory, whole reads, whole writes, honest syncs.
 //!
 //! Every call is repeated on EINTR and continued when it was short. No file is ever opened with
-//! O_TRUNC. A name is durable only after `sync_dir`, and a file that must appear whole or not at
+//! O_TRUNC, and no symbolic link is followed. A name is durable only after `sync_dir`, and a file that must appear whole or not at
 //! all goes through `publish`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
 use super::error::IoFailure;
+use super::options::MAX_FILE_BYTES;
 
 /// The directory of a store.
 #[derive(Debug)]
@@ -69,10 +75,9 @@ impl Dir {
     /// panics where a directory cannot be read or closed; here that is an error.
     pub(crate) fn names(&self) -> Result<Vec<String>, IoFailure> {
         use nix::dir::Dir;
-        use nix::fcntl::OFlag;
         let fail = |error: nix::Error| IoFailure::new("list", &self.path, error.into());
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let open = || Ok(Dir::open(&self.path, flags, nix::sys::stat::Mode::empty())?);
+        let open = || Ok(Dir::openat(&self.handle, ".", flags, Mode::empty())?);
         let mut listed = retry(open).map_err(|error| IoFailure::new("list", &self.path, error))?;
         let mut names = Vec::new();
         for entry in listed.iter() {
@@ -92,59 +97,82 @@ impl Dir {
 
     /// Opens a file that is there, for reading and for writing at any place.
     pub(crate) fn open_file(&self, name: &str) -> Result<File, IoFailure> {
-        let path = self.file(name);
-        retry(|| OpenOptions::new().read(true).write(true).open(&path))
-            .map_err(|e| IoFailure::new("open", &path, e))
+        retry(|| self.regular(name, OFlag::O_RDWR)).map_err(|e| self.failed("open", name, e))
     }
 
     /// Opens a file that is there, for reading.
     pub(crate) fn open_read(&self, name: &str) -> Result<File, IoFailure> {
-        let path = self.file(name);
-        retry(|| File::open(&path)).map_err(|e| IoFailure::new("open", &path, e))
+        retry(|| self.regular(name, OFlag::O_RDONLY)).map_err(|e| self.failed("open", name, e))
     }
 
     /// Opens a file that is there so that every write goes to its end.
     pub(crate) fn open_append(&self, name: &str) -> Result<File, IoFailure> {
-        let path = self.file(name);
-        retry(|| OpenOptions::new().append(true).open(&path))
-            .map_err(|e| IoFailure::new("open", &path, e))
+        let flags = OFlag::O_WRONLY | OFlag::O_APPEND;
+        retry(|| self.regular(name, flags)).map_err(|e| self.failed("open", name, e))
     }
 
     /// Creates a file that must not be there yet.
     pub(crate) fn create_new(&self, name: &str) -> Result<File, IoFailure> {
-        let path = self.file(name);
-        change(|| OpenOptions::new().read(true).write(true).create_new(true).open(&path))
-            .map_err(|e| IoFailure::new("create", &path, e))
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
+        change(|| self.regular(name, flags)).map_err(|e| self.failed("create", name, e))
     }
 
     /// Opens a file, creating an empty one where it is missing.
     pub(crate) fn open_or_create(&self, name: &str) -> Result<File, IoFailure> {
-        let path = self.file(name);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        change(|| options.open(&path)).map_err(|e| IoFailure::new("open", &path, e))
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT;
+        change(|| self.regular(name, flags)).map_err(|e| self.failed("open", name, e))
+    }
+
+    /// Opens a name in the directory that is a regular file. A symbolic link is not followed, and what else bears the name
+    /// is refused; so is a file with a second name where it is to be written, for that may be anybody's. A name has no
+    /// `/`, so nothing outside of the directory is ever reached.
+    fn regular(&self, name: &str, flags: OFlag) -> io::Result<File> {
+        let refused = |why| io::Error::new(ErrorKind::InvalidInput, why);
+        // A FIFO is not waited for.
+        let careful = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let mode = Mode::from_bits_truncate(0o666);
+        let file = match openat(&self.handle, name, flags | careful, mode) {
+            Ok(file) => File::from(file),
+            Err(Errno::ELOOP) => return Err(refused("it is a symbolic link, and no regular file")),
+            Err(Errno::EISDIR) => return Err(refused("it is a directory, and no regular file")),
+            Err(error) => return Err(error.into()),
+        };
+        let meta = file.metadata()?;
+        if !meta.is_file() {
+            return Err(refused("it is no regular file"));
+        }
+        if meta.nlink() > 1 && flags.intersects(OFlag::O_RDWR | OFlag::O_WRONLY) {
+            return Err(refused("it has another name, and may belong to another"));
+        }
+        Ok(file)
+    }
+
+    fn failed(&self, action: &'static str, name: &str, error: io::Error) -> IoFailure {
+        IoFailure::new(action, &self.file(name), error)
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), IoFailure> {
-        let (from, to) = (self.file(from), self.file(to));
-        change(|| fs::rename(&from, &to)).map_err(|e| IoFailure::new("rename", &from, e))
+        change(|| Ok(renameat(&self.handle, from, &self.handle, to)?))
+            .map_err(|e| self.failed("rename", from, e))
     }
 
     /// Removes a file; that it is gone already is no failure.
     pub(crate) fn remove(&self, name: &str) -> Result<(), IoFailure> {
-        let path = self.file(name);
-        match change(|| fs::remove_file(&path)) {
+        match change(|| Ok(unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir)?)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(IoFailure::new("remove", &path, error))
+                Err(self.failed("remove", name, error))
             }
             _ => Ok(()),
         }
     }
 
-    /// True if there is a file of this name.
+    /// True if the name is taken, by whatever it is.
     pub(crate) fn has(&self, name: &str) -> Result<bool, IoFailure> {
-        let path = self.file(name);
-        retry(|| path.try_exists()).map_err(|e| IoFailure::new("inspect", &path, e))
+        match retry(|| Ok(fstatat(&self.handle, name, AtFlags::AT_SYMLINK_NOFOLLOW)?)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.failed("inspect", name, error)),
+        }
     }
 
     /// Writes `name` so that it appears whole or not at all: beside it, synced, then renamed. The
@@ -170,6 +198,7 @@ impl Dir {
         };
         let path = self.file(&temporary);
         let renamed = write(&file, &path)
+            .and_then(|()| size(&file, &path).map(drop))
             .and_then(|()| sync_all(&file, &path))
             .and_then(|()| self.rename(&temporary, name));
         if renamed.is_err() {
@@ -187,7 +216,7 @@ pub(crate) fn temporary_name(name: &str) -> String {
 
 /// Reads a whole file. The size asked of the system is a hint; the end is where a read says so.
 pub(crate) fn read_all(file: &File, path: &Path) -> Result<Vec<u8>, IoFailure> {
-    let size = retry(|| file.metadata()).map_err(|e| IoFailure::new("inspect", path, e))?.len();
+    let size = size(file, path)?;
     let size = usize::try_from(size)
         .map_err(|_| IoFailure::new("read", path, ErrorKind::FileTooLarge.into()))?;
     let mut bytes = Vec::new();
@@ -206,6 +235,16 @@ pub(crate) fn read_all(file: &File, path: &Path) -> Result<Vec<u8>, IoFailure> {
         have += read;
     }
     Ok(bytes)
+}
+
+/// The size of a file, which is at most [`MAX_FILE_BYTES`].
+fn size(file: &File, path: &Path) -> Result<u64, IoFailure> {
+    let size = retry(|| file.metadata()).map_err(|e| IoFailure::new("inspect", path, e))?.len();
+    if size > MAX_FILE_BYTES {
+        let why = format!("it has {size} bytes, and a store's file at most {MAX_FILE_BYTES}");
+        return Err(IoFailure::new("use", path, io::Error::new(ErrorKind::FileTooLarge, why)));
+    }
+    Ok(size)
 }
 
 /// Reads up to `len` bytes from the start of a file.

@@ -12,6 +12,7 @@ use super::error::WriteError;
 use super::frame::{self, Body, Head, Status};
 use super::fs;
 use super::names;
+use super::options::MAX_FILE_BYTES;
 use super::segment::{HEADER_BYTES, Header};
 
 /// The log's end.
@@ -99,6 +100,11 @@ impl Log {
     /// Appends the drafted frames, all or none.
     pub(crate) fn append(&mut self, disk: &Disk, draft: Draft) -> Result<(), WriteError> {
         disk.check()?;
+        // What is longer would not be read again.
+        if self.segment_bytes() + draft.bytes.len() as u64 > MAX_FILE_BYTES {
+            let why = format!("a file of the log would grow beyond {MAX_FILE_BYTES} bytes");
+            return Err(WriteError::Limit(why));
+        }
         let name = names::segment(self.base);
         let path = disk.dir.file(&name);
         let file = match &mut self.file {

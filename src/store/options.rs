@@ -10,6 +10,8 @@ pub const MAX_KEY_BYTES: usize = 4096;
 pub const MAX_VALUE_BYTES: usize = 256 << 20;
 /// Most bytes one transaction may take in the log.
 pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
+/// Largest file of a store, in bytes: what a file says of its own size is not believed beyond this.
+pub const MAX_FILE_BYTES: u64 = 2 << 30;
 /// Values longer than this get a file of their own.
 pub const LARGE_VALUE_BYTES: usize = 64 << 10;
 

@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod file_system;
+pub mod files;
 pub mod forks;
 pub mod holes;
 pub mod interrupt;

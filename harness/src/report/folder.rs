@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::base::files::publish;
 use crate::base::{HarnessError, Result, limits, visible};
 use crate::campaign::Conclusion;
 use crate::image::Workdir;
@@ -67,11 +68,9 @@ pub fn write(folder: &Path, conclusion: &Conclusion) -> Result<Report> {
 pub fn read(folder: &Path) -> Result<Report> {
     let path = folder.join("report.json");
     let unreadable = |why: String| HarnessError::input(format!("{}: {why}", path.display()));
-    let meta = fs::metadata(&path).map_err(|error| unreadable(error.to_string()))?;
-    if meta.len() > limits::SCENARIO_BYTES {
-        return Err(unreadable(format!("larger than {} bytes", limits::SCENARIO_BYTES)));
-    }
-    let text = fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = scenarios::below_folder(folder, "report.json", limits::SCENARIO_BYTES)
+        .map_err(|error| error.about(folder))?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable("expected UTF-8 text".into()))?;
     let report: Report =
         serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     if report.schema != super::twin::SCHEMA {
@@ -89,8 +88,9 @@ pub fn render(folder: &Path, report: &Report) -> Result<()> {
     let trace_of = |id: &str| {
         let known = report.findings.iter().find(|finding| finding.id == id)?;
         // A stored report is input as well: its paths stay below its folder.
-        let path = scenarios::inside(known.trace.as_deref()?).ok()?;
-        fs::read_to_string(folder.join(path)).ok()
+        let bytes =
+            scenarios::below_folder(folder, known.trace.as_deref()?, limits::SCENARIO_BYTES);
+        String::from_utf8(bytes.ok()?).ok()
     };
     put(&folder.join("junit.xml"), &junit::render(report)?)?;
     put(&folder.join("index.html"), &html::render(report, &trace_of))
@@ -102,5 +102,5 @@ fn put(path: &Path, text: &str) -> Result<()> {
 }
 
 fn store(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|error| HarnessError::at("writing", path, error))
+    publish(path, text.as_bytes())
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
+use crate::base::files::publish;
 use crate::base::{HarnessError, Result, limits};
 
 use super::case::Files;
@@ -109,16 +110,7 @@ struct Reader {
 impl Reader {
     /// Takes the file or folder `name` below `folder`.
     fn take(&mut self, folder: &Path, name: &str) -> Result<()> {
-        let relative = inside(name)?;
-        let mut path = folder.to_owned();
-        for part in relative.components() {
-            path.push(part);
-            let meta = fs::symlink_metadata(&path)
-                .map_err(|error| bad(format!("the file `{name}` that it names: {error}")))?;
-            if meta.file_type().is_symlink() {
-                return Err(bad(format!("`{name}` leads through a symbolic link: expected none")));
-            }
-        }
+        let path = through_no_link(folder, name)?;
         self.walk(&path, name.trim_end_matches('/'))
     }
 
@@ -147,6 +139,26 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// The bytes of the file `name` below `folder`, at most so many, if no link leads there.
+pub fn below_folder(folder: &Path, name: &str, limit: u64) -> Result<Vec<u8>> {
+    let path = through_no_link(folder, name)?;
+    bounded(&path, limit).map_err(|error| error.about(&path))
+}
+
+/// Where the file `name` is below `folder`, if no part of it is a symbolic link.
+fn through_no_link(folder: &Path, name: &str) -> Result<PathBuf> {
+    let mut path = folder.to_owned();
+    for part in inside(name)?.components() {
+        path.push(part);
+        let meta = fs::symlink_metadata(&path)
+            .map_err(|error| bad(format!("the file `{name}`: {error}")))?;
+        if meta.file_type().is_symlink() {
+            return Err(bad(format!("`{name}` leads through a symbolic link: expected none")));
+        }
+    }
+    Ok(path)
 }
 
 /// A path from a scenario, if it stays below its folder.
@@ -178,7 +190,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|error| HarnessError::at("creating", parent, error))?;
     }
-    fs::write(path, bytes).map_err(|error| HarnessError::at("writing", path, error))
+    publish(path, bytes)
 }
 
 fn bad(text: impl Into<String>) -> HarnessError {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::event::{EventKind, FileId, Trace, TreeNode};
 use super::op::{FileOp, NodeKind, SyncScope};
+use super::reach::Reach;
 use super::replay::{Contradiction, FILE_BYTES, replay};
 use crate::workload::OpNo;
 
@@ -16,6 +17,7 @@ const IDS: u32 = 1 << 24;
 pub fn check(trace: &Trace) -> Result<(), Contradiction> {
     let wrong = |event: usize, why: &str| Contradiction { event, why: why.to_string() };
     check_initial(&trace.initial).map_err(|why| Contradiction { event: 0, why })?;
+    let mut reach = Reach::new(trace).map_err(|why| Contradiction { event: 0, why })?;
     let mut asked: BTreeSet<OpNo> = BTreeSet::new();
     let mut known: BTreeSet<FileId> = trace.initial.iter().map(|node| node.file).collect();
     known.insert(FileId::ROOT);
@@ -32,7 +34,8 @@ pub fn check(trace: &Trace) -> Result<(), Contradiction> {
                 }
             }
             EventKind::Call(call) => {
-                check_op(&call.op, &mut known).map_err(|why| wrong(index, why))?;
+                let checked = check_op(&call.op, &mut known).and_then(|()| reach.apply(&call.op));
+                checked.map_err(|why| wrong(index, why))?;
             }
             EventKind::Line(_) | EventKind::Warn(_) | EventKind::Exit(_) => {}
         }

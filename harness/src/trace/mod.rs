@@ -10,6 +10,7 @@ pub mod file;
 mod history;
 pub mod op;
 pub mod paths;
+mod reach;
 pub mod replay;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -20,7 +20,7 @@ impl From<OpenError> for Failure {
                 "{text} (`unplug store verify` lists all of it, `--salvage` opens what is good)"
             )),
             OpenError::Locked(_) => Self::Input(text),
-            OpenError::Io(failure) => missing_or(failure.source.kind(), text),
+            OpenError::Io(failure) => by_kind(failure.source.kind(), text),
         }
     }
 }
@@ -31,16 +31,18 @@ impl From<ReadError> for Failure {
         match error {
             ReadError::Damaged(_) => Self::Damaged(text),
             ReadError::Compacted { .. } => Self::Input(text),
-            ReadError::Io(failure) => missing_or(failure.source.kind(), text),
+            ReadError::Io(failure) => by_kind(failure.source.kind(), text),
         }
     }
 }
 
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
+        let text = error.to_string();
         match error {
-            WriteError::Limit(_) | WriteError::NotPending(_) => Self::Input(error.to_string()),
-            WriteError::Io(_) | WriteError::Poisoned(_) => Self::Machine(error.to_string()),
+            WriteError::Limit(_) | WriteError::NotPending(_) => Self::Input(text),
+            WriteError::Io(failure) => by_kind(failure.source.kind(), text),
+            WriteError::Poisoned(_) => Self::Machine(text),
         }
     }
 }
@@ -61,9 +63,19 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn missing_or(kind: ErrorKind, text: String) -> Failure {
+/// What is not there, is no file of a store, or leaves no room is the caller's to mend.
+fn by_kind(kind: ErrorKind, text: String) -> Failure {
+    use ErrorKind::{
+        FileTooLarge, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound,
+        PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
     match kind {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::Input(text),
+        NotFound | NotADirectory | IsADirectory | InvalidInput | InvalidFilename => {
+            Failure::Input(text)
+        }
+        FileTooLarge | PermissionDenied | ReadOnlyFilesystem | StorageFull | QuotaExceeded => {
+            Failure::Input(text)
+        }
         _ => Failure::Machine(text),
     }
 }
