@@ -161,31 +161,29 @@ fn whole_store(dir: &Path) -> Vec<String> {
     names
 }
 
-/// What may be done with a store, by the arguments behind its directory.
+/// What may be done with a store, by the arguments behind its directory; what changes it comes last.
 const ACTIONS: [(&str, &[&str]); 8] = [
-    ("put", &["k", "v"]),
-    ("get", &["large"]),
-    ("del", &["large"]),
-    ("scan", &[]),
-    ("checkpoint", &[]),
-    ("stats", &[]),
     ("verify", &[]),
     ("frames", &[]),
+    ("get", &["large"]),
+    ("scan", &[]),
+    ("stats", &[]),
+    ("put", &["k", "v"]),
+    ("del", &["large"]),
+    ("checkpoint", &[]),
 ];
 
 #[test]
 fn what_is_no_file_of_the_store_itself_is_refused_by_name_and_nothing_outside_changes() {
-    let place = tempfile::tempdir().unwrap();
-    let dir = place.path().join("s");
-    let names = whole_store(&dir);
-    let outside = place.path().join("outside");
-    for name in &names {
-        let path = dir.join(name);
-        let bytes = std::fs::read(&path).unwrap();
-        let aside = place.path().join("aside");
-        std::fs::rename(&path, &aside).unwrap();
-        for kind in ["a link", "a second name", "a folder", "a fifo"] {
-            std::fs::write(&outside, &bytes).unwrap();
+    for kind in ["a link", "a second name", "a folder", "a fifo"] {
+        for nth in 0.. {
+            let place = tempfile::tempdir().unwrap();
+            let (dir, outside) = (place.path().join("s"), place.path().join("outside"));
+            let names = whole_store(&dir);
+            let Some(name) = names.get(nth) else { break };
+            let path = dir.join(name);
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::rename(&path, &outside).unwrap();
             match kind {
                 "a link" => std::os::unix::fs::symlink(&outside, &path).unwrap(),
                 "a second name" => std::fs::hard_link(&outside, &path).unwrap(),
@@ -205,14 +203,8 @@ fn what_is_no_file_of_the_store_itself_is_refused_by_name_and_nothing_outside_ch
                 refused |= output.status.code() == Some(2) && said.contains(&**name);
             }
             assert!(refused, "{name} as {kind} is never refused");
-            match kind {
-                "a folder" => std::fs::remove_dir(&path).unwrap(),
-                _ => std::fs::remove_file(&path).unwrap(),
-            }
         }
-        std::fs::rename(&aside, &path).unwrap();
     }
-    assert_eq!(expect(&["get", text(&dir), "b"], 0), "2");
 }
 
 #[test]

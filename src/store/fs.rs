@@ -124,8 +124,8 @@ impl Dir {
     }
 
     /// Opens a name in the directory that is a regular file. A symbolic link is not followed, and what else bears the name
-    /// is refused; so is a file with a second name where it is to be written, for that may be anybody's. A name has no
-    /// `/`, so nothing outside of the directory is ever reached.
+    /// is refused; so is a file with a second name, for that may be anybody's. A name has no `/`, so nothing outside of
+    /// the directory is ever reached.
     fn regular(&self, name: &str, flags: OFlag) -> io::Result<File> {
         let refused = |why| io::Error::new(ErrorKind::InvalidInput, why);
         // A FIFO is not waited for.
@@ -141,7 +141,7 @@ impl Dir {
         if !meta.is_file() {
             return Err(refused("it is no regular file"));
         }
-        if meta.nlink() > 1 && flags.intersects(OFlag::O_RDWR | OFlag::O_WRONLY) {
+        if meta.nlink() > 1 {
             return Err(refused("it has another name, and may belong to another"));
         }
         Ok(file)
@@ -207,6 +207,11 @@ impl Dir {
         }
         renamed
     }
+}
+
+/// Opens a file that the caller chose, for reading: it is no store's, and links may lead to it.
+pub(crate) fn open_given(path: &Path) -> Result<File, IoFailure> {
+    retry(|| File::open(path)).map_err(|e| IoFailure::new("open", path, e))
 }
 
 /// The name under which `publish` prepares `name`.

@@ -29,6 +29,7 @@ impl Shelf for DirShelf {
     }
 
     fn get(&mut self, name: &str) -> Result<Vec<u8>, IoFailure> {
-        fs::read_all(&self.0.open_read(name)?, &self.0.file(name))
+        let path = self.0.file(name);
+        fs::read_all(&fs::open_given(&path)?, &path)
     }
 }
