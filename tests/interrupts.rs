@@ -163,7 +163,9 @@ fn a_replay_ends_while_its_driver_hangs() {
         "expect": {"outcome": "held"},
     });
     std::fs::write(&scenario, text.to_string()).unwrap();
-    nasty.command = nasty.place.unplug(&["replay", scenario.to_str().unwrap()]);
+    // Its mark is outside of what a replayed program may write to.
+    let replay = ["replay", "--unconfined", scenario.to_str().unwrap()];
+    nasty.command = nasty.place.unplug(&replay);
     nasty.ends_after(Signal::SIGINT);
 }
 
@@ -212,4 +214,20 @@ fn the_store_of_these_tests_is_an_honest_one() {
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert!(matches!(ran.code, Some(0 | 4)), "{ran:?}");
     assert!(Path::new(&nasty.mark).exists());
+}
+
+#[test]
+fn a_kill_of_the_whole_process_group_leaves_no_folder_however_early_it_comes() {
+    use std::os::unix::process::CommandExt;
+    let place = Place::new();
+    let out = place.out();
+    let arguments = ["run", "--faults", "power", "--out", out.to_str().unwrap()];
+    for nth in 0..40u64 {
+        let mut child = place.unplug(&arguments).process_group(0).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(1000 * nth));
+        let group = Pid::from_raw(-(child.id() as i32));
+        kill(group, if nth % 2 == 0 { Signal::SIGKILL } else { Signal::SIGHUP }).unwrap();
+        child.wait().unwrap();
+    }
+    assert!(place.processes().is_empty() && place.leftovers().is_empty());
 }

@@ -103,6 +103,11 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
         some => format!(", {some} not measured"),
     };
     say::line(format_args!("{} of {all} scenarios as expected{rest}", all - wrong - unmeasured))?;
+    if setting.is_confined() && wrong + unmeasured > 0 {
+        say::aside(
+            "the programs could write to their own folders alone; where one has to write elsewhere, `--unconfined` lets it",
+        );
+    }
     Ok(ExitCode::from(match (wrong, unmeasured) {
         (0, 0) => 0,
         (0, _) => Outcome::NotMeasured.exit_code(),

@@ -36,11 +36,17 @@ impl Setting {
             say::aside(
                 "this kernel cannot confine what is replayed (Landlock, Linux 5.19): it can write wherever you can",
             );
+            return Ok(setting);
         }
         let temporary = setting.roots.run().join("tmp");
         std::fs::create_dir(&temporary)
             .map_err(|error| HarnessError::at("creating", &temporary, error))?;
         Ok(Self { temporary: Some(temporary), ..setting })
+    }
+
+    /// True if what is started here can write to these folders alone.
+    pub fn is_confined(&self) -> bool {
+        self.temporary.is_some()
     }
 
     /// Where the programs' own temporary files may be, if they are confined.

@@ -80,10 +80,29 @@ impl Place {
         let mut found = Vec::new();
         for process in list(Path::new("/proc")) {
             let environ = std::fs::read(process.join("environ")).unwrap_or_default();
-            if environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()) {
+            // What is replayed has a folder of its own in there.
+            if environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes())) {
                 let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
                 found.push(String::from_utf8_lossy(&line).replace('\0', " "));
             }
+        }
+        found
+    }
+
+    /// The temporary folders in which drivers that were started below this place have theirs.
+    pub fn roots(&self) -> std::collections::BTreeSet<PathBuf> {
+        let mark = format!("TMPDIR={}", self.folder.path().join("tmp").display());
+        let mut found = std::collections::BTreeSet::new();
+        for process in list(Path::new("/proc")) {
+            let environ = std::fs::read(process.join("environ")).unwrap_or_default();
+            let environ = String::from_utf8_lossy(&environ).into_owned();
+            let entries = || environ.split('\0');
+            let own = entries().find_map(|entry| entry.strip_prefix("UNPLUG_RUN="));
+            let Some(own) = own.filter(|_| entries().any(|entry| entry == mark)) else { continue };
+            let is_root = |path: &&Path| {
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("unplug-"))
+            };
+            found.extend(Path::new(own).ancestors().find(is_root).map(Path::to_path_buf));
         }
         found
     }

@@ -100,8 +100,9 @@ impl Workdir {
     }
 }
 
-/// Removes whatever is at a path, never following a link.
-fn remove(path: &Path) -> std::io::Result<()> {
+/// Removes whatever is at a path, never following a link, whatever the modes of directories are as far as the machine
+/// permits. Nothing there is no error.
+pub fn remove(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

@@ -21,7 +21,7 @@ mod walk;
 
 pub use build::Builder;
 pub use content::Content;
-pub use dir::{Stats, Workdir};
+pub use dir::{Stats, Workdir, remove};
 pub use page::Page;
 pub use path::{path_bytes, path_of};
 pub use tree::Image;
