@@ -241,8 +241,13 @@ impl Budget {
 
     /// True when explaining has to end, so that confirming has its time.
     pub fn must_confirm(&self) -> bool {
+        self.is_too_late_for(Duration::ZERO)
+    }
+
+    /// The same where the next step of explaining takes so long.
+    pub fn is_too_late_for(&self, step: Duration) -> bool {
         let kept = |time: Duration| time.saturating_sub(self.kept(time) / CONFIRMING);
-        self.interrupted() || self.time.is_some_and(|time| self.elapsed() >= kept(time))
+        self.interrupted() || self.time.is_some_and(|time| self.elapsed() + step >= kept(time))
     }
 
     /// The end of the time that is kept for explaining and confirming, where something failed.
@@ -293,6 +298,15 @@ mod tests {
         let late = Budget::new(3, Some(Duration::ZERO), Arc::default());
         assert!(!late.take());
         assert_eq!(late.stopped(), Some(Stop::Time));
+    }
+
+    #[test]
+    fn a_step_that_would_end_too_late_is_not_begun() {
+        let ten = Duration::from_secs(10);
+        let budget = Budget::new(9, Some(ten), Arc::default());
+        assert!(!budget.must_confirm() && !budget.is_too_late_for(Duration::from_secs(2)));
+        assert!(budget.is_too_late_for(ten));
+        assert!(!Budget::unlimited().is_too_late_for(ten));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::blame::{shown_before, without_a_failure};
 use super::court::Court;
@@ -45,8 +46,15 @@ pub fn findings(
     let mut findings: Vec<Finding> = Vec::new();
     let mut worker = Worker::new(&ctx.setup())?;
     let groups = guilty(ctx, &mut worker, groups, plain, scene)?;
-    for (mut key, mut group) in by_reason(groups) {
-        if ctx.budget.must_confirm() {
+    // The longest that one of them took.
+    let mut longest = Duration::ZERO;
+    let mut begun = Instant::now();
+    for (nth, (mut key, mut group)) in by_reason(groups).into_iter().enumerate() {
+        if nth > 0 {
+            longest = longest.max(begun.elapsed());
+        }
+        begun = Instant::now();
+        if ctx.budget.is_too_late_for(longest) {
             let mut finding = group.finding(&key, scene);
             finding.cause.blameless = group.run.hit.is_none();
             finding.cause.sentence.push_str(UNTRIED);
