@@ -224,6 +224,33 @@ fn a_crash_inside_recovery_is_cut_again_in_todays_recovery() {
     assert!(place.leftovers().is_empty());
 }
 
+#[test]
+fn a_recovery_that_makes_other_calls_now_is_cut_again_all_the_same() {
+    let place = Place::new();
+    let Some(python) = python() else { return };
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/rewrites.py");
+    let run = ["--faults", "power", "--cases", "300", "--", &python, program, "inplace"];
+    place.torture(&[&SMALL[..], &run].concat()).exits(1);
+    let report = place.report();
+    let findings = report["findings"].as_array().unwrap();
+    let mut paths =
+        findings.iter().map(|one| place.only_run().join(one["scenario"].as_str().unwrap()));
+    let path = paths.find(|path| is_nested(path));
+    let path = path.unwrap_or_else(|| panic!("no crash inside recovery: {findings:#?}"));
+    let asked = ["replay", path.to_str().unwrap(), "--expect", "held", "--", &python, program];
+    place.run(&[&asked[..], &["inplace"]].concat()).exits(1).says("UNEXPECTED: still fails");
+    let ran = place.run(&[&asked[..], &["none"]].concat());
+    ran.exits(0).says("were cut again");
+    assert!(!ran.stdout.contains("from 0 crash states"), "{}", ran.stdout);
+}
+
+/// True if a scenario is of a crash inside recovery.
+fn is_nested(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap();
+    let scenario: serde_json::Value = serde_json::from_str(&text).unwrap();
+    scenario["case"]["strike"]["nested"].as_array().is_some_and(|nested| !nested.is_empty())
+}
+
 /// A folder with one scenario of a power cut of the store with the bug `nosync`.
 fn nosync(place: &Place) -> Option<PathBuf> {
     let run = ["--faults", "power", "--cases", "60"];

@@ -14,6 +14,7 @@
 use crate::driver::{Capabilities, Dump, KillPromise};
 use crate::oracle::{CycleJudge, Cycles, END, Judge, Loss, Verdict};
 use crate::recover::{Recovered, Recovery};
+use crate::trace::EventNo;
 use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
 use super::run::Before;
@@ -149,6 +150,13 @@ impl Court {
             Some(Living { op: *op, moment, verdict })
         };
         dumps.iter().enumerate().filter_map(one).collect()
+    }
+
+    /// True if the store was opened again after an event and before a request.
+    pub fn reopens(&self, after: EventNo, before: OpNo) -> bool {
+        let asked = self.history.operations.iter().take(before.0 as usize);
+        let later = |operation: &&Operation| operation.begun > Moment(u64::from(after.0));
+        asked.filter(later).any(|operation| operation.request == Request::Open)
     }
 
     /// Judges what recovery made of what `loss` left at `moment`; nothing where it cannot be judged.

@@ -75,7 +75,7 @@ pub fn remedy(
         let recovery = worker.recover(&builder.image(state))?;
         let helps = |(_, denied): &&Denial| holds(&court(denied.clone()), state, &recovery, kind);
         if let Some((ops, _)) = denials.iter().find(helps) {
-            return Ok(Some(with_err(&run.history, ops)));
+            return Ok(Some(with_err(&run.history, ops) + &still_dirty(run, hit)));
         }
     }
     if rests_on_the_sync(run, hit, state, scene.device) {
@@ -183,7 +183,19 @@ fn of_running(
     };
     let denials = denials(&run.history, hit);
     let (ops, _) = denials.iter().find(helps)?;
-    Some(with_err(&run.history, ops))
+    Some(with_err(&run.history, ops) + &still_dirty(run, hit))
+}
+
+/// What has to be done besides, where a file's sync failed: a store that goes on loses the same bytes later.
+fn still_dirty(run: &Run, hit: &Hit) -> String {
+    match failed_sync(run, hit) {
+        Some(_) if !is_of_a_directory(run, hit) => format!(
+            ", and acknowledge nothing that rests on what this {} covered before it is written again: no later sync \
+             writes it",
+            hit.name
+        ),
+        _ => String::new(),
+    }
 }
 
 fn shows_kind(verdict: &Verdict, kind: Kind) -> bool {

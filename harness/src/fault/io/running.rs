@@ -41,7 +41,11 @@ pub fn living(court: &Court, dumps: &[(OpNo, Dump)], hit: Option<&Hit>, seen: &m
         let kill = format!(" after a kill at {}", living.moment.0);
         for violation in &mut verdict.violations {
             let sentence = violation.sentence.replacen(&kill, "", 1);
-            violation.sentence = format!("in the running store's dump {}, {sentence}", living.op.0);
+            let dump = living.op.0;
+            violation.sentence = match hit.is_some_and(|hit| court.reopens(hit.event, living.op)) {
+                true => format!("in dump {dump}, after the store was opened again, {sentence}"),
+                false => format!("in the running store's dump {dump}, {sentence}"),
+            };
         }
         if hit.is_none() {
             verdict.judged.remove(&Kind::CrashedOnError);
@@ -133,6 +137,27 @@ mod tests {
         assert!(sentence.starts_with("in the running store's dump 2, "), "{sentence}");
         assert!(!sentence.contains("kill"), "{sentence}");
         assert_eq!(found(&[("a", "1")], End::Finished, true).0, []);
+    }
+
+    #[test]
+    fn what_a_dump_shows_after_another_opening_is_not_the_running_stores() {
+        let requests = [
+            (Request::Open, false),
+            (put("a", "1"), false),
+            (Request::Close, false),
+            (Request::Open, false),
+            (Request::Dump, false),
+        ];
+        let run = testkit::run(&requests, vec![dump(4, &[])], End::Finished);
+        let capabilities = Capabilities::default();
+        let court = Court::new(None, run.history.clone(), &run.driven.dumps, &capabilities);
+        let mut seen = Examined::default();
+        running(&run, &court, &mut seen);
+        let sentence = &seen.failing[0].violation.sentence;
+        assert!(
+            sentence.starts_with("in dump 4, after the store was opened again, "),
+            "{sentence}"
+        );
     }
 
     #[test]

@@ -232,6 +232,10 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
             let lines = known.lines.at.as_deref().zip(finding.lines.at.as_deref());
             let line = lines.is_some_and(|(one, other)| is_one_line(one, other));
             let cured = remedy(known).is_some() && remedy(known) == remedy(&finding);
+            // Where no lines are known, the same sync that is missing.
+            let lineless = known.lines.at.is_none() && finding.lines.at.is_none();
+            let cured =
+                cured || lineless && added(known).is_some() && added(known) == added(&finding);
             let half = finding.cause.parts.contains_key(INSIDE);
             (line || cured || half) && known.is_one_flaw(&finding)
         });
@@ -241,6 +245,14 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
         }
     }
     Ok(outcome)
+}
+
+/// The sync that a finding's remedy adds: `add fsync of log`, wherever that is.
+fn added(finding: &Finding) -> Option<&str> {
+    let remedy = finding.cause.counterfactual.as_deref()?;
+    let place = [" after ", " before ", " in recovery", " at the start"];
+    let end = place.iter().filter_map(|place| remedy.find(place)).min()?;
+    remedy.get(..end).filter(|sync| sync.starts_with("add "))
 }
 
 /// True if what recovery did with what the crash left is worth a word: not where it is gone, nor where recovery
