@@ -13,12 +13,13 @@ import struct
 import sys
 import zlib
 
+# Nothing is left in this folder.
+sys.dont_write_bytecode = True
+
+from protocol import Refused, applied, serve
+
 HEAD = struct.Struct("<4sII")     # magic, epoch, crc
 FRAME = struct.Struct("<III")     # crc, epoch, length
-
-
-class Corrupt(Exception):
-    """The store does not open."""
 
 
 def pwrite_all(fd, data, offset):
@@ -52,7 +53,7 @@ class Store:
         except FileNotFoundError:
             return {}
         if len(raw) < 4 or zlib.crc32(raw[4:]) != int.from_bytes(raw[:4], "little"):
-            raise Corrupt("snapshot checksum")
+            raise Refused("snapshot checksum")
         return json.loads(raw[4:])
 
     def read_wal(self):
@@ -72,23 +73,16 @@ class Store:
     def replay(self, data):
         magic, self.epoch, crc = HEAD.unpack_from(data)
         if zlib.crc32(data[:8]) != crc or magic != b"TWAL":
-            raise Corrupt("wal header")
+            raise Refused("wal header")
         at = HEAD.size
         while at + FRAME.size <= len(data):
             crc, epoch, length = FRAME.unpack_from(data, at)
             body = data[at + 4:at + FRAME.size + length]
             if epoch != self.epoch or len(body) != 8 + length or zlib.crc32(body) != crc:
                 break
-            self.apply(json.loads(body[8:]))
+            applied(self.map, json.loads(body[8:]))
             at += FRAME.size + length
         self.end = at
-
-    def apply(self, changes):
-        for key, value in changes:
-            if value is None:
-                self.map.pop(key, None)
-            else:
-                self.map[key] = value
 
     def commit(self, changes):
         if self.failed:
@@ -102,7 +96,7 @@ class Store:
             self.failed = error
             raise
         self.end += 4 + len(body)
-        self.apply(changes)
+        applied(self.map, changes)
 
     def checkpoint(self):
         if self.failed:
@@ -136,47 +130,4 @@ class Store:
 
 CAPS = "del batch checkpoint durable=ack order=prefix reopen"
 bugs = set(sys.argv[1].split(",")) if len(sys.argv) > 1 else set()
-
-
-def say(line):
-    sys.stdout.write(line + "\n")
-
-
-def changes(words):
-    out = []
-    while words:
-        if words[0] == "put":
-            out.append((words[1], words[2]))
-            words = words[3:]
-        else:
-            out.append((words[1], None))
-            words = words[2:]
-    return out
-
-
-store = None
-for line in sys.stdin:
-    n, word, *args = line.rstrip("\n").split(" ")
-    try:
-        if word == "open":
-            store = Store(" ".join(args), bugs)
-            say(f"ack {n} {CAPS}")
-        else:
-            if word in ("put", "del"):
-                store.commit(changes([word, *args]))
-            elif word == "batch":
-                store.commit(changes(args))
-            elif word == "checkpoint":
-                store.checkpoint()
-            elif word == "dump":
-                for k, v in sorted(store.map.items()):
-                    say(f"have {n} {k} {v}")
-            elif word == "close":
-                store.close()
-                store = None
-            say(f"ack {n}")
-    except Corrupt as e:
-        say(f"refused {n} {e}")
-    except OSError as e:
-        say(f"err {n} {e}")
-    sys.stdout.flush()
+serve(lambda directory: Store(directory, bugs), CAPS)

@@ -19,17 +19,14 @@ import struct
 import sys
 import zlib
 
+# Nothing is left in this folder.
+sys.dont_write_bytecode = True
+
+from protocol import Refused, applied, say, serve
+
 CAPS = "del batch checkpoint durable=ack order=prefix corruption=detected reopen"
 MAGIC = b"klog\n"
 FRAME = struct.Struct("<II")  # checksum, length
-
-
-class Corrupt(Exception):
-    """The store does not open."""
-
-
-def say(line):
-    sys.stdout.write(line + "\n")
 
 
 def write_all(fd, data, offset):
@@ -47,15 +44,6 @@ def read_all(path):
         return b"".join(parts)
     finally:
         os.close(fd)
-
-
-def applied(pairs, changes):
-    for key, value in changes:
-        if value is None:
-            pairs.pop(key, None)
-        else:
-            pairs[key] = value
-    return pairs
 
 
 class Store:
@@ -153,7 +141,7 @@ class Log(Store):
 
     def replay(self, data):
         if data[:len(MAGIC)] != MAGIC:
-            raise Corrupt("the log's head is damaged")
+            raise Refused("the log's head is damaged")
         at = len(MAGIC)
         while at + FRAME.size <= len(data):
             crc, length = FRAME.unpack_from(data, at)
@@ -238,46 +226,6 @@ class Other(Store):
 STYLES = {"plain": Log, "refactored": Refactored, "random": Random, "other": Other}
 
 
-def changes_of(words):
-    words, changes = list(words), []
-    while words:
-        if words.pop(0) == "put":
-            changes.append((words.pop(0), words.pop(0)))
-        else:
-            changes.append((words.pop(0), None))
-    return changes
-
-
-def main():
-    bugs = set(sys.argv[1].split(",")) if len(sys.argv) > 1 else set()
-    style = STYLES[sys.argv[2] if len(sys.argv) > 2 else "plain"]
-    store = None
-    for line in sys.stdin:
-        number, word, *rest = line.rstrip("\n").split(" ")
-        try:
-            if word == "open":
-                store = style(" ".join(rest), bugs)
-                say(f"ack {number} {CAPS}")
-                sys.stdout.flush()
-                continue
-            if word in ("put", "del"):
-                store.commit(changes_of([word, *rest]))
-            elif word == "batch":
-                store.commit(changes_of(rest))
-            elif word == "checkpoint":
-                store.checkpoint()
-            elif word == "dump":
-                for key, value in sorted(store.map.items()):
-                    say(f"have {number} {key} {value}")
-            elif word == "close":
-                store.close()
-                store = None
-            say(f"ack {number}")
-        except Corrupt as why:
-            say(f"refused {number} {why}")
-        except OSError as why:
-            say(f"err {number} {why}")
-        sys.stdout.flush()
-
-
-main()
+bugs = set(sys.argv[1].split(",")) if len(sys.argv) > 1 else set()
+style = STYLES[sys.argv[2] if len(sys.argv) > 2 else "plain"]
+serve(lambda directory: style(directory, bugs), CAPS)

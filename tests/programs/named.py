@@ -9,11 +9,12 @@ import json
 import os
 import sys
 
+# Nothing is left in this folder.
+sys.dont_write_bytecode = True
+
+from protocol import Refused, applied, serve
+
 CAPS = "del batch durable=ack order=prefix reopen"
-
-
-class Missing(Exception):
-    """The store does not open."""
 
 
 def write_synced(path, data):
@@ -36,9 +37,9 @@ class Store:
         if os.path.exists(known):
             # Not before the first file of the store is durable.
             if not os.path.exists(self.name):
-                raise Missing("the store is there and its contents are not")
+                raise Refused("the store is there and its contents are not")
             with open(self.name, encoding="utf-8") as file:
-                self.map = json.load(file)
+                self.map = self.loaded(file)
             numbers = [int(name[5:]) for name in os.listdir(directory) if name.startswith("data.")]
             self.count = max(numbers, default=0)
         else:
@@ -46,12 +47,21 @@ class Store:
             write_synced(known, b"")
         os.fsync(self.dirfd)
 
+    def loaded(self, file):
+        try:
+            return json.load(file)
+        except json.JSONDecodeError as why:
+            raise Refused(why) from why
+
     def path(self, name):
         return os.path.join(self.dir, name)
 
     def remove(self):
         if os.path.lexists(self.name):
             os.unlink(self.name)
+
+    def commit(self, changes):
+        self.write(applied(dict(self.map), changes))
 
     def write(self, pairs):
         if self.failed:
@@ -91,43 +101,4 @@ class Store:
         os.close(self.dirfd)
 
 
-def say(line):
-    sys.stdout.write(line + "\n")
-
-
-def applied(pairs, words):
-    pairs = dict(pairs)
-    while words:
-        if words[0] == "put":
-            pairs[words[1]] = words[2]
-            words = words[3:]
-        else:
-            pairs.pop(words[1], None)
-            words = words[2:]
-    return pairs
-
-
-store = None
-for line in sys.stdin:
-    n, word, *args = line.rstrip("\n").split(" ")
-    try:
-        if word == "open":
-            store = Store(" ".join(args), sys.argv[1])
-            say(f"ack {n} {CAPS}")
-            sys.stdout.flush()
-            continue
-        if word in ("put", "del"):
-            store.write(applied(store.map, [word, *args]))
-        elif word == "batch":
-            store.write(applied(store.map, args))
-        elif word == "dump":
-            for key, value in sorted(store.map.items()):
-                say(f"have {n} {key} {value}")
-        elif word == "close":
-            store.close()
-        say(f"ack {n}")
-    except (Missing, json.JSONDecodeError) as why:
-        say(f"refused {n} {why}")
-    except OSError as why:
-        say(f"err {n} {why}")
-    sys.stdout.flush()
+serve(lambda directory: Store(directory, sys.argv[1]), CAPS)

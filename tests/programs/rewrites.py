@@ -8,6 +8,11 @@ import os
 import sys
 import zlib
 
+# Nothing is left in this folder.
+sys.dont_write_bytecode = True
+
+from protocol import applied, serve
+
 CAPS = "del batch durable=ack order=prefix reopen"
 
 
@@ -32,8 +37,7 @@ class Store:
         self.path, self.map, self.failed = os.path.join(directory, "log"), {}, None
         os.makedirs(directory, exist_ok=True)
         for good in self.good_lines():
-            for key, value in good:
-                self.apply(key, value)
+            applied(self.map, good)
         data = line(list(self.map.items()))
         name = self.path if how == "inplace" else self.path + ".new"
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -54,12 +58,6 @@ class Store:
                     break
                 yield json.loads(one[9:])
 
-    def apply(self, key, value):
-        if value is None:
-            self.map.pop(key, None)
-        else:
-            self.map[key] = value
-
     def commit(self, changes):
         if self.failed:
             raise OSError(f"read only after: {self.failed}")
@@ -69,48 +67,10 @@ class Store:
         except OSError as error:
             self.failed = error
             raise
-        for key, value in changes:
-            self.apply(key, value)
+        applied(self.map, changes)
 
     def close(self):
         os.close(self.log)
 
 
-def changes_of(words):
-    changes = []
-    while words:
-        if words[0] == "put":
-            changes.append((words[1], words[2]))
-            words = words[3:]
-        else:
-            changes.append((words[1], None))
-            words = words[2:]
-    return changes
-
-
-def say(text):
-    sys.stdout.write(text + "\n")
-
-
-store = None
-for request in sys.stdin:
-    n, word, *args = request.rstrip("\n").split(" ")
-    try:
-        if word == "open":
-            store = Store(" ".join(args), sys.argv[1])
-            say(f"ack {n} {CAPS}")
-            sys.stdout.flush()
-            continue
-        if word in ("put", "del"):
-            store.commit(changes_of([word, *args]))
-        elif word == "batch":
-            store.commit(changes_of(args))
-        elif word == "dump":
-            for key, value in sorted(store.map.items()):
-                say(f"have {n} {key} {value}")
-        elif word == "close":
-            store.close()
-        say(f"ack {n}")
-    except OSError as why:
-        say(f"err {n} {why}")
-    sys.stdout.flush()
+serve(lambda directory: Store(directory, sys.argv[1]), CAPS)

@@ -9,6 +9,11 @@ import os
 import sys
 import zlib
 
+# Nothing is left in this folder.
+sys.dont_write_bytecode = True
+
+from protocol import applied, serve
+
 CAPS = "del batch sync durable=sync reopen"
 RECORDS = 5
 
@@ -37,7 +42,7 @@ class Store:
         at, count = 0, 0
         # A record that is not whole ends the segment.
         while body := self.record(data, at):
-            self.apply(json.loads(body))
+            applied(self.map, json.loads(body))
             at, count = at + 18 + len(body), count + 1
         if at < len(data):
             fd = os.open(path, os.O_WRONLY)
@@ -54,13 +59,6 @@ class Store:
         body = data[at + 18:at + 18 + length]
         return body if data[at:at + 8] == b"%08x" % zlib.crc32(body) else b""
 
-    def apply(self, changes):
-        for key, value in changes:
-            if value is None:
-                self.map.pop(key, None)
-            else:
-                self.map[key] = value
-
     def guarded(self, work):
         if self.failed:
             raise OSError(f"read only after: {self.failed}")
@@ -72,7 +70,7 @@ class Store:
 
     def commit(self, changes):
         self.guarded(lambda: self.keep(changes))
-        self.apply(changes)
+        applied(self.map, changes)
 
     def keep(self, changes):
         if self.count == RECORDS:
@@ -95,43 +93,4 @@ class Store:
         os.close(self.dirfd)
 
 
-def changes_of(words):
-    changes = []
-    while words:
-        if words[0] == "put":
-            changes.append((words[1], words[2]))
-            words = words[3:]
-        else:
-            changes.append((words[1], None))
-            words = words[2:]
-    return changes
-
-
-def say(line):
-    sys.stdout.write(line + "\n")
-
-
-store = None
-for line in sys.stdin:
-    n, word, *args = line.rstrip("\n").split(" ")
-    try:
-        if word == "open":
-            store = Store(" ".join(args), sys.argv[1])
-            say(f"ack {n} {CAPS}")
-            sys.stdout.flush()
-            continue
-        if word in ("put", "del"):
-            store.commit(changes_of([word, *args]))
-        elif word == "batch":
-            store.commit(changes_of(args))
-        elif word == "sync":
-            store.sync()
-        elif word == "dump":
-            for key, value in sorted(store.map.items()):
-                say(f"have {n} {key} {value}")
-        elif word == "close":
-            store.close()
-        say(f"ack {n}")
-    except (ValueError, OSError) as why:
-        say(f"err {n} {why}")
-    sys.stdout.flush()
+serve(lambda directory: Store(directory, sys.argv[1]), CAPS)
