@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: running the `unplug` executable in a folder of its own, and
 //! looking for what it may have left behind.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -76,35 +77,36 @@ impl Place {
 
     /// The same, right now.
     pub fn running(&self) -> Vec<String> {
-        let mark = format!("TMPDIR={}", self.folder.path().join("tmp").display());
-        let mut found = Vec::new();
-        for process in list(Path::new("/proc")) {
-            let environ = std::fs::read(process.join("environ")).unwrap_or_default();
-            // What is replayed has a folder of its own in there.
-            if environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes())) {
-                let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
-                found.push(String::from_utf8_lossy(&line).replace('\0', " "));
-            }
-        }
-        found
+        let line = |process: &Path| {
+            let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).replace('\0', " ")
+        };
+        self.environs().iter().map(|(process, _)| line(process)).collect()
     }
 
     /// The temporary folders in which drivers that were started below this place have theirs.
-    pub fn roots(&self) -> std::collections::BTreeSet<PathBuf> {
+    pub fn roots(&self) -> BTreeSet<PathBuf> {
+        let is_root = |path: &&Path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("unplug-"))
+        };
+        let root = |environ: &String| {
+            let own = environ.split('\0').find_map(|entry| entry.strip_prefix("UNPLUG_RUN="))?;
+            Path::new(own).ancestors().find(is_root).map(Path::to_path_buf)
+        };
+        self.environs().iter().filter_map(|(_, environ)| root(environ)).collect()
+    }
+
+    /// The processes that were started below this place, by their folders in /proc, with their environments.
+    fn environs(&self) -> Vec<(PathBuf, String)> {
         let mark = format!("TMPDIR={}", self.folder.path().join("tmp").display());
-        let mut found = std::collections::BTreeSet::new();
-        for process in list(Path::new("/proc")) {
+        let environ = |process: PathBuf| {
             let environ = std::fs::read(process.join("environ")).unwrap_or_default();
             let environ = String::from_utf8_lossy(&environ).into_owned();
-            let entries = || environ.split('\0');
-            let own = entries().find_map(|entry| entry.strip_prefix("UNPLUG_RUN="));
-            let Some(own) = own.filter(|_| entries().any(|entry| entry == mark)) else { continue };
-            let is_root = |path: &&Path| {
-                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("unplug-"))
-            };
-            found.extend(Path::new(own).ancestors().find(is_root).map(Path::to_path_buf));
-        }
-        found
+            // What is replayed has a folder of its own in there.
+            let ours = environ.split('\0').any(|entry| entry.starts_with(&mark));
+            ours.then_some((process, environ))
+        };
+        list(Path::new("/proc")).into_iter().filter_map(environ).collect()
     }
 }
 

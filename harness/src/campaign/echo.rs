@@ -82,14 +82,12 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
 /// apart. What takes no fault is plainer than any, and a crash plainer than a failing call.
 fn is_same_refusal(echo: &Finding, plain: &Finding) -> bool {
     let why = |of: &Finding| reason(of.kind, &of.sentence);
-    let untold = |of: &Finding| of.cause.counterfactual.is_none();
-    let crash = |of: &Finding| matches!(of.fault, Some(FaultName::Kill | FaultName::Power));
     let plainer = plain.fault.is_none()
-        || crash(echo) && crash(plain) && untold(plain) && plain.order(echo) == Ordering::Less;
+        || is_of_crash(echo) && is_untold_crash(plain) && plain.order(echo) == Ordering::Less;
     echo.kind == plain.kind
         && echo.fault.is_some()
         && plainer
-        && untold(echo)
+        && is_untold(echo)
         && why(echo).is_some()
         && why(echo) == why(plain)
 }
@@ -99,15 +97,27 @@ fn is_same_refusal(echo: &Finding, plain: &Finding) -> bool {
 /// after a call failed and lost something then.
 fn is_of_recovery(echo: &Finding, plain: &Finding) -> bool {
     let of_recovery = |kind| matches!(kind, Kind::NotWritable | Kind::Unstable);
-    let crash = |of: &Finding| matches!(of.fault, Some(FaultName::Kill | FaultName::Power));
     let lost_later = part(echo, REOPENED).is_some()
         && matches!(echo.kind, Kind::LostAck | Kind::Vanished | Kind::Resurrected);
     of_recovery(plain.kind)
-        && crash(plain)
-        && plain.cause.counterfactual.is_none()
+        && is_untold_crash(plain)
         && echo.fault.is_some()
-        && echo.cause.counterfactual.is_none()
+        && is_untold(echo)
         && (echo.kind == plain.kind && plain.order(echo) == Ordering::Less || lost_later)
+}
+
+/// True if nothing that was tried helps.
+fn is_untold(finding: &Finding) -> bool {
+    finding.cause.counterfactual.is_none()
+}
+
+/// True if a crash shows it, and no call has to fail.
+fn is_of_crash(finding: &Finding) -> bool {
+    matches!(finding.fault, Some(FaultName::Kill | FaultName::Power))
+}
+
+fn is_untold_crash(finding: &Finding) -> bool {
+    is_of_crash(finding) && is_untold(finding)
 }
 
 /// True if the call that fails alone in `plain` failed in `echo` too, after the one that `echo` is told by, and nothing
@@ -117,7 +127,7 @@ fn is_of_a_later_call(echo: &Finding, plain: &Finding) -> bool {
     let alone = part(plain, BESIDES).is_none();
     let told = plain.cause.mechanism.as_deref();
     let mut same = besides.map(|call| format!("{call} failed"));
-    alone && echo.cause.counterfactual.is_none() && same.any(|call| Some(&*call) == told)
+    alone && is_untold(echo) && same.any(|call| Some(&*call) == told)
 }
 
 /// True if there was no time to look for what is to blame for `echo`, and all that `plain` loses without a failure is

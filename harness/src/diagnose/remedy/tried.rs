@@ -47,9 +47,7 @@ impl Search<'_> {
         }
         if gone == 0 { 0 } else { gone + in_flight }
     }
-}
 
-impl Search<'_> {
     /// What a state lost of what a barrier had promised; all of it where none did, or that was all written later.
     fn promised_of(&self, failing: &Failing<'_>, effects: Vec<EffectNo>) -> Vec<EffectNo> {
         let promised = promised(self.scene, failing).filter(|promised| promised.barrier.is_some());

@@ -14,7 +14,6 @@ use crate::persistence::{Device, Model, Profile, ProfileSet};
 use crate::record::Plan;
 use crate::scenario::FaultName;
 use crate::trace::{Event, EventKind, EventNo};
-use crate::workload::Request;
 
 /// The part of a cause that names the calls which failed besides the one that it is told by.
 pub const BESIDES: &str = "failed-besides";
@@ -195,7 +194,8 @@ impl Group {
         if !besides.is_empty() {
             cause.parts.insert(BESIDES.into(), besides.join(AND));
         }
-        if failing.place == Place::Running && run.hit.as_ref().is_some_and(|hit| reopens(run, hit))
+        if failing.place == Place::Running
+            && run.hit.as_ref().is_some_and(|hit| run.openings_after(hit.event).next().is_some())
         {
             cause.parts.insert(REOPENED.into(), "yes".into());
         }
@@ -228,14 +228,6 @@ impl Group {
             frequency: None,
         }
     }
-}
-
-/// True if the store was opened again after the call failed.
-fn reopens(run: &Run, hit: &Hit) -> bool {
-    let later = run.trace.events.iter().skip(hit.event.0 as usize);
-    let mut opens = later
-        .filter(|event| matches!(event.kind, EventKind::Request { request: Request::Open, .. }));
-    opens.next().is_some()
 }
 
 /// How plainly a place shows what is wrong, the plainest first.

@@ -154,11 +154,7 @@ fn cures(
 /// The moments after the failure at which the store is about to be opened again, and the end.
 fn reopened(run: &Run, hit: &Hit) -> Vec<EventNo> {
     let end = EventNo(run.trace.events.len() as u32);
-    let opens = (0u32..).zip(&run.trace.events).filter_map(|(at, event)| match &event.kind {
-        EventKind::Request { request: Request::Open, .. } => Some(EventNo(at)),
-        _ => None,
-    });
-    opens.filter(|at| *at > hit.event).chain([end]).collect()
+    run.openings_after(hit.event).chain([end]).collect()
 }
 
 /// What the running store showed.

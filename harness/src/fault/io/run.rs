@@ -13,7 +13,7 @@ use crate::image::{Image, Workdir};
 use crate::record::{OwnLines, Plan, RecordOptions, Recording, Stacks, Strike, record_workload};
 use crate::trace::event::LOOK;
 use crate::trace::paths::Paths;
-use crate::trace::{Event, EventKind, EventNo, FileOp, Trace};
+use crate::trace::{Call, Event, EventKind, EventNo, FileOp, Trace};
 use crate::workload::{History, Request};
 
 /// A store that lost its power before calls fail on it.
@@ -81,6 +81,17 @@ pub struct Run {
     pub blind: Vec<String>,
     /// Calls that the recorder answered in the kernel's place, by name.
     pub answered: BTreeMap<String, u64>,
+}
+
+impl Run {
+    /// The moments after an event at which the store is about to be opened again.
+    pub fn openings_after(&self, event: EventNo) -> impl Iterator<Item = EventNo> {
+        let opens = (0u32..).zip(&self.trace.events).filter_map(|(at, event)| match &event.kind {
+            EventKind::Request { request: Request::Open, .. } => Some(EventNo(at)),
+            _ => None,
+        });
+        opens.filter(move |at| *at > event)
+    }
 }
 
 impl Studio<'_> {
@@ -165,26 +176,29 @@ fn error(result: i64) -> Option<String> {
     Some(crate::record::plan::errno_name(errno))
 }
 
+/// The calls that were made to fail, with the files that they are about.
+fn struck(trace: &Trace) -> impl Iterator<Item = (EventNo, &Call, String)> {
+    let mut paths = Paths::new(trace);
+    (0u32..).zip(&trace.events).filter_map(move |(event, entry)| {
+        let EventKind::Call(call) = &entry.kind else { return None };
+        let found = call.injected.then(|| (EventNo(event), call, about(&call.op, &paths)));
+        paths.apply(&call.op);
+        found
+    })
+}
+
 /// The first call that was made to fail.
 pub(super) fn first_hit(trace: &Trace, patterns: &NamePatterns) -> Option<Hit> {
-    let mut paths = Paths::new(trace);
-    for (event, entry) in (0u32..).zip(&trace.events) {
-        let EventKind::Call(call) = &entry.kind else { continue };
-        if call.injected {
-            let path = about(&call.op, &paths);
-            return Some(Hit {
-                event: EventNo(event),
-                name: call.name.to_string(),
-                pattern: patterns.path(&path),
-                path,
-                no: call.no,
-                result: call.result,
-                then: None,
-            });
-        }
-        paths.apply(&call.op);
-    }
-    None
+    let (event, call, path) = struck(trace).next()?;
+    Some(Hit {
+        event,
+        name: call.name.to_string(),
+        pattern: patterns.path(&path),
+        path,
+        no: call.no,
+        result: call.result,
+        then: None,
+    })
 }
 
 /// The calls that failed before an event, by name and file, besides the call that was struck first.
@@ -193,18 +207,10 @@ pub(super) fn failed_besides(
     patterns: &NamePatterns,
     before: EventNo,
 ) -> BTreeSet<String> {
-    let mut paths = Paths::new(trace);
-    let mut struck = None;
-    let mut failed = BTreeSet::new();
-    for event in trace.events.iter().take(before.0 as usize) {
-        let EventKind::Call(call) = &event.kind else { continue };
-        if call.injected && *struck.get_or_insert(call.no) != call.no && call.result < 0 {
-            let path = about(&call.op, &paths);
-            failed.insert(format!("{} of {}", call.name, patterns.path(&path)));
-        }
-        paths.apply(&call.op);
-    }
-    failed
+    let mut all = struck(trace).take_while(|(event, ..)| *event < before).peekable();
+    let first = all.peek().map(|(_, call, _)| call.no);
+    let failed = all.filter(|(_, call, _)| Some(call.no) != first && call.result < 0);
+    failed.map(|(_, call, path)| format!("{} of {}", call.name, patterns.path(&path))).collect()
 }
 
 /// The file that a call is about.

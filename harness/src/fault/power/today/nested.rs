@@ -147,8 +147,8 @@ fn candidates(search: &Search<'_, '_>, saved: &Saved, ground: &Rc<Ground>) -> Ve
             states.extend(plain.get(nth).cloned());
         }
     }
-    // Where nothing is left of what led there, kills from all over the recording: a recovery is one of the program's, not of
-    // the one crash before it.
+    // Last come kills from all over the recording, which are all there is where nothing is left of what led there: a
+    // recovery is one of the program's, not of the one crash before it.
     let (from, end) = (around.from.0, ground.model.last_point().0);
     let step = (end.saturating_sub(from) as usize / limits::REPLAY_RECOVERIES).max(1);
     states.extend((from..=end).step_by(step).map(|point| CrashState::kill(EventNo(point))));

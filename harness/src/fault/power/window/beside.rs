@@ -8,7 +8,7 @@ use super::elsewhere::content_of;
 use crate::diagnose::Order;
 use crate::image::Builder;
 use crate::persistence::{CrashState, Model, Overlay};
-use crate::trace::{Event, EventKind, FileId, FileOp, NodeKind, Place, SyncScope, Trace};
+use crate::trace::{Event, EventKind, FileId, FileOp, NodeKind, Place, Trace};
 
 /// The recording that renames, with the range of events that it concerns. Nothing where the first of the two calls does
 /// not take away a file's name, or the same request does not make it anew as anything but a directory.
@@ -53,13 +53,10 @@ pub(super) fn renamed_over(
         }
         events.keep(event);
         if at == last {
-            let sync = |file| FileOp::Sync { file, scope: SyncScope::Full };
             if written {
-                events.make(sync(new));
+                events.sync(new);
             }
-            let (from, to, replaced) = (beside.clone(), name.clone(), Some(*old));
-            events.make(FileOp::Rename { from, to, file: new, replaced });
-            events.make(sync(name.dir));
+            events.rename_over(new, &beside, name, *old);
         }
     }
     let changed = events.done(trace, overlay);

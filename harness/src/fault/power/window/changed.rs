@@ -13,7 +13,7 @@ use crate::fault::Budget;
 use crate::image::{Builder, Image};
 use crate::oracle::{Kind, Violation};
 use crate::persistence::{CrashState, EffectNo, Model, Overlay, Profile, View};
-use crate::trace::{Call, Event, EventKind, EventNo, FileOp, Place, Trace};
+use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, Place, SyncScope, Trace};
 
 /// So many crash points after the change are tried.
 const AFTER: u32 = 40;
@@ -63,6 +63,19 @@ impl Rewritten {
         let call = Call { no: 0, name: "switch".into(), result: 0, injected: false, op };
         let (thread, kind) = (self.thread, EventKind::Call(call));
         self.events.push(Event { thread, kind, stack: [].into() });
+    }
+
+    /// A file that is whole takes a name from the one that has it, for good.
+    pub fn rename_over(&mut self, file: FileId, from: &Place, to: &Place, replaced: FileId) {
+        let (from, to, replaced) = (from.clone(), to.clone(), Some(replaced));
+        let dir = to.dir;
+        self.make(FileOp::Rename { from, to, file, replaced });
+        self.sync(dir);
+    }
+
+    /// A sync of a file or a directory.
+    pub fn sync(&mut self, file: FileId) {
+        self.make(FileOp::Sync { file, scope: SyncScope::Full });
     }
 
     /// The whole of it.

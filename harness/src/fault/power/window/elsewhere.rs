@@ -5,9 +5,7 @@ use crate::base::limits::PAGE_BYTES;
 use crate::image::{Builder, Image};
 use crate::persistence::{CrashState, Model, Overlay};
 use crate::trace::op::Via;
-use crate::trace::{
-    Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope, Trace, WriteSync,
-};
+use crate::trace::{Event, EventKind, EventNo, FileId, FileOp, NodeKind, Trace, WriteSync};
 
 /// The largest old contents that are copied, in bytes.
 const COPIED: u64 = 4096 * PAGE_BYTES;
@@ -92,11 +90,8 @@ impl InPlace {
             }
             events.keep(event);
             if at == self.last.0 {
-                let sync = |file| FileOp::Sync { file, scope: SyncScope::Full };
-                events.make(sync(new));
-                let (from, to, replaced) = (beside.clone(), place.clone(), Some(self.file));
-                events.make(FileOp::Rename { from, to, file: new, replaced });
-                events.make(sync(place.dir));
+                events.sync(new);
+                events.rename_over(new, &beside, place, self.file);
             }
         }
         let changed = events.done(trace, overlay);
