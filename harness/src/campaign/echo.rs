@@ -57,7 +57,7 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     if blameless && plain.fault == Some(FaultName::Power) && plain.is_one_flaw(echo) {
         return true;
     }
-    if is_same_refusal(echo, plain) || is_of_recovery(echo, plain) {
+    if is_same_refusal(echo, plain) || is_of_recovery(echo, plain) || is_of_no_fault(echo, plain) {
         return true;
     }
     if !shows(plain, echo.kind, echo.note) {
@@ -104,6 +104,32 @@ fn is_of_recovery(echo: &Finding, plain: &Finding) -> bool {
         && echo.fault.is_some()
         && is_untold(echo)
         && (echo.kind == plain.kind && plain.order(echo) == Ordering::Less || lost_later)
+}
+
+/// True if `plain` loses requests of a sort where nothing fails at all, and `echo` loses requests of that sort: as a part of
+/// a batch, or at a moment of a crash that takes nothing away and against which nothing that was tried helps.
+fn is_of_no_fault(echo: &Finding, plain: &Finding) -> bool {
+    let alike = echo.kind == plain.kind || echo.kind == Kind::TornBatch;
+    let bare = match echo.fault {
+        None => echo.kind != plain.kind,
+        Some(_) => is_untold_crash(echo) && is_moment(echo),
+    };
+    plain.fault.is_none()
+        && plain.kind == Kind::LostAck
+        && alike
+        && bare
+        && lost_request(echo).is_some()
+        && lost_request(echo) == lost_request(plain)
+}
+
+/// The sort of request that a finding loses first, `put` or `del`, by its sentence.
+fn lost_request(finding: &Finding) -> Option<&str> {
+    let lost = match finding.kind {
+        Kind::TornBatch => finding.sentence.split_once(" is there, its ")?.1,
+        Kind::LostAck => &finding.sentence,
+        _ => return None,
+    };
+    lost.split(' ').next().filter(|word| matches!(*word, "put" | "del"))
 }
 
 /// True if nothing that was tried helps.
@@ -294,6 +320,30 @@ mod tests {
         assert_eq!(left(vec![torn.clone(), short.clone()]), (1, 1));
         short.cause.parts.insert("error".into(), "EIO".into());
         assert_eq!(left(vec![torn, short]), (2, 0));
+    }
+
+    #[test]
+    fn deletes_that_a_clean_close_loses_a_crash_loses_too() {
+        let none = |kind, sentence: &str| Finding {
+            fault: None,
+            sentence: sentence.into(),
+            ..finding(Strike::None, kind, "no fault")
+        };
+        let plain = || none(Kind::LostAck, "del k17 (acknowledged at 169) is undone");
+        let torn =
+            "a batch of 2 is there in part: put k0 (acknowledged at 3) is there, its del k1 is not";
+        let bare = |kind, sentence: &str| {
+            let cut = Finding { kind, sentence: sentence.into(), ..kill("a moment") };
+            between(cut, "an acknowledgement", "write of log")
+        };
+        assert_eq!(left(vec![plain(), none(Kind::TornBatch, torn)]), (1, 1));
+        assert_eq!(left(vec![plain(), bare(Kind::LostAck, "del k1 is undone")]), (1, 1));
+        assert_eq!(left(vec![plain(), bare(Kind::TornBatch, torn)]), (1, 1));
+        assert_eq!(left(vec![plain(), bare(Kind::LostAck, "put k1 is lost")]), (2, 0));
+        let mut helped = bare(Kind::LostAck, "del k1 is undone");
+        helped.cause.counterfactual = Some("add fsync".into());
+        assert_eq!(left(vec![plain(), helped]), (2, 0));
+        assert_eq!(left(vec![plain(), losing(kill("a"), "write", "log")]), (2, 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod hangs;
 pub mod outcome;
 mod patience;
 pub mod pool;
+mod reasons;
 pub mod worker;
 
 pub use converse::{REQUESTS, failed, of_driven};

@@ -88,6 +88,14 @@ impl Recovery {
         }
     }
 
+    /// True if both refused with the same text.
+    pub(super) fn gives_the_reason_of(&self, other: &Recovery) -> bool {
+        match (self, other) {
+            (Recovery::Refused { text: a, .. }, Recovery::Refused { text: b, .. }) => a == b,
+            _ => false,
+        }
+    }
+
     /// True if two recoveries of one image come to the same: texts may name processes and paths.
     pub fn is_like(&self, other: &Recovery) -> bool {
         match (self, other) {

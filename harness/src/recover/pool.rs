@@ -50,8 +50,8 @@ pub struct Done {
     pub id: u64,
     /// What the driver made of it.
     pub recovery: Recovery,
-    /// The same in a fresh process and directory: for all that did not open, and one in
-    /// [`RECHECK_EVERY`] of those that did.
+    /// The same in a fresh process and directory: for what did not open, as long as its reason is not believed, and
+    /// for one in [`RECHECK_EVERY`].
     pub again: Option<Recovery>,
     /// What [`Worker::stable`] said, if it was asked.
     pub stable: Option<(Recovery, Option<Recovery>)>,
@@ -288,10 +288,12 @@ fn work(worker: &mut Worker, job: &Job) -> Result<Done> {
     let refused = job.extra.may_refuse && matches!(recovery, Recovery::Refused { .. });
     // A hang was confirmed already, or is like one that was.
     let hung = matches!(recovery, Recovery::Hung { .. });
-    let again = if !(opened || refused || hung) || job.id % RECHECK_EVERY == RECHECK_EVERY - 1 {
+    let again = if job.id % RECHECK_EVERY == RECHECK_EVERY - 1 {
         Some(worker.confirm(&job.image)?)
-    } else {
+    } else if opened || refused || hung {
         None
+    } else {
+        worker.second_opinion(&job.image, &recovery)?
     };
     let stable = (opened && job.extra.stable).then(|| worker.stable(&job.image)).transpose()?;
     let writable = match &recovery {

@@ -12,6 +12,7 @@ use super::converse::{self, Talk, converse};
 use super::hangs::Hangs;
 use super::outcome::{Recovery, Stage};
 use super::patience::Patience;
+use super::reasons::Reasons;
 use crate::base::limits::{self, RECOVERY_ROOM_BYTES, RECOVERY_ROOM_FACTOR};
 use crate::base::{HarnessError, Result};
 use crate::driver::{Capabilities, DriverFault, DriverProcess, Room, Session, Target, Timeouts};
@@ -90,6 +91,7 @@ pub struct Worker {
     room_bytes: u64,
     live: Option<(DriverProcess, Session)>,
     refusals: Refusals,
+    reasons: Reasons,
     server: Server,
     /// The process of the latest recovery was a fork.
     forked: bool,
@@ -136,6 +138,7 @@ impl Worker {
             room_bytes: RECOVERY_ROOM_BYTES,
             live: None,
             refusals: Refusals::None,
+            reasons: Reasons::default(),
             server: match setup.forks && !setup.confirms && !setup.capabilities.reopen {
                 true => Server::Unknown,
                 false => Server::None,
@@ -162,10 +165,14 @@ impl Worker {
         let refused = used && self.refusals == Refusals::Live;
         match self.attempt(image)? {
             Recovery::Crashed { stage: Stage::Open, .. } if used => self.attempt(image),
-            Recovery::Refused { stage: Stage::Open, text, .. } if refused => {
+            recovery
+                if refused && is_refusal(&recovery) && self.reasons.are_to_be_asked(&recovery) =>
+            {
                 self.live = None;
                 let fresh = self.attempt(image)?;
-                if !matches!(&fresh, Recovery::Refused { text: same, .. } if *same == text) {
+                let same = fresh.gives_the_reason_of(&recovery);
+                self.reasons.note(&recovery, same);
+                if !same {
                     (self.live, self.refusals) = (None, Refusals::Final);
                 }
                 Ok(fresh)
@@ -177,14 +184,17 @@ impl Worker {
     fn attempt(&mut self, image: &Image) -> Result<Recovery> {
         self.become_image(image)?;
         let recovery = self.talk(&[], &[])?.0;
-        if !self.forked || matches!(recovery, Recovery::Opened(_)) {
+        let opened = matches!(recovery, Recovery::Opened(_));
+        if !self.forked || opened || !self.reasons.are_to_be_asked(&recovery) {
             return Ok(recovery);
         }
         // What fails in a fork counts only if it does in a process that was started for it.
         let server = std::mem::replace(&mut self.server, Server::None);
         self.become_image(image)?;
         let started = self.talk(&[], &[])?.0;
-        if started.is_like(&recovery) {
+        let same = started.is_like(&recovery);
+        self.reasons.note(&recovery, same);
+        if same {
             self.server = server;
         }
         Ok(started)
@@ -302,7 +312,7 @@ impl Worker {
         }
         match talk {
             Talk::Done(recovery) => {
-                let refused = matches!(recovery, Recovery::Refused { stage: Stage::Open, .. });
+                let refused = is_refusal(&recovery);
                 if !refused || self.refusals != Refusals::Final {
                     self.keep(process, session);
                 }
@@ -335,6 +345,21 @@ impl Worker {
         Ok(Ready { process, session, patience })
     }
 
+    /// What a fresh process makes of `image`, from which `recovery` did not open; nothing where the reason is
+    /// believed.
+    pub fn second_opinion(
+        &mut self,
+        image: &Image,
+        recovery: &Recovery,
+    ) -> Result<Option<Recovery>> {
+        if !self.reasons.are_to_be_asked(recovery) {
+            return Ok(None);
+        }
+        let fresh = self.confirm(image)?;
+        self.reasons.note(recovery, fresh.is_like(recovery));
+        Ok(Some(fresh))
+    }
+
     /// What the driver makes of `image` in a fresh process, which is never a fork, and a fresh directory.
     pub fn confirm(&self, image: &Image) -> Result<Recovery> {
         Worker::new(&Setup { forks: false, ..self.setup.clone() })?.recover(image)
@@ -364,6 +389,11 @@ pub struct Tried {
     pub answer: Option<Answer>,
     /// What was there after the put and a clean close.
     pub second: Recovery,
+}
+
+/// True if `open` was answered with `refused` or `err`.
+fn is_refusal(recovery: &Recovery) -> bool {
+    matches!(recovery, Recovery::Refused { stage: Stage::Open, .. })
 }
 
 /// How many bytes the key and the value of most pairs have; of as many the fewest.

@@ -313,3 +313,22 @@ fn a_store_that_answers_errors_or_that_recovery_kills_did_not_die_in_use() {
         assert_eq!(used, Used::Well, "{at_open}");
     }
 }
+
+#[test]
+fn a_store_that_refuses_for_one_reason_again_and_again_costs_few_processes() {
+    let counts = tempfile::NamedTempFile::new().unwrap();
+    let refusing = format!(
+        "[ -n \"$seen\" ] || echo x >> {}; seen=1; answered=1; echo refused $id locked",
+        counts.path().display()
+    );
+    let (_root, mut worker) = worker("reopen", &refusing);
+    for number in 0..100u8 {
+        let mut image = image("a 1\n");
+        image.put("number", &[number]);
+        let recovery = worker.recover(&image).unwrap();
+        let fresh = worker.second_opinion(&image, &recovery).unwrap();
+        assert!(fresh.is_none_or(|fresh| fresh.is_like(&recovery)));
+    }
+    let processes = std::fs::read_to_string(counts.path()).unwrap().lines().count();
+    assert!((4..40).contains(&processes), "{processes}");
+}
