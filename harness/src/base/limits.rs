@@ -60,8 +60,14 @@ pub const SCENARIO_BYTES: u64 = 64 << 20;
 pub const SCENARIO_FILES_BYTES: u64 = 1 << 30;
 /// Most files and folders that a scenario names.
 pub const SCENARIO_FILES: usize = 20_000;
-/// The most bytes of one `dump`.
-pub const DUMP_BYTES: u64 = 4 << 30;
+/// The most bytes of one `dump` (DRIVER_PROTOCOL.md), …
+pub const DUMP_BYTES: u64 = 1 << 30;
+/// … and the most pairs.
+pub const DUMP_PAIRS: usize = 1_000_000;
+/// The most `warn` lines before one answer (DRIVER_PROTOCOL.md), …
+pub const WARNINGS: usize = 100_000;
+/// … and the most bytes of their texts.
+pub const WARNING_BYTES: usize = 16 << 20;
 /// A `dump` that keeps printing is waited for up to this many times the limit of one answer.
 pub const DUMP_PATIENCE: u32 = 10;
 /// Most bytes of data (not holes) that one store's directory may hold.
@@ -70,6 +76,12 @@ pub const IMAGE_BYTES: u64 = 4 << 30;
 pub const RECOVERY_ROOM_BYTES: u64 = 1 << 30;
 /// … and this many times the sizes of the image's files: beyond it the driver is stopped.
 pub const RECOVERY_ROOM_FACTOR: u64 = 8;
+/// Most bytes that one recording keeps in memory: the program is stopped there.
+pub const RECORDING_BYTES: u64 = 2 << 30;
+/// Most bytes that a whole program prints on its standard output, …
+pub const PRINTED_BYTES: u64 = 64 << 20;
+/// … and most lines, each of which is a promise.
+pub const PRINTED_LINES: u64 = 1_000_000;
 /// Most names that one store's directory may hold.
 pub const IMAGE_NAMES: u64 = 1_000_000;
 /// Cases of each fault in a run without a budget: about ten seconds of the built-in store in all.

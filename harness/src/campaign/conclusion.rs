@@ -215,7 +215,9 @@ impl Conclusion {
 
     /// True if something was asked for that this run can say nothing about.
     fn unmeasured(&self) -> bool {
-        !(self.unmodelled.is_empty()
+        let all_ran = self.options.faults.iter().all(|fault| self.faults.contains_key(fault));
+        !(all_ran
+            && self.unmodelled.is_empty()
             && self.blind.is_empty()
             && self.missed.is_empty()
             && self.idle.is_empty()

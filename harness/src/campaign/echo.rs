@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnose::{AND, INSIDE, TORN};
 use crate::fault::io::{BESIDES, LOSES, REOPENED};
-use crate::fault::{Finding, Symptom, reason};
+use crate::fault::{Finding, LATER, NONE_HELPS, ONLY_DELETES, Symptom, reason};
 use crate::oracle::Kind;
 use crate::scenario::FaultName;
 
@@ -60,6 +60,9 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     if is_same_refusal(echo, plain) || is_of_recovery(echo, plain) || is_of_no_fault(echo, plain) {
         return true;
     }
+    if is_of_bare_crash(echo, plain) || is_of_a_torn_recovery(echo, plain) {
+        return true;
+    }
     if !shows(plain, echo.kind, echo.note) {
         return false;
     }
@@ -94,16 +97,19 @@ fn is_same_refusal(echo: &Finding, plain: &Finding) -> bool {
 
 /// True if `plain` is of a recovery that leaves a store which loses or changes what it holds once it is closed, where a crash
 /// alone shows that, and nothing that was tried tells `echo` apart: that shows the same, or a store that was opened again
-/// after a call failed and lost something then.
+/// after a crash or a failed call and lost something then.
 fn is_of_recovery(echo: &Finding, plain: &Finding) -> bool {
     let of_recovery = |kind| matches!(kind, Kind::NotWritable | Kind::Unstable);
-    let lost_later = part(echo, REOPENED).is_some()
-        && matches!(echo.kind, Kind::LostAck | Kind::Vanished | Kind::Resurrected);
+    let later = part(echo, REOPENED).is_some() || part(echo, LATER).is_some();
+    let lost_later =
+        later && matches!(echo.kind, Kind::LostAck | Kind::Vanished | Kind::Resurrected);
+    let alike = of_recovery(echo.kind) && plain.order(echo) == Ordering::Less;
+    // What a crash alone does to a recovered store no sync and no answer helps.
+    let same = echo.kind == plain.kind;
     of_recovery(plain.kind)
         && is_untold_crash(plain)
         && echo.fault.is_some()
-        && is_untold(echo)
-        && (echo.kind == plain.kind && plain.order(echo) == Ordering::Less || lost_later)
+        && (alike && same || is_untold(echo) && (alike || lost_later))
 }
 
 /// True if `plain` loses requests of a sort where nothing fails at all, and `echo` loses requests of that sort: as a part of
@@ -126,10 +132,44 @@ fn is_of_no_fault(echo: &Finding, plain: &Finding) -> bool {
 fn lost_request(finding: &Finding) -> Option<&str> {
     let lost = match finding.kind {
         Kind::TornBatch => finding.sentence.split_once(" is there, its ")?.1,
-        Kind::LostAck => &finding.sentence,
+        Kind::LostAck | Kind::LostBeforeDamage => &finding.sentence,
         _ => return None,
     };
     lost.split(' ').next().filter(|word| matches!(*word, "put" | "del"))
+}
+
+/// True if `plain` is of a crash that takes nothing away, against which remedies were tried and none helps, and nothing that was
+/// tried tells `echo` apart from it: what such a crash does to the store alone, it does besides a lost effect, damaged bytes
+/// or a failed call too.
+fn is_of_bare_crash(echo: &Finding, plain: &Finding) -> bool {
+    let lost = lost_request(echo).filter(|_| plain.kind == Kind::LostAck);
+    let alike = match lost {
+        Some(request) => request == "del" || part(plain, ONLY_DELETES).is_none(),
+        None => shows(plain, echo.kind, echo.note) || is_same_moment(echo, plain),
+    };
+    let plainer = match echo.fault {
+        None => false,
+        Some(FaultName::Kill | FaultName::Power) => plain.order(echo) == Ordering::Less,
+        Some(FaultName::Media | FaultName::Io) => true,
+    };
+    let bare = part(plain, NONE_HELPS).is_some() && is_moment(plain) && !plain.takes_two();
+    bare && is_untold(echo) && plainer && alike
+}
+
+/// True if `plain` is of a crash inside recovery that takes nothing away, after a call of recovery's own, and in `echo` that
+/// call is the same and what helps is too, or nothing is known to; or a call failed before the store was opened again, and
+/// it does to the store then what the crash does.
+fn is_of_a_torn_recovery(echo: &Finding, plain: &Finding) -> bool {
+    let inside = |of: &Finding| is_of_crash(of) && is_moment(of) && of.takes_two();
+    let remedy = |of: &Finding| of.cause.parts.get("remedy").cloned();
+    let same_call = inside(echo)
+        && part(echo, "after") == part(plain, "after")
+        && plain.order(echo) == Ordering::Less
+        && (is_untold(echo) || remedy(echo) == remedy(plain));
+    let failed = echo.fault == Some(FaultName::Io)
+        && part(echo, REOPENED).is_some()
+        && shows(plain, echo.kind, echo.note);
+    inside(plain) && (same_call || failed)
 }
 
 /// True if nothing that was tried helps.
@@ -194,6 +234,11 @@ fn part<'f>(of: &'f Finding, name: &str) -> Option<&'f str> {
 fn shows(finding: &Finding, kind: Kind, note: bool) -> bool {
     let symptom = |one: &Symptom| one.kind == kind && (note || !one.note);
     finding.kind == kind || finding.shows.iter().any(symptom)
+}
+
+/// True if nothing has to be lost in either, between the same two calls.
+fn is_same_moment(one: &Finding, other: &Finding) -> bool {
+    is_moment(one) && ["after", "before"].iter().all(|name| part(one, name) == part(other, name))
 }
 
 /// True if nothing has to be lost: what a power cut shows at that moment a kill shows too.
@@ -344,6 +389,71 @@ mod tests {
         helped.cause.counterfactual = Some("add fsync".into());
         assert_eq!(left(vec![plain(), helped]), (2, 0));
         assert_eq!(left(vec![plain(), losing(kill("a"), "write", "log")]), (2, 0));
+    }
+
+    #[test]
+    fn against_a_crash_that_takes_nothing_away_nothing_helps_and_more_faults_show_the_same() {
+        let bare = |kind| {
+            let mut bare = Finding { kind, ..between(kill("a"), "write of log", "write of head") };
+            bare.cause.parts.insert(NONE_HELPS.into(), "yes".into());
+            bare
+        };
+        let saying =
+            |finding: Finding, sentence: &str| Finding { sentence: sentence.into(), ..finding };
+        let put = "put k1 (acknowledged at 3) is lost";
+        let del = "del k1 (acknowledged at 3) is undone";
+        let torn = "a batch of 2 is there in part: put k0 is there, its put k1 is not";
+        let damage = |kind| finding(Strike::Media(Default::default()), kind, "damage");
+        let failing = |kind| Finding { kind, ..io("fail:3:EIO:once") };
+        // Of its own kind, whatever is lost, damaged or fails besides.
+        assert_eq!(left(vec![bare(Kind::GhostKey), damage(Kind::GhostKey)]), (1, 1));
+        assert_eq!(left(vec![bare(Kind::GhostKey), failing(Kind::GhostKey)]), (1, 1));
+        assert_eq!(left(vec![bare(Kind::GhostKey), damage(Kind::CorruptValue)]), (2, 0));
+        let mut helped = failing(Kind::GhostKey);
+        helped.cause.counterfactual = Some("answer with `err`".into());
+        assert_eq!(left(vec![bare(Kind::GhostKey), helped]), (2, 0));
+        // Lost requests are one, but where the crash alone loses nothing but deletes.
+        let loses = |text| saying(bare(Kind::LostAck), text);
+        let lost =
+            |text| saying(Finding { id: "other".into(), ..losing(power("b"), "write", "x") }, text);
+        assert_eq!(left(vec![loses(put), lost(put)]), (1, 1));
+        assert_eq!(left(vec![loses(put), saying(failing(Kind::TornBatch), torn)]), (1, 1));
+        let mut deletes = loses(del);
+        assert_eq!(left(vec![deletes.clone(), lost(put)]), (1, 1));
+        deletes.cause.parts.insert(ONLY_DELETES.into(), "yes".into());
+        assert_eq!(left(vec![deletes.clone(), lost(put)]), (2, 0));
+        assert_eq!(left(vec![deletes, lost(del)]), (1, 1));
+        // Where none was looked for it may be a flaw of its own, and what has to be lost is no bare crash.
+        let mut unknown = loses(put);
+        unknown.cause.parts.remove(NONE_HELPS);
+        assert_eq!(left(vec![unknown, lost(put)]), (2, 0));
+        let mut effect = saying(losing(kill("a"), "write", "log"), put);
+        effect.cause.parts.insert(NONE_HELPS.into(), "yes".into());
+        assert_eq!(left(vec![effect, lost(put)]), (2, 0));
+    }
+
+    #[test]
+    fn a_crash_inside_recovery_after_one_call_of_it_is_one_flaw() {
+        let inside = |id: &str, kind, after: &str| {
+            let strike =
+                PowerStrike { nested: vec![PowerStrike::default()], ..PowerStrike::default() };
+            let one = finding(Strike::Power(strike), kind, "inside recovery");
+            let mut one = between(one, after, "write of log");
+            (one.id, one.states) = (id.into(), if id == "a" { 9 } else { 3 });
+            one.cause.counterfactual = Some(format!("keep a copy, tried for {id}"));
+            one.cause.parts.insert("remedy".into(), "keep a copy".into());
+            one
+        };
+        let lost = |id, after| inside(id, Kind::LostAck, after);
+        assert_eq!(left(vec![lost("a", "ftruncate of log"), lost("b", "ftruncate of log")]).0, 1);
+        assert_eq!(left(vec![lost("a", "ftruncate of log"), lost("b", "unlink of log")]), (2, 0));
+        let mut untold = inside("b", Kind::Refused, "ftruncate of log");
+        (untold.cause.counterfactual, untold.sentence) = (None, "the store does not open".into());
+        assert_eq!(left(vec![lost("a", "ftruncate of log"), untold]), (1, 1));
+        let mut failed = io("fail:3:EIO:once");
+        assert_eq!(left(vec![lost("a", "ftruncate of log"), failed.clone()]), (2, 0));
+        failed.cause.parts.insert(REOPENED.into(), "yes".into());
+        assert_eq!(left(vec![lost("a", "ftruncate of log"), failed]), (1, 1));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::room::Room;
 use super::target::Timeouts;
 use super::timeline::Timeline;
 use crate::base::interrupt;
-use crate::base::limits::{DUMP_BYTES, LINE_BYTES};
+use crate::base::limits::{DUMP_BYTES, DUMP_PAIRS, LINE_BYTES, WARNING_BYTES, WARNINGS};
 use crate::workload::{Answer, Contents, OpNo, Request};
 
 /// What a `dump` printed.
@@ -80,6 +80,8 @@ pub struct Session {
     outstanding: BTreeMap<Id, Outstanding>,
     capabilities: Option<Capabilities>,
     warnings: Vec<String>,
+    /// How many warnings there were since the last answer, and their bytes.
+    warned: (usize, usize),
     room: Option<Room>,
     watching: Option<Watching>,
     asked_to_end: Option<Arc<AtomicBool>>,
@@ -119,6 +121,7 @@ impl Session {
             outstanding: BTreeMap::new(),
             capabilities: None,
             warnings: Vec::new(),
+            warned: (0, 0),
             room: None,
             watching: None,
             asked_to_end: None,
@@ -281,6 +284,14 @@ impl Session {
             let wrong = |why: String| Err(BadLine::new(line, why).into());
             let (id, answer, words) = match protocol::parse_reply(line)? {
                 Reply::Warn(text) => {
+                    self.warned.0 += 1;
+                    self.warned.1 += text.len();
+                    if self.warned.0 > WARNINGS || self.warned.1 > WARNING_BYTES {
+                        return wrong(format!(
+                            "there are at most {WARNINGS} warnings of together {WARNING_BYTES} bytes \
+                             before one answer"
+                        ));
+                    }
                     timeline.warned(&text);
                     self.warnings.push(text);
                     continue;
@@ -296,6 +307,9 @@ impl Session {
                     entry.dump_bytes += line.len() as u64;
                     if entry.dump_bytes > DUMP_BYTES {
                         return wrong(format!("a dump has at most {DUMP_BYTES} bytes"));
+                    }
+                    if entry.dump.contents.len() >= DUMP_PAIRS {
+                        return wrong(format!("a dump has at most {DUMP_PAIRS} pairs"));
                     }
                     match entry.dump.contents.entry(key) {
                         Entry::Occupied(first) if *first.get() != value => {
@@ -331,6 +345,7 @@ impl Session {
                 return wrong("only the ack of open is followed by words".into());
             }
             let Some(entry) = self.outstanding.remove(&id) else { continue };
+            self.warned = (0, 0);
             self.note_time(&entry);
             timeline.answered(entry.op, &answer);
             let dump =

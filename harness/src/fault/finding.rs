@@ -11,6 +11,13 @@ use crate::scenario::{Case, FaultName, Profile, Strike};
 /// So much of a mechanism is in an identifier, in bytes.
 const ID_WORDS: usize = 32;
 
+/// A part of a cause: what was lost, or the call that takes it, was done when a recovery was over.
+pub const LATER: &str = "later";
+/// A part of a cause: remedies of every kind were tried, and none helps.
+pub const NONE_HELPS: &str = "none-helps";
+/// A part of a cause: all that its states lose are deletes.
+pub const ONLY_DELETES: &str = "only-deletes";
+
 /// Why a case fails, as far as it could be worked out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cause {

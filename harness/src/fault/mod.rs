@@ -25,7 +25,7 @@ pub mod unseen;
 
 pub use budget::Budget;
 pub use context::{Context, Control, Timing};
-pub use finding::{Cause, Finding, Lines, Symptom};
+pub use finding::{Cause, Finding, LATER, Lines, NONE_HELPS, ONLY_DELETES, Symptom};
 pub use observer::{Observer, Progress, Silent};
 pub use outcome::{FaultOutcome, FirstFailure, Rejudged, Totals};
 pub use reason::reason;

@@ -1,19 +1,24 @@
 //! One node of an image: a file, a directory or a symbolic link, with the names that lead to it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use imbl::OrdMap;
 
 use super::content::Content;
 use super::page::mix;
 use crate::trace::{FileId, Name, Place};
 use xxhash_rust::xxh3::xxh3_128;
 
+/// A directory's names. A clone shares all that does not change, so that the images of many moments of a directory
+/// with many names take the room of one and of what differs.
+pub type Names = OrdMap<Name, FileId>;
+
 /// What a node is.
 #[derive(Clone, Debug)]
 pub(super) enum Body {
     File(Content),
     Dir {
-        entries: Arc<BTreeMap<Name, FileId>>,
+        entries: Names,
         /// The hash of its path; nothing while it cannot be reached from the root.
         reached: Option<u128>,
     },

@@ -4,11 +4,10 @@
 //! Nodes that no name leads to are kept (a file without a name may get one) and count for nothing.
 //! Edits by identity are here; by path they are in `edit`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::content::Content;
-use super::node::{Body, Node, path_hash, share};
+use super::node::{Body, Names, Node, path_hash, share};
 use super::radix::Radix;
 use crate::trace::{FileId, Name, NodeKind, Place};
 
@@ -48,7 +47,7 @@ impl Image {
     /// An empty directory.
     pub fn empty() -> Image {
         let mut nodes = Radix::default();
-        let body = Body::Dir { entries: Arc::default(), reached: Some(ROOT_PATH) };
+        let body = Body::Dir { entries: Names::default(), reached: Some(ROOT_PATH) };
         nodes.set(0, Arc::new(Node { body, mode: 0o755, names: Vec::new() }));
         Image { nodes, hash: 0, next: 1 }
     }
@@ -86,7 +85,7 @@ impl Image {
     }
 
     /// A directory's names.
-    pub fn names_in(&self, dir: FileId) -> Option<&BTreeMap<Name, FileId>> {
+    pub fn names_in(&self, dir: FileId) -> Option<&Names> {
         match &self.node(dir)?.body {
             Body::Dir { entries, .. } => Some(entries),
             _ => None,
@@ -112,7 +111,7 @@ impl Image {
     pub fn create(&mut self, file: FileId, kind: &NodeKind, mode: u32) {
         let body = match kind {
             NodeKind::File => Body::File(Content::default()),
-            NodeKind::Dir => Body::Dir { entries: Arc::default(), reached: None },
+            NodeKind::Dir => Body::Dir { entries: Names::default(), reached: None },
             NodeKind::Symlink(target) => Body::Symlink(Arc::clone(target)),
             NodeKind::Special => return,
         };
@@ -150,7 +149,7 @@ impl Image {
         self.change(file, |node| node.names.push(place));
         self.change(dir, |node| {
             if let Body::Dir { entries, .. } = &mut node.body {
-                Arc::make_mut(entries).insert(Arc::clone(name), file);
+                entries.insert(Arc::clone(name), file);
             }
         });
         if let Some(reached) = self.reached(dir) {
@@ -166,7 +165,7 @@ impl Image {
         }
         self.change(dir, |node| {
             if let Body::Dir { entries, .. } = &mut node.body {
-                Arc::make_mut(entries).remove(name);
+                entries.remove(name);
             }
         });
         self.change(file, |node| {

@@ -1,7 +1,7 @@
 //! What the program prints on its standard output, seen at the entry of the write: whole lines become
 //! replies, warnings or, in the whole-program form, promises on the timeline.
 
-use crate::base::limits::LINE_BYTES;
+use crate::base::limits::{LINE_BYTES, PRINTED_BYTES, PRINTED_LINES};
 use crate::driver::protocol::{self, Reply};
 use crate::trace::EventKind;
 use crate::workload::Answer;
@@ -22,6 +22,9 @@ pub enum Speech {
 pub struct Output {
     speech: Speech,
     rest: Vec<u8>,
+    /// Bytes and lines that were printed.
+    bytes: u64,
+    lines: u64,
     /// A line is longer than any may be: the session will say so; nothing more is read here.
     lost: bool,
 }
@@ -29,13 +32,16 @@ pub struct Output {
 impl Output {
     /// Nothing was printed yet.
     pub fn new(speech: Speech) -> Self {
-        Self { speech, rest: Vec::new(), lost: false }
+        Self { speech, rest: Vec::new(), bytes: 0, lines: 0, lost: false }
     }
 
     /// Takes what one write prints and returns what it says.
     pub fn push(&mut self, bytes: &[u8], state: &mut State) -> Vec<EventKind> {
         let mut said = Vec::new();
         if self.lost {
+            return said;
+        }
+        if self.speech == Speech::Lines && self.is_beyond_limits(bytes, state) {
             return said;
         }
         let mut from = self.rest.len();
@@ -53,6 +59,24 @@ impl Output {
         self.rest.drain(..start);
         self.lost = self.rest.len() > LINE_BYTES;
         said
+    }
+
+    /// True if a whole program prints more than any may: it is ended then.
+    fn is_beyond_limits(&mut self, bytes: &[u8], state: &mut State) -> bool {
+        self.bytes += bytes.len() as u64;
+        self.lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let most = if self.bytes > PRINTED_BYTES {
+            format!("{} MiB", PRINTED_BYTES >> 20)
+        } else if self.lines > PRINTED_LINES {
+            format!("{PRINTED_LINES} lines")
+        } else if self.rest.len() + bytes.len() > LINE_BYTES && !bytes.contains(&b'\n') {
+            format!("{} MiB in one line", LINE_BYTES >> 20)
+        } else {
+            return false;
+        };
+        state.fill(format!("the workload prints more than {most} on its standard output"));
+        self.lost = true;
+        true
     }
 }
 
@@ -89,6 +113,21 @@ mod tests {
         let reply = EventKind::Reply { op: OpNo(7), answer: Answer::Ack };
         assert_eq!(output.push(b"\nack 1\nack 99\n", &mut state), [reply]);
         assert_eq!(state.outstanding, 0);
+    }
+
+    #[test]
+    fn a_program_that_prints_without_end_is_ended() {
+        for piece in [&b"y\n"[..], &[b'x'; 4096]] {
+            let (mut output, mut state) = (Output::new(Speech::Lines), State::default());
+            let most = PRINTED_BYTES.max(PRINTED_LINES) / piece.len() as u64 + 1;
+            let mut lines = 0;
+            for _ in 0..most {
+                lines += output.push(piece, &mut state).len() as u64;
+            }
+            assert!(state.full.is_some() && state.killed, "{}", piece.len());
+            assert!(lines <= PRINTED_LINES);
+            assert_eq!(output.push(b"more\n", &mut state), []);
+        }
     }
 
     #[test]

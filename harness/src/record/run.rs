@@ -14,7 +14,9 @@ pub fn record_workload(
 ) -> Result<(Recording, Driven)> {
     let mut recorder = Recorder::new(target, options)?;
     let mut watcher = recorder.watcher();
-    let driven = driver::drive(&mut recorder, &mut watcher, plan)?;
+    let driven = driver::drive(&mut recorder, &mut watcher, plan);
+    recorder.has_room()?;
+    let driven = driven?;
     Ok((recorder.into_recording()?, driven))
 }
 
@@ -28,7 +30,9 @@ pub fn record<T>(
     let mut recorder = Recorder::new(target, options)?;
     let mut watcher = recorder.watcher();
     let mut session = recorder.start()?;
-    let said = talk(&mut session, &mut watcher)?;
+    let said = talk(&mut session, &mut watcher);
+    recorder.has_room()?;
+    let said = said?;
     // How it ended is in the recording.
     let _ = recorder.finish(session);
     Ok((recorder.into_recording()?, said))

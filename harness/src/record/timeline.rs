@@ -11,6 +11,7 @@ use libc::pid_t;
 use super::beginning::Beginning;
 use super::seen::Seen;
 use crate::base::interrupt;
+use crate::base::limits::RECORDING_BYTES;
 use crate::driver::protocol::Id;
 use crate::driver::{Timeline, Watch};
 use crate::trace::{Event, EventKind};
@@ -55,9 +56,49 @@ pub(super) struct State {
     pub killed: bool,
     /// How the last program itself ended: a wait status.
     pub status: Option<i32>,
+    /// About how many bytes the events take.
+    pub bytes: u64,
+    /// Why nothing more is recorded.
+    pub full: Option<String>,
 }
 
 impl State {
+    /// Takes an event in. Where the recording has grown to its limit the program is ended instead.
+    pub fn push(&mut self, event: Event) {
+        self.bytes += event.bytes();
+        if self.bytes > RECORDING_BYTES {
+            self.fill(format!(
+                "the recording of the program takes more than {} MiB of memory",
+                RECORDING_BYTES >> 20
+            ));
+        }
+        if self.full.is_none() {
+            self.events.push(event);
+        }
+    }
+
+    /// The events so far, which leave room for others.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.bytes = 0;
+        std::mem::take(&mut self.events)
+    }
+
+    /// Nothing more is recorded, and the program is ended.
+    pub fn fill(&mut self, why: String) {
+        self.full.get_or_insert(why);
+        self.kill_all();
+    }
+
+    /// Ends every process that is traced. Their numbers cannot be another's: a process leaves the
+    /// list as soon as it was waited for.
+    fn kill_all(&mut self) {
+        self.killed = true;
+        for process in &self.processes {
+            // SAFETY: a plain kill of a process of our own.
+            unsafe { libc::kill(*process, libc::SIGKILL) };
+        }
+    }
+
     /// The program is one thread that waits for a request and has nothing of the directory mapped.
     fn is_waiting(&self) -> bool {
         self.idle && self.alone && !self.over && !self.killed
@@ -123,15 +164,9 @@ impl Shared {
         true
     }
 
-    /// Ends every process that is traced. Their numbers cannot be another's: a process leaves the
-    /// list as soon as it was waited for.
+    /// Ends every process that is traced.
     pub fn kill_all(&self) {
-        let mut state = self.lock();
-        state.killed = true;
-        for process in &state.processes {
-            // SAFETY: a plain kill of a process of our own.
-            unsafe { libc::kill(*process, libc::SIGKILL) };
-        }
+        self.lock().kill_all();
     }
 
     /// Waits until the program has nothing left to do. True if it is one thread that waits for a request
@@ -195,7 +230,7 @@ impl Timeline for Watcher {
         }
         state.idle = false;
         state.outstanding += 1;
-        state.events.push(Event {
+        state.push(Event {
             thread: 0,
             kind: EventKind::Request { op, request: request.clone() },
             stack: Arc::default(),

@@ -270,7 +270,7 @@ impl Tracer {
     }
 
     pub(super) fn push_as(&mut self, thread: u32, kind: EventKind, stack: Arc<[u64]>) {
-        self.shared.lock().events.push(Event { thread, kind, stack });
+        self.shared.lock().push(Event { thread, kind, stack });
     }
 
     pub(super) fn push(&mut self, tid: pid_t, kind: EventKind, stack: Arc<[u64]>) {

@@ -52,10 +52,11 @@ pub fn record_whole(target: &Target, options: &RecordOptions, limit: Duration) -
         Ok(_) => recorder.wait(limit),
         Err(error) => return Err(error),
     };
-    if interrupt::is_final() {
+    if interrupt::is_final() || !ended && interrupt::gives_up(limit) {
         return Err(HarnessError::Interrupted);
     }
     let recording = recorder.into_recording()?;
+    // Nobody is left on the other side.
     let _ = reading.join();
     Ok(Whole { recording, hung: !ended })
 }

@@ -107,6 +107,20 @@ impl Event {
         self.is_answer() || matches!(self.kind, EventKind::Request { .. })
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn bytes(&self) -> u64 {
+        let data = match &self.kind {
+            EventKind::Call(call) => match &call.op {
+                FileOp::Write { bytes, .. } => bytes.len(),
+                _ => 0,
+            },
+            EventKind::Line(text) | EventKind::Warn(text) | EventKind::Exit(text) => text.len(),
+            EventKind::Request { request, .. } => request.bytes(),
+            EventKind::Reply { .. } => 0,
+        };
+        (size_of::<Event>() + data + self.stack.len() * size_of::<u64>()) as u64
+    }
+
     /// The file or directory that the event syncs, if it is a sync of one.
     pub fn synced(&self) -> Option<FileId> {
         match &self.kind {

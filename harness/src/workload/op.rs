@@ -115,6 +115,14 @@ impl Request {
         }
     }
 
+    /// How many bytes its keys and values have.
+    pub fn bytes(&self) -> usize {
+        let one = |change: &Mutation| {
+            change.key().as_str().len() + change.value().map_or(0, |value| value.as_str().len())
+        };
+        self.mutations().iter().map(one).sum()
+    }
+
     /// True for `open`, `sync`, `checkpoint`, `dump` and `close`: sent only when nothing else is
     /// outstanding.
     pub fn is_exclusive(&self) -> bool {

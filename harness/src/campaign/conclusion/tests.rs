@@ -26,7 +26,7 @@ fn finding(kind: Kind, profiles: &[Profile], note: bool) -> Finding {
 }
 
 fn concluded(change: impl FnOnce(&mut FaultOutcome, &mut Options)) -> Conclusion {
-    let mut options = Options::default();
+    let mut options = Options { faults: vec![FaultName::Power], ..Options::default() };
     let mut outcome = FaultOutcome::default();
     outcome.judged.insert(Kind::LostAck);
     outcome.called_for.insert(Kind::LostAck);
@@ -225,6 +225,12 @@ fn an_interrupted_run_that_held_so_far_does_not_exit_as_held() {
     let mut conclusion = concluded(|_, _| {});
     conclusion.complete = false;
     assert_eq!(conclusion.exit_code(), 130);
+}
+
+#[test]
+fn a_fault_that_was_asked_for_and_never_ran_has_not_held() {
+    let conclusion = concluded(|_, options| options.faults.push(FaultName::Io));
+    assert_eq!(conclusion.outcome, Outcome::NotMeasured);
 }
 
 #[test]

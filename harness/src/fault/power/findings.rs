@@ -3,7 +3,9 @@
 use super::group::{Group, legal_profile};
 use super::marked::marked;
 use crate::diagnose::{self, Remedy, TORN};
-use crate::fault::{Cause, Context, Finding, Lines, Symptom, asked, in_use};
+use crate::fault::{
+    Cause, Context, Finding, LATER, Lines, NONE_HELPS, ONLY_DELETES, Symptom, asked, in_use,
+};
 use crate::image::Builder;
 use crate::oracle::Kind;
 use crate::scenario::{Case, FaultName, Strike};
@@ -91,11 +93,18 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
             (None, None) if ctx.budget.must_confirm() => {
                 "; no remedy was found before the time was over".into()
             }
-            (None, None) => "; no remedy was found".into(),
+            (None, None) => {
+                cause.parts.insert(NONE_HELPS.into(), "yes".into());
+                "; no remedy was found".into()
+            }
         };
         cause.sentence.push_str(&format!(" ({fewer}{}{echoes}{untried})", told.detail));
     }
     cause.parts.insert("state".into(), spot.state.to_string());
+    let marks = [(LATER, group.is_later()), (ONLY_DELETES, group.loses_only_deletes())];
+    for (name, _) in marks.into_iter().filter(|(_, is_so)| *is_so) {
+        cause.parts.insert(name.into(), "yes".into());
+    }
     if let Some(remedy) = &told.counterfactual {
         cause.parts.insert("remedy".into(), remedy.place.clone());
     }

@@ -249,13 +249,23 @@ impl Group {
     /// True if what was lost was not recovery's own doing: it had been done before (after a kill the
     /// page cache is intact, so what lacked a sync lacks it still), or was written when recovery was over.
     pub fn is_echo(&self) -> bool {
-        let ground = &self.spot.ground;
-        let over = |at: u32| {
-            let court = ground.nested.as_ref();
-            court.is_some_and(|court| court.has_shown(Moment(u64::from(at))))
-        };
-        let guilty = self.cause.guilty.map(|event| event.0);
-        self.is_inside() && guilty.is_some_and(|event| event < ground.offset || over(event))
+        let offset = self.spot.ground.offset;
+        let before = self.cause.guilty.is_some_and(|event| event.0 < offset);
+        self.is_inside() && before || self.is_later()
+    }
+
+    /// True if what was lost, or took it, was done when a recovery was over.
+    pub fn is_later(&self) -> bool {
+        let court = self.spot.ground.nested.as_ref();
+        let over =
+            |at: EventNo| court.is_some_and(|court| court.has_shown(Moment(u64::from(at.0))));
+        self.is_inside() && self.cause.guilty.is_some_and(over)
+    }
+
+    /// True if all that its states lose are deletes.
+    pub fn loses_only_deletes(&self) -> bool {
+        let is_delete = |one: &Violation| one.sentence.starts_with("del ");
+        self.members.iter().map(|member| &member.violation).chain([&self.violation]).all(is_delete)
     }
 }
 

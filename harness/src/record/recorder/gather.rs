@@ -34,9 +34,20 @@ impl Recorder {
         let context = format!("tracing {}", self.target.name);
         let joined = self.tracing.take().map(JoinHandle::join);
         match joined {
-            Some(Ok(Ok(()))) => Ok(self.gather()),
+            Some(Ok(Ok(()))) => {
+                self.has_room()?;
+                Ok(self.gather())
+            }
             Some(Ok(Err(error))) => Err(HarnessError::machine(context, error)),
             _ => Err(HarnessError::broken(format!("{context}: the tracer panicked"))),
+        }
+    }
+
+    /// An error where the program was ended because its recording had grown to its limit.
+    pub(in crate::record) fn has_room(&self) -> Result<()> {
+        match &self.shared.lock().full {
+            None => Ok(()),
+            Some(why) => Err(HarnessError::NotMeasured(why.clone())),
         }
     }
 
@@ -44,7 +55,7 @@ impl Recorder {
     /// program did once and for all so that nothing is certain any more.
     pub(super) fn gather(&mut self) -> Recording {
         let mut state = self.shared.lock();
-        let events = std::mem::take(&mut state.events);
+        let events = state.take_events();
         let mut seen = std::mem::take(&mut state.seen);
         let heard = std::mem::take(&mut state.heard);
         seen.blind.extend(unread(&heard, &events));
