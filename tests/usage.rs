@@ -1,15 +1,18 @@
 //! Usage and unusable input through the command line: exit code 2, and a message that names what is
-//! wrong and what was expected. A broken harness is 3.
+//! wrong and what was expected. A program that does not run without any fault is 3.
 
 #[allow(dead_code)]
 mod support;
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 use support::Place;
 
 #[test]
 fn wrong_arguments_exit_2_and_name_the_option() {
     let place = Place::new();
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 20] = [
         (&[], "Usage"),
         (&["run", "--faults", "fire"], "expected one of kill, power, media, io"),
         (&["run", "--profile", "zfs"], "expected one of ext4, xfs, btrfs, strict"),
@@ -21,6 +24,16 @@ fn wrong_arguments_exit_2_and_name_the_option() {
         (&["run", "--"], "nothing after `--`"),
         (&["run", "--out", "/dev/null"], "--out /dev/null: no folder for reports can be made"),
         (&["driver", "no-such-engine"], "no engine is called `no-such-engine`"),
+        (&["run", "builtn"], "did you mean `builtin`?"),
+        (&["run", "--", "no-such-program"], "no-such-program: no such program on PATH"),
+        (&["run", "--", "/no/such/program"], "/no/such/program: No such file"),
+        (&["run", "--", "./README.md"], "./README.md: not executable"),
+        (&["run", "--", "/tmp"], "/tmp: a directory; expected a program"),
+        (
+            &["run", "--workload", "w {dri}", "--check", "true"],
+            "workload: {dri} is not known; did you mean {dir}?",
+        ),
+        (&["run", "--workload", "w x", "--check", "true"], "workload: expected {dir}"),
         (&["replay", "/no/such/file.json"], "/no/such/file.json: cannot be read"),
         (&["replay", "/proc/self/mem"], "unplug: /proc/self/mem: cannot be read"),
     ];
@@ -39,7 +52,10 @@ fn audit_does_not_offer_what_it_refuses() {
         help.stdout.contains("--workload <CMD>") || help.stdout.contains("--check <CMD>")
     };
     assert!(offers("run") && !offers("audit"));
-    place.run(&["audit", "--workload", "true", "--check", "true"]).exits(2).says("a whole program");
+    place
+        .run(&["audit", "--workload", "w {dir}", "--check", "true"])
+        .exits(2)
+        .says("a whole program");
 }
 
 #[test]
@@ -119,17 +135,21 @@ fn a_driver_of_which_only_one_can_run_is_told_so() {
 }
 
 #[test]
-fn a_driver_that_cannot_be_run_without_any_fault_is_a_broken_harness() {
+fn a_driver_that_cannot_be_run_without_any_fault_is_no_verdict() {
+    let not_elf = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(not_elf.path(), [0, 1, 2, 3]).unwrap();
+    std::fs::set_permissions(not_elf.path(), Permissions::from_mode(0o755)).unwrap();
+    let not_elf = not_elf.into_temp_path();
     let cases: [(&[&str], &str); 3] = [
-        (&["false"], "harness broken"),
-        (&["/no/such/program"], "cannot start"),
-        (&["sh", "-c", "echo hello; cat"], "not the protocol"),
+        (&["false"], "setup failed: an empty store was opened and closed"),
+        (&[not_elf.to_str().unwrap()], "it exited with status 127"),
+        (&["sh", "-c", "echo hello; cat"], "expected ack, err, refused, have or warn: `hello`"),
     ];
     for (program, message) in cases {
         let place = Place::new();
         let arguments = [&["--"], program].concat();
-        place.torture(&arguments).exits(3).says(message);
-        assert_eq!(place.report()["outcome"], "harness-broken");
+        place.torture(&arguments).exits(3).says(message).says("help: unplug driver-check -- ");
+        assert_eq!(place.report()["outcome"], "setup-failed");
         assert!(place.leftovers().is_empty());
     }
 }
@@ -141,4 +161,26 @@ fn lists_name_what_there_is() {
     place.run(&["list", "profiles"]).exits(0).says("strict");
     place.run(&["list", "faults"]).exits(0).says("media");
     place.run(&["--help"]).exits(0).says("replay");
+}
+
+#[test]
+fn a_workload_that_prints_without_end_is_ended_and_said_so() {
+    for (program, most) in [("yes", "1000000 lines"), ("yes | tr -d '\\n'", "16 MiB in one line")] {
+        let place = Place::new();
+        let workload = format!("echo x > {{dir}}/x; {program}");
+        let ran = place.torture(&["--workload", &workload, "--check", "true"]);
+        ran.exits(4).says(&format!("the workload prints more than {most}"));
+        assert!(place.leftovers().is_empty() && place.processes().is_empty());
+    }
+}
+
+#[test]
+fn a_workload_that_promises_nothing_or_stores_nothing_is_not_measured() {
+    for (workload, why) in [
+        ("echo x > {dir}/x", "nothing was promised"),
+        ("echo {dir}", "the program left nothing that could be lost"),
+    ] {
+        let place = Place::new();
+        place.torture(&["--workload", workload, "--check", "true"]).exits(4).says(why);
+    }
 }

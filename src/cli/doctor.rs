@@ -81,7 +81,7 @@ fn trace_a_shell() -> Result<String> {
     });
     if driven.end != End::Finished || !wrote {
         let text = format!("a traced shell ended {:?}, its write was seen: {wrote}", driven.end);
-        return Err(unplug_harness::base::HarnessError::broken(text));
+        return Err(unplug_harness::base::HarnessError::setup(text));
     }
     match &recording.trace.blind[..] {
         [] => Ok("works: a program was recorded, nothing escaped".into()),

@@ -90,7 +90,11 @@ pub fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
                 wrong += u32::from(!replayed.as_expected);
             }
             // One that cannot be judged is no reason to say nothing of the others.
-            Err(HarnessError::NotMeasured(why) | HarnessError::Broken(why)) => {
+            Err(
+                HarnessError::NotMeasured(why)
+                | HarnessError::Setup(why)
+                | HarnessError::Broken(why),
+            ) => {
                 say::line(format_args!("{}: NOT MEASURED: {why}", path.display()))?;
                 unmeasured += 1;
             }

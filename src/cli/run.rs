@@ -1,15 +1,17 @@
 //! `unplug run`: the arguments as typed, made into validated options; then one campaign, its report
 //! and the result.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use unplug_harness::base::{HarnessError, Result};
-use unplug_harness::campaign;
-use unplug_harness::report::{folder, terminal};
+use unplug_harness::campaign::{self, Conclusion};
+use unplug_harness::image::remove;
+use unplug_harness::report::{Report, folder, terminal};
 use unplug_harness::scenario::{Extent, FaultName, Options, Profile, TargetText};
 
 use super::progress::Terminal;
@@ -147,6 +149,44 @@ impl RunCommand {
     }
 }
 
+/// A run's folder, written after each fault, so that what was found outlives whatever ends the run.
+struct Growing<'a> {
+    folder: &'a Path,
+    /// The folders of findings that are in it.
+    findings: BTreeSet<String>,
+    failed: bool,
+}
+
+impl Growing<'_> {
+    /// Writes what is known so far. That it cannot be written is said once, and the run goes on.
+    fn write(&mut self, so_far: &Conclusion) {
+        self.findings.extend(so_far.findings.iter().map(|finding| finding.id.clone()));
+        if let Err(error) = folder::write(self.folder, so_far)
+            && !self.failed
+        {
+            self.failed = true;
+            say::aside(&format!("unplug: the report cannot be written so far: {error}"));
+        }
+    }
+
+    /// Writes the whole. A finding that has come to stand for another leaves no folder of that one.
+    fn finish(self, conclusion: &Conclusion) -> Result<()> {
+        folder::write(self.folder, conclusion).map_err(|error| {
+            let folder = self.folder.display();
+            HarnessError::input(format!(
+                "{folder}: the report is not whole, and what was found is on the terminal alone: {error}"
+            ))
+        })?;
+        let kept: BTreeSet<&str> =
+            conclusion.findings.iter().map(|finding| finding.id.as_str()).collect();
+        for gone in self.findings.iter().filter(|id| !kept.contains(id.as_str())) {
+            let path = self.folder.join(gone);
+            remove(&path).map_err(|error| HarnessError::at("removing", &path, error))?;
+        }
+        Ok(())
+    }
+}
+
 /// One campaign.
 pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     let options = command.options()?;
@@ -159,12 +199,15 @@ pub fn run(command: RunCommand) -> anyhow::Result<ExitCode> {
     say::aside(&said(&options));
     let observer = Terminal::new(Some(&options));
     let campaign = setting.campaign(&target, &text, &options, &observer);
-    let conclusion = campaign.run()?;
+    let mut growing = Growing { folder: &folder, findings: BTreeSet::new(), failed: false };
+    let conclusion = campaign.run_growing(&mut |so_far| growing.write(so_far))?;
     observer.finish();
-    let report = folder::write(&folder, &conclusion)?;
     let code = conclusion.exit_code();
-    match say::whole(&terminal::render(&report, &folder.display().to_string())) {
-        // What was found is not lost with it.
+    // What was found is not lost with the folder, nor with the terminal.
+    let report = Report::of(&conclusion);
+    let said = say::whole(&terminal::render(&report, &folder.display().to_string()));
+    growing.finish(&conclusion)?;
+    match said {
         Err(error) if code != 0 => {
             say::aside(&format!("unplug: {error}; see {}", folder.display()))
         }

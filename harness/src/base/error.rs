@@ -11,8 +11,10 @@ pub enum HarnessError {
     /// Unusable input: a command line, a scenario, a trace. Exit code 2.
     #[error("{0}")]
     Input(String),
-    /// The control cannot be run (the driver does not open, answer or speak the protocol without any
-    /// fault), or unplug disagrees with itself about one case. Exit code 3.
+    /// The program does not run without any fault, or does not keep the protocol. Exit code 3.
+    #[error("setup failed: {0}")]
+    Setup(String),
+    /// unplug disagrees with itself about one case. Exit code 3.
     #[error("harness broken: {0}")]
     Broken(String),
     /// What the recorder cannot see makes any judgement worthless. Exit code 4.
@@ -24,7 +26,7 @@ pub enum HarnessError {
     OutOfReach(String),
     /// A recording without any failing call ended otherwise than the control. On another file system it
     /// may not. Exit code 3.
-    #[error("harness broken: {0}")]
+    #[error("setup failed: {0}")]
     EndsOtherwise(String),
     /// The machine refused something that unplug needs.
     #[error("{context}: {why}")]
@@ -45,7 +47,12 @@ impl HarnessError {
         Self::Input(text.into())
     }
 
-    /// The control failed, or unplug contradicted itself.
+    /// The program does not run without any fault, or does not keep the protocol.
+    pub fn setup(text: impl Into<String>) -> Self {
+        Self::Setup(text.into())
+    }
+
+    /// unplug contradicted itself.
     pub fn broken(text: impl Into<String>) -> Self {
         Self::Broken(text.into())
     }
@@ -60,11 +67,12 @@ impl HarnessError {
         Self::machine(format!("{doing} {}", path.into().display()), why)
     }
 
-    /// The same, with the file that it is about, where it is one of input or of a broken control.
+    /// The same, with the file that it is about, where it is one of input, of the program or of unplug.
     #[must_use]
     pub fn about(self, path: &Path) -> Self {
         match self {
             Self::Input(text) => Self::Input(format!("{}: {text}", path.display())),
+            Self::Setup(text) => Self::Setup(format!("{}: {text}", path.display())),
             Self::Broken(text) => Self::Broken(format!("{}: {text}", path.display())),
             other => other,
         }
@@ -74,7 +82,7 @@ impl HarnessError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) => 2,
-            Self::Broken(_) | Self::EndsOtherwise(_) => 3,
+            Self::Setup(_) | Self::Broken(_) | Self::EndsOtherwise(_) => 3,
             Self::NotMeasured(_) | Self::OutOfReach(_) => 4,
             Self::Machine { .. } => 70,
             Self::Interrupted => 130,

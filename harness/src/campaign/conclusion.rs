@@ -60,8 +60,8 @@ pub struct Conclusion {
     pub rollback_exempt: u64,
     /// Cases in which the oracle gave up its search; they count as held.
     pub undecided: u64,
-    /// Why the harness is broken, if it is.
-    pub broken: Option<String>,
+    /// Why there is no verdict, where the program does not run without any fault or unplug contradicts itself.
+    pub broken: Option<(Outcome, String)>,
 }
 
 impl Conclusion {
@@ -182,8 +182,8 @@ impl Conclusion {
             .partition(|finding| finding.is_confirmed());
         self.outcome = if !confirmed.is_empty() {
             Outcome::Violated
-        } else if self.broken.is_some() {
-            Outcome::HarnessBroken
+        } else if let Some((outcome, _)) = self.broken {
+            outcome
         } else if !not.is_empty() || self.unmeasured() {
             Outcome::NotMeasured
         } else {

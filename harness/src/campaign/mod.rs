@@ -24,7 +24,7 @@ use crate::fault::{
     budget::Stop,
 };
 use crate::oracle::Kind;
-use crate::scenario::{Extent, FaultName, Options, Strike, TargetText};
+use crate::scenario::{Extent, FaultName, Options, Outcome, Strike, TargetText};
 use crate::workload::{Answer, History, Request};
 
 pub use conclusion::Conclusion;
@@ -54,18 +54,30 @@ pub struct Campaign<'a> {
 impl Campaign<'_> {
     /// Runs it. A broken harness is a conclusion, not an error: what was found until then is kept.
     pub fn run(&self) -> Result<Conclusion> {
+        self.run_growing(&mut |_| ())
+    }
+
+    /// Runs it, and tells after each fault what the run would come to if it ended then.
+    pub fn run_growing(&self, grown: &mut dyn FnMut(&Conclusion)) -> Result<Conclusion> {
         let started = Instant::now();
         let mut conclusion = Conclusion::begin(self.text, &self.target.name, self.options);
-        match self.stages(&mut conclusion) {
+        match self.stages(&mut conclusion, grown) {
             Ok(()) => {}
-            Err(HarnessError::Broken(why) | HarnessError::EndsOtherwise(why)) => {
-                conclusion.broken = Some(why);
+            Err(HarnessError::Setup(why) | HarnessError::EndsOtherwise(why)) => {
+                conclusion.broken = Some((Outcome::SetupFailed, why));
+            }
+            Err(HarnessError::Broken(why)) => {
+                conclusion.broken = Some((Outcome::HarnessBroken, why));
             }
             Err(HarnessError::NotMeasured(why) | HarnessError::OutOfReach(why)) => {
                 conclusion.blind.push(why);
             }
             Err(HarnessError::Interrupted) => conclusion.complete = false,
-            Err(error) => return Err(error),
+            Err(error) if conclusion.findings.is_empty() => return Err(error),
+            Err(error) => {
+                conclusion.complete = false;
+                conclusion.broken = Some((Outcome::HarnessBroken, error.to_string()));
+            }
         }
         conclusion.complete &= !self.interrupted.load(std::sync::atomic::Ordering::Relaxed);
         conclusion.totals.elapsed = started.elapsed();
@@ -73,7 +85,11 @@ impl Campaign<'_> {
         Ok(conclusion)
     }
 
-    fn stages(&self, conclusion: &mut Conclusion) -> Result<()> {
+    fn stages(
+        &self,
+        conclusion: &mut Conclusion,
+        grown: &mut dyn FnMut(&Conclusion),
+    ) -> Result<()> {
         self.observer.on(Progress::ControlStarted);
         let (control, outcome, mut place) = self.control()?;
         conclusion.stand(place.file_system(), place.note());
@@ -138,6 +154,13 @@ impl Campaign<'_> {
             }
             self.observer.on(Progress::FaultFinished { fault: name, totals: &outcome.totals });
             conclusion.take(Some(name), outcome);
+            give_back_memory();
+            if left > 0 {
+                let mut now = conclusion.clone();
+                now.complete = false;
+                now.decide();
+                grown(&now);
+            }
         }
         Ok(())
     }
@@ -257,7 +280,7 @@ impl Campaign<'_> {
                     } else if unsure || races || finding.note {
                         outcome.notes.push(text);
                     } else {
-                        conclusion.broken.get_or_insert(text);
+                        conclusion.broken.get_or_insert((Outcome::HarnessBroken, text));
                     }
                 }
             }
@@ -279,6 +302,15 @@ pub(crate) fn control_of(capabilities: crate::driver::Capabilities, warned: bool
         forks: true,
         clean: Default::default(),
         slowest: None,
+    }
+}
+
+/// Gives back to the machine what a fault's images and recordings took and nobody holds any more.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes a number and touches free memory alone.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

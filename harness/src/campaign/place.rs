@@ -58,11 +58,11 @@ impl<'a> Campaign<'a> {
     pub(super) fn control(&self) -> Result<(Control, FaultOutcome, Place<'a>)> {
         let place = Place::first(self);
         let failed = match self.control_at(&place) {
-            Err(HarnessError::Broken(why)) => why,
+            Err(HarnessError::Setup(why)) => why,
             done => return done.map(|(control, outcome)| (control, outcome, place)),
         };
         let Some(place) = place.moved(self, &failed) else {
-            return Err(HarnessError::Broken(failed));
+            return Err(HarnessError::Setup(failed));
         };
         let (control, outcome) = self.control_at(&place)?;
         Ok((control, outcome, place))

@@ -256,7 +256,7 @@ fn whole_run(campaign: &Campaign<'_>, outcome: Outcome, kind: Option<Kind>) -> R
     let mut sentence = conclusion.outcome.to_string();
     if let Some(finding) = worst {
         sentence.push_str(&format!(": {}: {}", finding.kind, finding.sentence));
-    } else if let Some(why) = &conclusion.broken {
+    } else if let Some((_, why)) = &conclusion.broken {
         sentence.push_str(&format!(": {why}"));
     }
     let evidence = worst.map(|finding| finding.evidence.clone()).unwrap_or_default();

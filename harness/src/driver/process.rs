@@ -62,7 +62,7 @@ impl DriverProcess {
             target.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         env.push((RUN_VARIABLE.into(), run_folder.path().into()));
         let keeper = keeper::start(&argv, &env, &standard, &hold, None).map_err(|error| {
-            HarnessError::broken(format!("cannot start {} ({program}): {error}", target.name))
+            HarnessError::setup(format!("cannot start {} ({program}): {error}", target.name))
         })?;
         drop((standard, hold));
         let (stderr, stderr_reader) = read_tail(errors);

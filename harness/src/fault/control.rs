@@ -61,7 +61,7 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     let start = begun.elapsed();
     finished(&hello, counter.history(), "an empty store was opened and closed")?;
     let Some(capabilities) = hello.capabilities else {
-        return Err(HarnessError::broken("the driver opened and did not say what it promises"));
+        return Err(HarnessError::setup("the driver opened and did not say what it promises"));
     };
 
     two_at_once(target, asked::timeouts(options), [&store("one")?, &store("other")?])?;
@@ -112,7 +112,7 @@ pub fn run(target: &Target, options: &Options, run_root: &Path) -> Result<(Contr
     }
     finished(&shown, counter.history(), "the store was opened again without any fault")?;
     let [(_, first), (_, second)] = &shown.dumps[..] else {
-        return Err(HarnessError::broken("the driver closed twice and dumped not twice"));
+        return Err(HarnessError::setup("the driver closed twice and dumped not twice"));
     };
     let recovered = Recovered {
         contents: first.contents.clone(),
@@ -201,7 +201,7 @@ fn two_at_once(target: &Target, timeouts: Timeouts, dirs: [&Path; 2]) -> Result<
             Err(fault) => Some(process.explain(fault).to_string()),
         };
         if let Some(why) = why {
-            return Err(HarnessError::broken(format!(
+            return Err(HarnessError::setup(format!(
                 "a process of the program cannot open a store while another one holds another store \
                  (several are recovered at once, each in a directory of its own): {why}"
             )));
@@ -237,7 +237,7 @@ pub fn as_verdict(outcome: FaultOutcome) -> Rejudged {
 /// An error unless every request was answered, the store could be opened, read and closed and took
 /// writes, and the driver ended well.
 fn finished(driven: &Driven, history: &History, what: &str) -> Result<()> {
-    let broken = |why: String| Err(HarnessError::broken(format!("{what}, and {why}")));
+    let broken = |why: String| Err(HarnessError::setup(format!("{what}, and {why}")));
     match &driven.end {
         End::Finished => {}
         End::NotOpened(Answer::Refused(text)) => {

@@ -149,7 +149,7 @@ impl Recorder {
             let number = i32::from_ne_bytes(said);
             let error = std::io::Error::from_raw_os_error(number);
             let program = self.target.argv.first().cloned().unwrap_or_default();
-            return Err(HarnessError::broken(format!("cannot start {name} ({program}): {error}")));
+            return Err(HarnessError::setup(format!("cannot start {name} ({program}): {error}")));
         }
         Ok(death)
     }

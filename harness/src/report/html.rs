@@ -15,7 +15,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 .outcome { font-weight: 600; padding: .7rem 1rem; border-left: .4rem solid; background: var(--soft); }
-.held { border-color: var(--good); } .violated, .harness-broken { border-color: var(--bad); }
+.held { border-color: var(--good); } .violated, .setup-failed, .harness-broken { border-color: var(--bad); }
 .not-measured { border-color: var(--warn); }
 article { border: 1px solid var(--line); border-radius: .4rem; padding: .2rem 1rem .8rem; margin: 1rem 0; }
 article h3 { margin: .7rem 0 .2rem; font-size: 1rem; } .bad { color: var(--bad); }

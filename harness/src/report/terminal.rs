@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::scenario::{Outcome, TargetText};
+
 use super::twin::{CoverageTwin, FindingTwin, Report, SymptomTwin, TotalsTwin, quoted};
 
 /// How many findings are told in full: the first are the plainest. Of the others one line and the command;
@@ -67,7 +69,13 @@ pub fn render(report: &Report, folder: &str) -> String {
         let _ = writeln!(text, "not visible: {blind}");
     }
     if let Some(broken) = &report.broken {
-        let _ = writeln!(text, "harness broken: {broken}");
+        let _ = writeln!(text, "{broken}");
+        // What a driver has to say, and when, is checked there point by point.
+        let program = report.outcome == Outcome::SetupFailed.name();
+        if let (true, TargetText::Program(argv)) = (program, &report.target.start) {
+            let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
+            let _ = writeln!(text, "help: unplug driver-check -- {}", words.join(" "));
+        }
     }
     let _ = writeln!(text, "report: {folder}/index.html");
     text.push_str(&outcome_line(report));
@@ -117,7 +125,7 @@ pub fn outcome_line(report: &Report) -> String {
         .filter(|kind| !report.missed.contains(kind))
         .map(String::as_str)
         .collect();
-    if !rest.is_empty() {
+    if !rest.is_empty() && report.outcome != Outcome::SetupFailed.name() {
         let _ = write!(line, "; judged in no case: {}", rest.join(", "));
     }
     line

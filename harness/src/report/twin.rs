@@ -20,7 +20,7 @@ pub struct Report {
     pub schema: u32,
     /// The version of unplug.
     pub version: String,
-    /// `held`, `violated`, `not-measured` or `harness-broken`.
+    /// `held`, `violated`, `not-measured`, `setup-failed` or `harness-broken`.
     pub outcome: String,
     /// False if the run was interrupted.
     pub complete: bool,
@@ -239,7 +239,10 @@ impl Report {
             undecided: conclusion.undecided,
             control_warnings: conclusion.control_warnings.clone(),
             file_system: conclusion.file_system.clone(),
-            broken: conclusion.broken.clone(),
+            broken: conclusion
+                .broken
+                .as_ref()
+                .map(|(outcome, why)| format!("{}: {why}", outcome.name().replace('-', " "))),
         }
     }
 }

@@ -60,7 +60,9 @@ names! {
         Violated = "violated",
         /// Something makes a loss unprovable, or a property called for was judged in no case.
         NotMeasured = "not-measured",
-        /// The control cannot be run, or unplug disagrees with itself about one case.
+        /// The program does not run without any fault, or does not keep the protocol.
+        SetupFailed = "setup-failed",
+        /// unplug disagrees with itself about one case.
         HarnessBroken = "harness-broken",
     }
 }
@@ -72,7 +74,7 @@ impl Outcome {
             Outcome::Held => 0,
             Outcome::Violated => 1,
             Outcome::NotMeasured => 4,
-            Outcome::HarnessBroken => 3,
+            Outcome::SetupFailed | Outcome::HarnessBroken => 3,
         }
     }
 }

@@ -94,7 +94,7 @@ fn once(
         _ if image.is_some() => return staged.failing(search),
         end => {
             let text = format!("the case's requests were asked again, and it ended with {end:?}");
-            return Err(HarnessError::broken(text));
+            return Err(HarnessError::setup(text));
         }
     }
     seen(&recorded.trace)?;
@@ -282,7 +282,7 @@ impl Ready {
                 matched: true,
                 why: "a kill of an earlier cycle, lived through again".into(),
             }),
-            None => Err(HarnessError::broken(
+            None => Err(HarnessError::setup(
                 "the case's requests were asked again, and the program did not go on to their end",
             )),
         }
@@ -327,7 +327,7 @@ fn restage(ctx: &Context<'_>, past: &[Past]) -> Result<Staged> {
                 return Ok(Staged::Failed(ready.failing(&mut search)?));
             }
             let text = format!("the case's requests were asked again, and it ended with {ended:?}");
-            return Err(HarnessError::broken(text));
+            return Err(HarnessError::setup(text));
         }
         let mut history = watch.counter.into_history();
         if let (Some(before), Some((_, dump))) = (ready.pending.take(), dumps.first()) {

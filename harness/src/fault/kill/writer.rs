@@ -200,7 +200,7 @@ impl<'a> Writer<'a> {
             return Ok(true);
         }
         if let Used::Died { request, how, .. } = self.worker.used_for(&Image::empty(), &then)? {
-            return Err(HarnessError::broken(format!(
+            return Err(HarnessError::setup(format!(
                 "the driver dies of `{request}` in a new store too, without any fault: {how}"
             )));
         }

@@ -69,7 +69,7 @@ pub fn rest_after(
     match (&driven.end, kill_after) {
         (End::Finished, _) | (End::Stopped, Some(_)) => {}
         (end, _) => {
-            return Err(HarnessError::broken(format!(
+            return Err(HarnessError::setup(format!(
                 "the workload ran in the control and not again before the damage: {end:?}"
             )));
         }

@@ -62,7 +62,8 @@ pub fn run(ctx: &Context<'_>) -> Result<FaultOutcome> {
     let model = &ground.model;
     let mut builder = Builder::new(model);
     if promises.count() == 0 {
-        outcome.notes.push("power: the workload printed no line: nothing was promised".into());
+        let nothing = "the workload printed no line on its standard output: nothing was promised";
+        outcome.blind.push(nothing.into());
     }
 
     let mut pool = Pool::start(&check, limit, ctx.image_root, ctx.options.workers)?;
@@ -177,7 +178,7 @@ fn record(ctx: &Context<'_>, outcome: &mut FaultOutcome) -> Result<(Trace, Image
     let recording = whole.recording;
     if whole.hung {
         let seconds = WORKLOAD_LIMIT.as_secs();
-        return Err(HarnessError::broken(format!("the workload did not end in {seconds} s")));
+        return Err(HarnessError::setup(format!("the workload did not end in {seconds} s")));
     }
     unseen::refuse(&unseen::of(&recording.trace))?;
     if !recording.clean {

@@ -29,5 +29,5 @@ pub fn hello(target: &Target, options: &Options, run_root: &Path) -> Result<Capa
         (End::Failed(fault), _) => fault.to_string(),
         (End::Stopped, _) => "it was stopped".to_owned(),
     };
-    Err(HarnessError::broken(format!("an empty store was opened and closed, and {why}")))
+    Err(HarnessError::setup(format!("an empty store was opened and closed, and {why}")))
 }
