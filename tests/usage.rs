@@ -184,3 +184,47 @@ fn a_workload_that_promises_nothing_or_stores_nothing_is_not_measured() {
         place.torture(&["--workload", workload, "--check", "true"]).exits(4).says(why);
     }
 }
+
+#[test]
+fn a_parent_that_ignores_its_children_is_no_fault_of_the_store() {
+    let place = Place::new();
+    let (unplug, out) = (env!("CARGO_BIN_EXE_unplug"), place.out());
+    let ignoring = "trap '' CHLD; exec \"$@\"";
+    let options = ["--faults", "power", "--cases", "60", "--ops", "9"];
+    let ran = std::process::Command::new("sh")
+        .args(["-c", ignoring, "sh", unplug, "run", "--out", out.to_str().unwrap()])
+        .args(options)
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stdout));
+}
+
+#[test]
+fn control_characters_of_names_and_answers_reach_no_terminal_and_no_page() {
+    const STORE: &str = r#"
+name=$(printf 'log\033[31m\nred')
+while read -r id word a b rest; do
+  case $word in
+    open) dir=$a; f=$dir/$name; [ -e "$f" ] || : > "$f"; printf 'warn \033[32mgreen\n'; echo "ack $id reopen" ;;
+    put) echo "$a $b" >> "$f"; echo "ack $id" ;;
+    dump) awk '{ v[$1] = $2 } END { for (k in v) print k, v[k] }' "$f" |
+            while read -r k v; do echo "have $id $k $v"; done
+          echo "ack $id" ;;
+    *) echo "ack $id" ;;
+  esac
+done
+"#;
+    let place = Place::new();
+    let options = ["--faults", "power", "--cases", "400", "--ops", "9", "--value-size", "1..40"];
+    let ran = place.torture(&[&options[..], &["--", "sh", "-c", STORE]].concat());
+    ran.exits(1).says("write puts into log\\x1b[31m\\nred can be lost");
+    let text = ran.stdout + &ran.stderr;
+    let mut pages = vec![text];
+    for name in ["index.html", "junit.xml", "report.json"] {
+        pages.push(std::fs::read_to_string(place.only_run().join(name)).unwrap());
+    }
+    for page in pages {
+        let raw = |c: char| c.is_control() && c != '\n' && c != '\t';
+        assert!(!page.contains(raw), "{page}");
+    }
+}

@@ -23,6 +23,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use nix::sys::signal::{SigHandler, Signal};
 use unplug_harness::base::HarnessError;
 
 /// Pulls the plug on a storage engine and says what was lost and which missing call lost it.
@@ -63,6 +64,9 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    // Children are waited for: whoever starts unplug and ignores theirs must not have them reaped unseen.
+    // SAFETY: no handler, and no other thread yet.
+    let _ = unsafe { nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigDfl) };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

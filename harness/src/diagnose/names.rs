@@ -56,7 +56,7 @@ impl Names {
             // What has no name yet goes by its first.
             let known = places.partition_point(|(since, _)| *since <= at.0).max(1);
             let place = &places[known - 1].1;
-            parts.push(String::from_utf8_lossy(&place.name).into_owned());
+            parts.push(in_one_line(&place.name));
             file = place.dir;
         }
         parts.reverse();
@@ -65,12 +65,17 @@ impl Names {
 
     /// The path of a name.
     pub fn place(&self, place: &Place, at: EventNo) -> String {
-        let name = String::from_utf8_lossy(&place.name);
+        let name = in_one_line(&place.name);
         match place.dir {
-            FileId::ROOT => name.into_owned(),
+            FileId::ROOT => name,
             dir => format!("{}/{name}", self.path(dir, at)),
         }
     }
+}
+
+/// A name as sentences have it: a line's end in it would end theirs.
+pub fn in_one_line(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).replace('\n', "\\n")
 }
 
 #[cfg(test)]

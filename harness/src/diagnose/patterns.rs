@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::Names;
+use super::names::{Names, in_one_line};
 use crate::trace::{EventKind, EventNo, FileOp, Place, Trace};
 
 /// So many different names make a pattern: that three share a letter by chance is rare.
@@ -166,7 +166,7 @@ fn lives(trace: &Trace) -> BTreeMap<(String, String), Life> {
             "." => String::new(),
             path => plain(&format!("{path}/")).trim_end_matches('/').to_owned(),
         };
-        let name = String::from_utf8_lossy(&place.name).into_owned();
+        let name = in_one_line(&place.name);
         let life = lives.entry((directory, name)).or_default();
         life.came += came;
         life.went += went;

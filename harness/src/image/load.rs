@@ -39,10 +39,10 @@ impl Image {
         let mut todo = vec![(dir.to_path_buf(), FileId::ROOT, known.map(|_| FileId::ROOT))];
         while let Some((path, id, old)) = todo.pop() {
             let list = std::fs::read_dir(&path)
-                .map_err(|error| HarnessError::at("listing", &path, error))?;
+                .map_err(|error| failed("listing", &path, error))?;
             let mut names = Vec::new();
             for entry in list {
-                let entry = entry.map_err(|error| HarnessError::at("listing", &path, error))?;
+                let entry = entry.map_err(|error| failed("listing", &path, error))?;
                 let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
                 names.push((entry.file_name(), is_file));
             }
@@ -58,6 +58,17 @@ impl Image {
             }
         }
         Ok((loader.image, loader.special))
+    }
+}
+
+/// An error on a path of a store. Where a program forbids its user to read what it stored, the store cannot be judged.
+fn failed(doing: &str, path: &Path, error: std::io::Error) -> HarnessError {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => HarnessError::NotMeasured(format!(
+            "{doing} {}: permission denied: the program took away the right to read what it stored",
+            path.display()
+        )),
+        _ => HarnessError::at(doing, path, error),
     }
 }
 
@@ -83,7 +94,7 @@ impl Loader {
         old: Option<(&Image, FileId)>,
     ) -> Result<Option<FileId>> {
         let path = parent.join(name);
-        let at = |doing: &str, error| HarnessError::at(doing, &path, error);
+        let at = |doing: &str, error| failed(doing, &path, error);
         // What the listing calls a file is opened first and then asked what it is; anything else is
         // never opened.
         let file =
