@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::echo;
+use crate::fault::media::WRONG_BEFORE;
 use crate::fault::{FaultOutcome, Finding, Timing, Totals};
 use crate::oracle::Kind;
 use crate::scenario::{Extent, FaultName, Options, Outcome, TargetText};
@@ -136,6 +137,9 @@ impl Conclusion {
             let nothing = covered.groups.all == 0 && outcome.totals.recoveries > 0;
             let help = match nothing {
                 _ if unseen => String::new(),
+                _ if outcome.totals.skipped.contains_key(WRONG_BEFORE) => {
+                    ": all that were to be damaged lose something, or do not open, without any damage".into()
+                }
                 true => ": the program left nothing that could be lost".into(),
                 false => format!("; {} would get there", self.more(&outcome.totals)),
             };

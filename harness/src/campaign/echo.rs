@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnose::{AND, INSIDE, TORN};
 use crate::fault::io::{BESIDES, LOSES, REOPENED};
+use crate::fault::power::NO_REMEDY;
 use crate::fault::{Finding, LATER, NONE_HELPS, ONLY_DELETES, Symptom, reason};
 use crate::oracle::Kind;
 use crate::scenario::FaultName;
@@ -36,7 +37,14 @@ pub fn fold(findings: &mut Vec<Finding>) {
         if let Some(plain) = kept.get_mut(&root).filter(|_| root != at) {
             let cure = finding.cause.counterfactual.clone();
             if plain.cause.counterfactual.is_none() && is_half(finding, plain) {
+                if cure.is_some() {
+                    let none = plain.cause.sentence.find(NO_REMEDY);
+                    none.map(|at| plain.cause.sentence.replace_range(at..at + NO_REMEDY.len(), ""));
+                }
                 (plain.cause.counterfactual, plain.cause.tried) = (cure, finding.cause.tried);
+                if plain.lines.recovery.is_empty() {
+                    plain.lines.recovery.clone_from(&finding.lines.recovery);
+                }
             }
             plain.stand_for(finding.clone());
         }
@@ -60,7 +68,10 @@ fn is_echo(echo: &Finding, plain: &Finding) -> bool {
     if is_same_refusal(echo, plain) || is_of_recovery(echo, plain) || is_of_no_fault(echo, plain) {
         return true;
     }
-    if is_of_bare_crash(echo, plain) || is_of_a_torn_recovery(echo, plain) {
+    if is_seen_again(echo, plain)
+        || is_of_bare_crash(echo, plain)
+        || is_of_a_torn_recovery(echo, plain)
+    {
         return true;
     }
     if !shows(plain, echo.kind, echo.note) {
@@ -112,20 +123,19 @@ fn is_of_recovery(echo: &Finding, plain: &Finding) -> bool {
         && (alike && same || is_untold(echo) && (alike || lost_later))
 }
 
-/// True if `plain` loses requests of a sort where nothing fails at all, and `echo` loses requests of that sort: as a part of
-/// a batch, or at a moment of a crash that takes nothing away and against which nothing that was tried helps.
+/// True if `plain` shows where nothing fails at all, and `echo` does too, or shows the same at a moment of a crash that takes
+/// nothing away and against which nothing that was tried helps.
 fn is_of_no_fault(echo: &Finding, plain: &Finding) -> bool {
-    let alike = echo.kind == plain.kind || echo.kind == Kind::TornBatch;
-    let bare = match echo.fault {
-        None => echo.kind != plain.kind,
-        Some(_) => is_untold_crash(echo) && is_moment(echo),
+    let requests = (lost_request(echo), lost_request(plain));
+    let alike = match requests {
+        (Some(lost), Some(known)) => lost == known,
+        _ => shows(plain, echo.kind, echo.note),
     };
     plain.fault.is_none()
-        && plain.kind == Kind::LostAck
-        && alike
-        && bare
-        && lost_request(echo).is_some()
-        && lost_request(echo) == lost_request(plain)
+        && match echo.fault {
+            None => plain.order(echo) == Ordering::Less,
+            Some(_) => is_untold_crash(echo) && is_moment(echo) && alike,
+        }
 }
 
 /// The sort of request that a finding loses first, `put` or `del`, by its sentence.
@@ -154,6 +164,18 @@ fn is_of_bare_crash(echo: &Finding, plain: &Finding) -> bool {
     };
     let bare = part(plain, NONE_HELPS).is_some() && is_moment(plain) && !plain.takes_two();
     bare && is_untold(echo) && plainer && alike
+}
+
+/// True if what a failed call had not done is there after a power cut, nothing that was tried helps, and power cuts alone
+/// take from the store what it needs, by `plain`: what is old and what is new is mixed then whatever failed.
+fn is_seen_again(echo: &Finding, plain: &Finding) -> bool {
+    echo.fault == Some(FaultName::Io)
+        && echo.kind == Kind::Resurrected
+        && echo.grade().is_some()
+        && is_untold(echo)
+        && plain.fault == Some(FaultName::Power)
+        && plain.cause.tried
+        && !is_untold(plain)
 }
 
 /// True if `plain` is of a crash inside recovery that takes nothing away, after a call of recovery's own, and in `echo` that
@@ -430,6 +452,19 @@ mod tests {
         let mut effect = saying(losing(kill("a"), "write", "log"), put);
         effect.cause.parts.insert(NONE_HELPS.into(), "yes".into());
         assert_eq!(left(vec![effect, lost(put)]), (2, 0));
+    }
+
+    #[test]
+    fn what_is_seen_again_after_a_power_cut_is_the_power_cut_s_where_that_has_a_flaw_of_its_own() {
+        let mut seen = Finding { kind: Kind::Resurrected, ..io("fail:3:EIO:once") };
+        let mut plain = losing(power("a"), "write", "pages");
+        plain.cause.counterfactual = Some("add fsync of pages".into());
+        plain.cause.tried = true;
+        assert_eq!(left(vec![plain.clone(), seen.clone()]), (2, 0), "a kill shows it too");
+        seen.profiles = BTreeSet::from([Profile::Ext4]);
+        assert_eq!(left(vec![plain.clone(), seen.clone()]), (1, 1));
+        plain.cause.tried = false;
+        assert_eq!(left(vec![plain, seen]), (2, 0));
     }
 
     #[test]

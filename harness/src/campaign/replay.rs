@@ -87,7 +87,7 @@ fn today(
     kind: Option<Kind>,
     cases: Option<u64>,
 ) -> Result<Today> {
-    let Some(name) = case.strike.fault() else { return without_fault(campaign) };
+    let Some(name) = case.strike.fault() else { return without_fault(campaign, kind) };
     let fault = fault::find(name).ok_or_else(|| {
         HarnessError::input(format!("case.strike: this build has no {name} fault"))
     })?;
@@ -157,13 +157,15 @@ fn words(capabilities: &Capabilities) -> String {
 }
 
 /// A loss that needs no fault: the workload of the options is run again, closed and opened.
-fn without_fault(campaign: &Campaign<'_>) -> Result<Today> {
+fn without_fault(campaign: &Campaign<'_>, kind: Option<Kind>) -> Result<Today> {
     for run in 1..=WITHOUT_FAULT {
         let (_, outcome) =
             fault::control::run(campaign.target, campaign.options, campaign.run_root)?;
         let Rejudged { verdict, evidence } = fault::control::as_verdict(outcome);
         let why = "the workload was run again without any fault".to_owned();
-        if let Some(violation) = verdict.violations.into_iter().find(|found| !found.note) {
+        // One that is sought outweighs the others.
+        let found = verdict.violations.into_iter().filter(|found| !found.note);
+        if let Some(violation) = found.min_by_key(|found| Some(found.kind) != kind) {
             let answer = Answer::StillFails(violation);
             return Ok(Today { answer, why, states: run, notes: Vec::new(), evidence });
         }

@@ -20,7 +20,7 @@ pub use cause::{AND, Cause, INSIDE, Lost, TORN, mechanism};
 pub use group::{Failing, Group, Scene, explain, group};
 pub use names::Names;
 pub use patterns::{NamePatterns, plain};
-pub use remedy::{Added, Remedy, lost_effects, number, with_syncs};
+pub use remedy::{Added, Remedy, Whole, lost_effects, number, with_syncs};
 pub use site::{During, Part, Site, Sites};
 pub use sorts::sorts;
 pub use window::{Order, Window};

@@ -17,6 +17,8 @@ const NAMES: usize = 3;
 const OF_ONE: usize = 2;
 /// So many that stay are a pattern too.
 const STAYING: usize = 8;
+/// So many names of one form are numbered.
+const NUMBERED: usize = 4;
 /// Longer ones are no extensions.
 const EXTENSION: usize = 8;
 /// What stands for what differs.
@@ -29,6 +31,8 @@ pub struct NamePatterns {
     random: BTreeMap<String, BTreeSet<Random>>,
     /// Names that are not random, by directory.
     fixed: BTreeSet<(String, String)>,
+    /// Forms of names that differ by their numbers alone, by directory.
+    numbered: BTreeSet<(String, String)>,
 }
 
 /// Random names of one directory.
@@ -95,8 +99,9 @@ impl NamePatterns {
                 became.get(&family).is_some_and(|all| all.len() == 1 && !all.contains(&None));
             let (directory, _, len) = family;
             let enough = if of_one { OF_ONE } else { NAMES };
-            let forms: BTreeSet<String> = names.iter().map(|name| numberless(name)).collect();
             // Where nothing but numbers differs, their form tells them.
+            let names = self.without_numbered(&directory, names);
+            let forms: BTreeSet<String> = names.iter().map(|name| numberless(name)).collect();
             if names.len() < enough || forms.len() < 2 {
                 continue;
             }
@@ -112,6 +117,21 @@ impl NamePatterns {
             };
             self.random.entry(directory).or_default().insert(random);
         }
+    }
+
+    /// The names without those of which many have one form, which is kept in mind.
+    fn without_numbered(&mut self, directory: &str, names: BTreeSet<String>) -> BTreeSet<String> {
+        let mut forms: BTreeMap<String, usize> = BTreeMap::new();
+        for name in &names {
+            *forms.entry(numberless(name)).or_default() += 1;
+        }
+        // A random name without a letter has the form of others like it.
+        let many = |form: &String, count: usize| count >= NUMBERED && form != ANY;
+        let numbered = forms.iter().filter(|(form, count)| many(form, **count));
+        self.numbered.extend(numbered.map(|(form, _)| (directory.to_owned(), form.clone())));
+        let is_numbered =
+            |name: &str| self.numbered.contains(&(directory.to_owned(), numberless(name)));
+        names.into_iter().filter(|name| !is_numbered(name)).collect()
     }
 
     /// The pattern of a path relative to the store's directory.
@@ -134,7 +154,11 @@ impl NamePatterns {
             return ANY.into();
         }
         let family = self.random.get(directory).into_iter().flatten();
-        let is_fixed = || self.fixed.contains(&(directory.to_owned(), part.to_owned()));
+        let is_fixed = || {
+            let of =
+                |known: &BTreeSet<_>, name: String| known.contains(&(directory.to_owned(), name));
+            of(&self.fixed, part.to_owned()) || of(&self.numbered, numberless(part))
+        };
         match family.clone().find(|random| random.is(part)).filter(|_| !is_fixed()) {
             Some(Random { prefix, suffix, .. }) => {
                 let text = format!("{}{ANY}{}", numberless(prefix), numberless(suffix));
@@ -281,6 +305,18 @@ mod tests {
                 assert_eq!(patterns.path(&format!("data/{name}")), pattern, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn names_that_differ_by_their_numbers_alone_are_called_alike_whatever_stands_beside_them() {
+        let keys: Vec<String> = (10..19).map(|nth| format!("k-6b31{nth}")).collect();
+        let others = ["k-after0", "large-aa", "x-yz-abc", "q_wertyu"];
+        let names: Vec<&str> = keys.iter().map(String::as_str).chain(others).collect();
+        let patterns = temporary(&names);
+        for name in ["k-6b3111", "k-6b35", "k-6b3999"] {
+            assert_eq!(patterns.path(&format!("data/{name}")), "data/k-#", "{name}");
+        }
+        assert_eq!(patterns.path("data/q_wertyu"), "data/#");
     }
 
     #[test]

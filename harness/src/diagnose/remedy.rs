@@ -57,8 +57,17 @@ pub struct Remedy {
     pub syncs: Vec<Added>,
     /// The call that such a sync is to come before, where it is an order: the next one after what was lost.
     pub late: Option<EventNo>,
-    /// The file whose old contents it keeps until the new ones are durable, where that is the remedy.
-    pub whole: Option<FileId>,
+    /// The file of which none of the request under way is there, where that is how the remedy is tried.
+    pub whole: Option<Whole>,
+}
+
+/// A file as it was before the request under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// The file.
+    pub file: FileId,
+    /// True if the request put something behind its end, and nothing in it was written over.
+    pub appended: bool,
 }
 
 /// A sync that is added after an event: of this file or directory.
@@ -164,8 +173,13 @@ pub(super) fn find<'a>(
         }
     }
     let replaced = search.replaces(first);
-    found.extend(replaced.map(other::replaced));
-    if replaced.is_some() && !first.operations.is_empty() {
+    let kept = match replaced {
+        Some(whole) if whole.appended => other::cut_back(whole, first.kind),
+        replaced => replaced.map(other::replaced),
+    };
+    let known = kept.is_some() && !first.operations.is_empty();
+    found.extend(kept);
+    if known {
         // It was promised, and every sync fails.
     } else if first.kind == Kind::Hole {
         found.push(other::hole());

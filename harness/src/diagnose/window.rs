@@ -83,6 +83,13 @@ impl Window {
         })
     }
 
+    /// True if nothing was asked for between what opens it and what closes it.
+    fn is_unasked(&self, trace: &Trace) -> bool {
+        let Some(closes) = self.closes else { return false };
+        let between = trace.events.get(self.opens.0 as usize + 1..closes.0 as usize);
+        between.is_some_and(|events| !events.iter().any(Event::is_exchange))
+    }
+
     /// What was answered by the event that opens it.
     fn asked(&self, trace: &Trace) -> &'static str {
         let event = trace.events.get(self.opens.0 as usize);
@@ -150,6 +157,11 @@ impl Window {
             let (sentence, remedy) = match (&closes, Written::of(trace, sites, self)) {
                 (Some(closes), Written::Later) => (
                     format!("{asked} before {closes} hands it over: a crash in between {harm}"),
+                    Some(Remedy::untried(&format!("{answer} only after {closes}"))),
+                ),
+                // Nothing else was asked for meanwhile: the call is a part of what was.
+                (Some(closes), _) if self.is_unasked(trace) => (
+                    format!("{asked} before {closes}: a crash in between {harm}"),
                     Some(Remedy::untried(&format!("{answer} only after {closes}"))),
                 ),
                 (Some(closes), _) => {
@@ -318,6 +330,38 @@ mod tests {
         );
         assert_eq!(cause.counterfactual.unwrap().place, "move call of log behind call of snap");
         assert_eq!((cause.guilty, cause.behind), (Some(emptied), Some(renamed)));
+    }
+
+    #[test]
+    fn a_call_that_nobody_else_asked_for_has_to_come_before_the_answer() {
+        let mut script = Script::new();
+        script.create("log");
+        script.create("length");
+        let ask = |op| {
+            let put = Request::Write(Mutation::Put("k".into(), "a value of its own".into()));
+            EventKind::Request { op: OpNo(op), request: put }
+        };
+        script.event(ask(0));
+        script.write("log", 0, b"k=a value of its own");
+        let answered = script.event(EventKind::Reply { op: OpNo(0), answer: Answer::Ack });
+        let late = script.write("length", 0, b"20");
+        let (trace, model) = (&script.trace, script.model());
+        let patterns = NamePatterns::default();
+        let sites = Sites::knowing(trace, &model, &patterns);
+        let window = Window { opens: answered, closes: Some(late), point: late };
+        let cause = window.tell(trace, &sites, Kind::LostAck);
+        assert_eq!(cause.counterfactual.unwrap().place, "acknowledge only after call of length");
+        // Where the next request makes it, its answer is none too late.
+        let mut script = Script::new();
+        script.create("length");
+        script.event(ask(0));
+        let answered = script.event(EventKind::Reply { op: OpNo(0), answer: Answer::Ack });
+        script.event(ask(1));
+        let late = script.write("length", 0, b"20");
+        let (trace, model) = (&script.trace, script.model());
+        let sites = Sites::knowing(trace, &model, &patterns);
+        let window = Window { opens: answered, closes: Some(late), point: late };
+        assert_eq!(window.tell(trace, &sites, Kind::LostAck).counterfactual, None);
     }
 
     #[test]

@@ -38,8 +38,7 @@ impl Image {
         let mut loader = Loader { image: Image::empty(), ..Loader::default() };
         let mut todo = vec![(dir.to_path_buf(), FileId::ROOT, known.map(|_| FileId::ROOT))];
         while let Some((path, id, old)) = todo.pop() {
-            let list = std::fs::read_dir(&path)
-                .map_err(|error| failed("listing", &path, error))?;
+            let list = std::fs::read_dir(&path).map_err(|error| failed("listing", &path, error))?;
             let mut names = Vec::new();
             for entry in list {
                 let entry = entry.map_err(|error| failed("listing", &path, error))?;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Added, Remedy, Search, fsyncs};
+use super::{Added, Remedy, Search, Whole, fsyncs};
 use crate::diagnose::group::{Failing, Scene};
 use crate::diagnose::promise::{Promise, promise};
+use crate::oracle::Kind;
 use crate::persistence::{EffectKind, EffectNo};
 use crate::trace::{EventKind, EventNo, FileId};
 use crate::workload::Request;
@@ -27,16 +28,25 @@ pub(super) fn hole() -> Remedy {
 }
 
 /// What helps where the only copy of what was promised is written over.
-pub(super) fn replaced(file: FileId) -> Remedy {
+pub(super) fn replaced(whole: Whole) -> Remedy {
     let place = "write the new elsewhere and switch to it when it is durable, or keep a copy of what it \
                  replaces until then: no sync helps while the only copy is written over in place";
-    Remedy { whole: Some(file), ..Remedy::untried(place) }
+    Remedy { whole: Some(whole), ..Remedy::untried(place) }
+}
+
+/// What helps where recovery loses what was promised because of what was torn behind it; nothing where it takes what was
+/// torn for data.
+pub(super) fn cut_back(whole: Whole, kind: Kind) -> Option<Remedy> {
+    let loses = matches!(kind, Kind::LostAck | Kind::Vanished | Kind::Hole);
+    let place = "end recovery at what is torn and keep all that stands before it: what was promised is in the \
+                 files, and recovery drops it";
+    loses.then(|| Remedy { whole: Some(whole), ..Remedy::untried(place) })
 }
 
 impl Search<'_> {
-    /// The file of what was lost, if what was promised had been promised before anything of that was written:
-    /// it was written over by that.
-    pub(super) fn replaces(&self, first: &Failing<'_>) -> Option<FileId> {
+    /// The file of what was lost, if what was promised had been promised before anything of that was written: it was
+    /// written over by that, or that stands behind it.
+    pub(super) fn replaces(&self, first: &Failing<'_>) -> Option<Whole> {
         let event = |effect| self.scene.model.effect(effect).map(|found| found.event);
         let bytes = |effect: EffectNo| {
             matches!(
@@ -61,7 +71,20 @@ impl Search<'_> {
         let over = self.is_mixed_since(first, since)
             && events.all(|event| event.is_some_and(|event| event > since))
             && self.effects(first).all(bytes);
-        over.then_some(file)
+        let appended = self.effects(first).all(|effect| self.is_behind_the_end(effect));
+        over.then_some(Whole { file, appended })
+    }
+
+    /// True if the call of an effect put it behind the end that the file had.
+    fn is_behind_the_end(&self, effect: EffectNo) -> bool {
+        let model = self.scene.model;
+        let Some(event) = model.effect(effect).map(|found| found.event) else { return false };
+        let effects = model.effects_of(event).filter_map(|effect| model.effect(EffectNo(effect)));
+        effects.map(|found| &found.kind).any(|kind| match kind {
+            EffectKind::Grow { from, offset, .. } => offset >= from,
+            EffectKind::Resize { from, to, .. } => to >= from,
+            _ => false,
+        })
     }
 
     /// True if all that was lost was written over what was there, from the file's start on: the whole of it anew.

@@ -63,6 +63,9 @@ fn silence_is_a_hang_and_chatter_breaks_the_protocol() {
     assert!(matches!(fault, DriverFault::Hung { .. }), "{fault}");
     let (_root, mut process, mut session) = spawn("yes warn x");
     let fault = open(&mut process, &mut session).unwrap_err();
+    assert!(fault.to_string().contains("at most 100000 warnings"), "{fault}");
+    let (_root, mut process, mut session) = spawn("while sleep 0.01; do echo warn x; done");
+    let fault = open(&mut process, &mut session).unwrap_err();
     assert!(matches!(fault, DriverFault::Hung { .. }), "{fault}");
     let (_root, mut process, mut session) = spawn("echo Listening on port 1; sleep 1000");
     let fault = open(&mut process, &mut session).unwrap_err();

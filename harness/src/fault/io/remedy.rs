@@ -27,6 +27,7 @@ use crate::image::Builder;
 use crate::oracle::{Kind, Loss, Verdict};
 use crate::persistence::{AddedSync, CrashState, Device, Model, ProfileSet, View};
 use crate::recover::{Recovery, Worker};
+use crate::trace::event::LOOK;
 use crate::trace::{Call, Event, EventKind, EventNo, FileId, FileOp, NodeKind, SyncScope};
 use crate::workload::{Answer, History, Moment, OpNo, Operation, Request};
 
@@ -75,7 +76,7 @@ pub fn remedy(
         let recovery = worker.recover(&builder.image(state))?;
         let helps = |(_, denied): &&Denial| holds(&court(denied.clone()), state, &recovery, kind);
         if let Some((ops, _)) = denials.iter().find(helps) {
-            return Ok(Some(with_err(&run.history, ops) + &still_dirty(run, hit)));
+            return Ok(Some(denied(run, hit, ops)));
         }
     }
     if rests_on_the_sync(run, hit, state, scene.device) {
@@ -179,7 +180,7 @@ fn of_running(
     };
     let denials = denials(&run.history, hit);
     let (ops, _) = denials.iter().find(helps)?;
-    Some(with_err(&run.history, ops) + &still_dirty(run, hit))
+    Some(denied(run, hit, ops))
 }
 
 /// What has to be done besides, where a file's sync failed: a store that goes on loses the same bytes later.
@@ -251,6 +252,28 @@ fn with_err(history: &History, ops: &[OpNo]) -> String {
         None => "request",
     };
     format!("answer the {what} during which the call failed (request {}) with `err`", op.0)
+}
+
+/// What helps where these requests answered with `err` would: a store that reads a part of what it asked for has nothing to
+/// pass on.
+fn denied(run: &Run, hit: &Hit, ops: &[OpNo]) -> String {
+    let request = |op: &OpNo| run.history.operations.get(op.0 as usize).map(|one| &one.request);
+    let opens = ops.iter().all(|op| matches!(request(op), Some(Request::Open)));
+    if opens && is_short_read(run, hit) {
+        return format!(
+            "read the rest: {} of {} read a part of what it was asked to, which is not the end of the file",
+            hit.name, hit.pattern
+        );
+    }
+    with_err(&run.history, ops) + &still_dirty(run, hit)
+}
+
+/// True if the call read a part of what it was asked to.
+fn is_short_read(run: &Run, hit: &Hit) -> bool {
+    let event = run.trace.events.get(hit.event.0 as usize).map(|event| &event.kind);
+    let looks = |call: &Call| matches!(call.op, FileOp::Nothing { .. }) && call.no & LOOK != 0;
+    let read = matches!(event, Some(EventKind::Call(call)) if looks(call));
+    read && hit.result > 0 && hit.then.is_none()
 }
 
 /// A store that does not open for a call that failed is told to, not to go on without what it did not get.

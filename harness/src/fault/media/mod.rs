@@ -74,8 +74,7 @@ impl Fault for Media {
         while let Some(done) = pool.next()? {
             tally.take(done);
         }
-        let wrong = "stores that lose something, or do not open, before any damage";
-        tally.totals.skip(wrong, (made - rests.len()) as u64);
+        tally.totals.skip(WRONG_BEFORE, (made - rests.len()) as u64);
         let left: u64 = choices.iter().map(Choice::exhaustive_left).sum();
         let why = ctx.budget.stopped().unwrap_or(Stop::Cases).words();
         tally.totals.skip(&format!("exhaustive damages of small files: {why}"), left);
@@ -99,6 +98,9 @@ impl Fault for Media {
         rejudge::smaller(case)
     }
 }
+
+/// Stores that are not damaged, for whatever is wrong with them then is so without it.
+pub const WRONG_BEFORE: &str = "stores that lose something, or do not open, before any damage";
 
 /// The store closed cleanly, two that were killed at seeded acknowledgements, and one that was killed
 /// right after its longest value was acknowledged: a store may keep such values in a way of their own,

@@ -12,6 +12,9 @@ use crate::scenario::{Case, FaultName, Strike};
 use crate::trace::file;
 use crate::workload::text::print_request;
 
+/// Said where remedies of every kind were tried and none helps.
+pub const NO_REMEDY: &str = "; no remedy was found";
+
 /// What would have helped, and on which of the failures that was tried.
 fn counterfactual(group: &Group) -> Option<String> {
     let remedy = group.cause.counterfactual.as_ref()?;
@@ -95,7 +98,7 @@ pub fn finding(ctx: &Context<'_>, fault: FaultName, group: &Group) -> Finding {
             }
             (None, None) => {
                 cause.parts.insert(NONE_HELPS.into(), "yes".into());
-                "; no remedy was found".into()
+                NO_REMEDY.into()
             }
         };
         cause.sentence.push_str(&format!(" ({fewer}{}{echoes}{untried})", told.detail));

@@ -14,7 +14,9 @@ use super::shrink::{self, Trier};
 use super::trial::Trial;
 use super::window;
 use crate::base::Result;
-use crate::diagnose::{self, Cause, During, Failing, Lost, Part, Remedy, Scene, Sites, TORN};
+use crate::diagnose::{
+    self, Cause, During, Failing, INSIDE, Lost, Part, Remedy, Scene, Sites, TORN,
+};
 use crate::driver::PowerPromise;
 use crate::fault::{Budget, Context};
 use crate::fault::{Symptom, in_use};
@@ -29,6 +31,8 @@ const PROBES: u64 = 600;
 const MEMBERS: usize = 4_000;
 /// So many recoveries are spent on comparing groups; those that are left then stay apart.
 const COMPARED: u64 = 4_000;
+/// A group with fewer than one in this many of the states of another shows seldom.
+const SELDOM: u64 = 10;
 /// The causes of this many groups are looked into closely, …
 const EXPLAINED: usize = 8;
 /// … by the return of this many lost calls, one at a time.
@@ -489,6 +493,10 @@ fn is_one_flaw(
         && (&flaw.cause.lost, flaw.cause.torn) == (&group.cause.lost, group.cause.torn);
     let place = |of: &Group| of.cause.counterfactual.as_ref().map(|remedy| remedy.place.clone());
     let untried = !(flaw.is_explained && group.is_explained);
+    if takes_torn_for_data(flaw.kind) != takes_torn_for_data(group.kind) && tears_alike(flaw, group)
+    {
+        return Ok(is_seldom(flaw, group));
+    }
     let moment = |of: &Group| of.cause.moment.clone();
     let apart = !Rc::ptr_eq(&flaw.spot.ground, &group.spot.ground);
     if moment(flaw).is_some() && (apart || moment(flaw) == moment(group)) {
@@ -516,7 +524,10 @@ fn is_one_flaw(
         };
         // The old contents of a store of one file are no remedy where a sync is one.
         let has_syncs = sick.cause.counterfactual.as_ref().is_some_and(|own| !own.syncs.is_empty());
-        if budget.must_confirm() || remedy.whole.is_some() && has_syncs {
+        // Where nothing of a write arrives nothing is torn: that tells flaws of one kind apart from none of another.
+        let other =
+            |whole: diagnose::Whole| has_syncs || whole.appended && healer.kind != sick.kind;
+        if budget.must_confirm() || remedy.whole.is_some_and(other) {
             return Ok(false);
         }
         let mut tried = Remedied::new(&ground, trial, terms.device, budget);
@@ -530,6 +541,30 @@ fn is_one_flaw(
         return Ok(true);
     }
     Ok(false)
+}
+
+/// True if what is torn was taken for data.
+fn takes_torn_for_data(kind: Kind) -> bool {
+    matches!(kind, Kind::CorruptValue | Kind::GhostKey)
+}
+
+/// True if both leave a part of the same call.
+fn tears_alike(one: &Group, other: &Group) -> bool {
+    let inside = |of: &Group| of.cause.parts.get(INSIDE).cloned();
+    let torn = |of: &Group| of.cause.torn || of.cause.parts.contains_key(TORN);
+    let lost = one.cause.lost == other.cause.lost && !one.cause.lost.is_empty();
+    lost && torn(one) && torn(other) || inside(one).is_some() && inside(one) == inside(other)
+}
+
+/// What is torn and taken for data seldom hides what was promised, and a recovery that drops too much seldom shows what is
+/// torn: true if one shows so seldom that it is a symptom of the other, whose remedy then stands for both.
+fn is_seldom(flaw: &mut Group, group: &mut Group) -> bool {
+    let seldom = |one: u64, other: u64| one.saturating_mul(SELDOM) < other;
+    if seldom(flaw.states, group.states) {
+        flaw.cause.counterfactual = group.cause.counterfactual.take();
+        return true;
+    }
+    seldom(group.states, flaw.states)
 }
 
 /// The lost effects of the state that stands for a group whose return alone makes it pass.

@@ -46,7 +46,7 @@ pub mod visit;
 mod volatile;
 mod window;
 
-pub use findings::finding;
+pub use findings::{NO_REMEDY, finding};
 pub use group::Group;
 pub use rejudge::{replayed, requests};
 pub(in crate::fault) use stage::reproduces;

@@ -93,6 +93,9 @@ impl<'a> Remedied<'a> {
             match self.outcome(remedy, sought)? {
                 Outcome::Held(states) => {
                     let explored = match remedy.whole {
+                        Some(whole) if whole.appended => {
+                            format!("; where none of it arrives, none of {states} states fails so")
+                        }
                         Some(_) => format!(
                             "; with the old contents kept, none of {states} states fails so"
                         ),
@@ -117,7 +120,7 @@ impl<'a> Remedied<'a> {
 
     fn outcome(&mut self, remedy: &Remedy, sought: &Sought<'_>) -> Result<Outcome> {
         match remedy.whole {
-            Some(file) => self.switch(file, sought),
+            Some(whole) => self.switch(whole.file, sought),
             None if remedy.syncs.is_empty() => Ok(Outcome::Untried),
             // Where nothing has to be lost, no sync helps.
             None if sought.lost.is_empty() => Ok(Outcome::Fails),

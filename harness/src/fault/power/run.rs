@@ -15,7 +15,7 @@ use super::{
 use crate::base::{HarnessError, Result};
 use crate::diagnose::{self, INSIDE};
 use crate::explore::Explorer;
-use crate::fault::{Context, FaultOutcome, Finding, Progress, asked};
+use crate::fault::{Context, FaultOutcome, Finding, NONE_HELPS, Progress, asked};
 use crate::oracle::{Kind, Loss, called_for};
 use crate::record::is_one_line;
 use crate::scenario::FaultName;
@@ -221,7 +221,10 @@ fn conclude(stage: Stage<'_, '_>, mut outcome: FaultOutcome) -> Result<FaultOutc
             let guilty = source::of(ctx, &group, group.cause.guilty)?;
             let behind = source::of(ctx, &group, group.cause.comes_before())?;
             (finding.lines.at, finding.lines.before) = guilty.told_apart(&behind);
-            if is_of_recovery(group.kind) {
+            let remedy = group.cause.counterfactual.as_ref();
+            let drops = remedy.and_then(|remedy| remedy.whole).is_some_and(|whole| whole.appended);
+            let none_helps = finding.cause.parts.contains_key(NONE_HELPS);
+            if drops || none_helps || is_of_recovery(group.kind) {
                 finding.lines.recovery = source::recovery(ctx, &group)?;
             }
         }
