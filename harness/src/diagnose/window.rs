@@ -353,8 +353,10 @@ mod tests {
         assert_eq!(cause.counterfactual.unwrap().place, "acknowledge only after call of length");
         // Where the next request makes it, its answer is none too late.
         let mut script = Script::new();
+        script.create("log");
         script.create("length");
         script.event(ask(0));
+        script.write("log", 0, b"k=a value of its own");
         let answered = script.event(EventKind::Reply { op: OpNo(0), answer: Answer::Ack });
         script.event(ask(1));
         let late = script.write("length", 0, b"20");
