@@ -118,7 +118,7 @@ fn a_program_that_memory_is_not_enough_for_stands_on_a_real_file_system_and_the_
 }
 
 #[test]
-fn a_program_that_runs_on_no_file_system_is_a_broken_harness() {
+fn a_program_that_runs_on_no_file_system_is_no_verdict() {
     let (ran, _) = Program::new().torture("never", "power");
     ran.exits(3).says("an empty store was opened and closed");
 }

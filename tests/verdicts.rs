@@ -39,7 +39,7 @@ fn a_program_that_never_syncs_is_found_out_within_twenty_images() {
 #[test]
 fn a_program_that_leaves_nothing_to_lose_is_not_measured_and_the_run_ends() {
     let place = Place::new();
-    let whole = ["--workload", "echo promised", "--check", "true", "--cases", "50"];
+    let whole = ["--workload", "echo promised; : {dir}", "--check", "true", "--cases", "50"];
     let ran = place.torture(&whole);
     ran.exits(4).says("judged no case that takes something away");
     assert_eq!(place.report()["faults"]["power"]["coverage"]["lossy"], 0);
