@@ -37,9 +37,10 @@ pub fn fold(findings: &mut Vec<Finding>) {
         if let Some(plain) = kept.get_mut(&root).filter(|_| root != at) {
             let cure = finding.cause.counterfactual.clone();
             if plain.cause.counterfactual.is_none() && is_half(finding, plain) {
-                if cure.is_some() {
-                    let none = plain.cause.sentence.find(NO_REMEDY);
-                    none.map(|at| plain.cause.sentence.replace_range(at..at + NO_REMEDY.len(), ""));
+                if cure.is_some()
+                    && let Some(at) = plain.cause.sentence.find(NO_REMEDY)
+                {
+                    plain.cause.sentence.replace_range(at..at + NO_REMEDY.len(), "");
                 }
                 (plain.cause.counterfactual, plain.cause.tried) = (cure, finding.cause.tried);
                 if plain.lines.recovery.is_empty() {
