@@ -1,11 +1,12 @@
 //! What unplug reads from files and programs, fed with bytes that nobody vouches for. Each target takes any bytes and
 //! returns: a panic, an abort or an input that takes long is a defect. `cargo fuzz` runs them with coverage (`libfuzzer`),
-//! [`mutate`] and the binary `stable` without.
+//! [`mutations`] without.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rand::{Rng, RngExt};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use unplug::store::{Options, Store, read_frames, verify};
 use unplug_harness::driver::lines::Lines;
 use unplug_harness::driver::{Capabilities, protocol, reason};
@@ -223,8 +224,20 @@ const NUMBERS: [&str; 8] = [
     "99999",
 ];
 
+/// Inputs without end: each one of these, changed. The same seed gives the same.
+pub fn mutations(inputs: &[Vec<u8>], seed: u64) -> impl Iterator<Item = Vec<u8>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    std::iter::from_fn(move || {
+        let last = inputs.len().checked_sub(1)?;
+        let mut input = inputs[rng.random_range(0..=last)].clone();
+        let other = &inputs[rng.random_range(0..=last)];
+        mutate(&mut input, other, &mut rng);
+        Some(input)
+    })
+}
+
 /// Changes an input in one to eight places; `other` is another one, of which it may get a part.
-pub fn mutate(input: &mut Vec<u8>, other: &[u8], rng: &mut impl Rng) {
+fn mutate(input: &mut Vec<u8>, other: &[u8], rng: &mut impl Rng) {
     for _ in 0..rng.random_range(1..=8) {
         let len = input.len();
         let at = rng.random_range(0..=len);

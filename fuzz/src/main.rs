@@ -6,16 +6,14 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use unplug_fuzz::{TARGETS, corpus, mutate};
+use unplug_fuzz::{TARGETS, corpus, mutations};
 
 /// An input that takes longer is a defect.
 const SLOW: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let count: Option<u64> = arguments.next().and_then(|word| word.parse().ok());
+    let count: Option<usize> = arguments.next().and_then(|word| word.parse().ok());
     let (Some(count), only) = (count, arguments.next()) else {
         eprintln!("usage: unplug-fuzz COUNT [TARGET]");
         return ExitCode::from(2);
@@ -30,12 +28,8 @@ fn main() -> ExitCode {
                 return ExitCode::from(2);
             }
         };
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let started = Instant::now();
-        for _ in 0..count {
-            let mut input = inputs[rng.random_range(0..inputs.len())].clone();
-            let other = &inputs[rng.random_range(0..inputs.len())];
-            mutate(&mut input, other, &mut rng);
+        for input in mutations(&inputs, seed).take(count) {
             let begun = Instant::now();
             let panicked = catch_unwind(|| target(&input)).is_err();
             if panicked || begun.elapsed() > SLOW {

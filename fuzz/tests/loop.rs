@@ -3,21 +3,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use unplug_fuzz::{TARGETS, corpus, mutate};
+use unplug_fuzz::{TARGETS, corpus, mutations};
 
 /// The target of this name, on its corpus and on so many mutations of it.
-fn run(name: &str, count: u32) {
+fn run(name: &str, count: usize) {
     let (_, target) = TARGETS.into_iter().find(|(known, _)| *known == name).unwrap();
     let inputs = corpus(name).unwrap();
     assert!(!inputs.is_empty());
     inputs.iter().for_each(|input| target(input));
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    for _ in 0..count {
-        let mut input = inputs[rng.random_range(0..inputs.len())].clone();
-        let other = &inputs[rng.random_range(0..inputs.len())];
-        mutate(&mut input, other, &mut rng);
+    for input in mutations(&inputs, 1).take(count) {
         let done = catch_unwind(AssertUnwindSafe(|| target(&input)));
         assert!(done.is_ok(), "{name} panics: {}", input.escape_ascii());
     }

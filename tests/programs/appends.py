@@ -13,20 +13,14 @@ import zlib
 # Nothing is left in this folder.
 sys.dont_write_bytecode = True
 
-from protocol import applied, serve
+from protocol import applied, pwrite_all, serve
 
 CAPS = "del batch durable=ack order=prefix reopen"
 
 
-def write_all(fd, data, at):
-    while data:
-        written = os.pwrite(fd, data, at)
-        data, at = data[written:], at + written
-
-
 class Store:
     def __init__(self, directory, how):
-        self.how, self.map, self.failed, self.owed = how, {}, None, None
+        self.how, self.map, self.failed = how, {}, None
         os.makedirs(directory, exist_ok=True)
         self.fd = os.open(os.path.join(directory, "log"), os.O_RDWR | os.O_CREAT, 0o644)
         self.end = self.replayed(self.whole_log())
@@ -74,7 +68,7 @@ class Store:
         record = "&".join(k if v is None else f"{k}={v}" for k, v in changes).encode()
         try:
             frame = len(record).to_bytes(4, "little") + self.sum(record) + record
-            write_all(self.fd, frame, self.end)
+            pwrite_all(self.fd, frame, self.end)
             os.fsync(self.fd)
         except OSError as error:
             self.failed = error

@@ -16,16 +16,10 @@ import zlib
 # Nothing is left in this folder.
 sys.dont_write_bytecode = True
 
-from protocol import Refused, applied, serve
+from protocol import Refused, applied, pwrite_all, serve
 
 HEAD = struct.Struct("<4sII")     # magic, epoch, crc
 FRAME = struct.Struct("<III")     # crc, epoch, length
-
-
-def pwrite_all(fd, data, offset):
-    while data:
-        n = os.pwrite(fd, data, offset)
-        data, offset = data[n:], offset + n
 
 
 class Store:

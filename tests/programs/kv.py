@@ -22,17 +22,11 @@ import zlib
 # Nothing is left in this folder.
 sys.dont_write_bytecode = True
 
-from protocol import Refused, applied, say, serve
+from protocol import Refused, applied, pwrite_all, say, serve
 
 CAPS = "del batch checkpoint durable=ack order=prefix corruption=detected reopen"
 MAGIC = b"klog\n"
 FRAME = struct.Struct("<II")  # checksum, length
-
-
-def write_all(fd, data, offset):
-    while data:
-        count = os.pwrite(fd, data, offset)
-        data, offset = data[count:], offset + count
 
 
 def read_all(path):
@@ -61,7 +55,7 @@ class Store:
         new = self.path(self.unfinished(name))
         fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            write_all(fd, data, 0)
+            pwrite_all(fd, data, 0)
             self.synced(os.fsync, fd)
             os.rename(new, self.path(name))
         except OSError:
@@ -156,7 +150,7 @@ class Log(Store):
 
     def keep(self, changes):
         frame = self.frame(changes)
-        write_all(self.log, frame, self.end)
+        pwrite_all(self.log, frame, self.end)
         if "nosync" not in self.bugs:
             self.synced(os.fdatasync, self.log)
         self.end += len(frame)

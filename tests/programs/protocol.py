@@ -1,4 +1,5 @@
 """The driver protocol (docs/DRIVER_PROTOCOL.md) for the stores in this folder: read a line, do it, write a line."""
+import os
 import sys
 
 
@@ -25,6 +26,12 @@ def applied(pairs, changes):
         else:
             pairs[key] = value
     return pairs
+
+
+def pwrite_all(fd, data, offset):
+    while data:
+        count = os.pwrite(fd, data, offset)
+        data, offset = data[count:], offset + count
 
 
 def say(line):
